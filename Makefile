@@ -1,0 +1,39 @@
+# labrun: `make week1` plays the first lab, `make test` runs every test. Both install what they need.
+
+GO ?= go
+
+labrun: $(shell find cmd internal builtins images missions -type f) assets.go images.lock go.mod go.sum | go
+	$(GO) build -o labrun ./cmd/labrun
+
+.PHONY: go setup week1 test unit check bench clean
+
+go:
+	@command -v $(GO) >/dev/null || { echo 'labrun is written in Go and needs it to be built: install Go (go.dev/doc/install), then run make again' >&2; exit 1; }
+
+# What is missing, why it is needed, and how it is installed is in one place: `labrun doctor`.
+setup: labrun
+	./labrun doctor --mend
+
+# Boot three machines and play the first week's lab.
+week1: setup
+	./labrun missions/week1.star
+
+# Every test, those with real machines included. The images are built first, so that no test waits for them.
+test: setup
+	./labrun images fetch
+	$(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+
+# The tests that need no QEMU.
+unit: | go
+	$(GO) test -short ./...
+
+# What CI checks besides the tests.
+check: | go
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt'd: $$unformatted" >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+clean:
+	rm -f labrun

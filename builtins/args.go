@@ -1,0 +1,317 @@
+package builtins
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+	"go.starlark.net/starlark"
+)
+
+// call is one call of a builtin: its session and its checked arguments.
+type call struct {
+	*Session
+	ctx    context.Context
+	thread *starlark.Thread
+	entry  *Entry
+	args   map[string]starlark.Value // absent: not given
+}
+
+// bind matches positional and keyword arguments with the entry's parameters and
+// checks their types. Its errors begin with the builtin's name.
+func bind(e *Entry, positional starlark.Tuple, keywords []starlark.Tuple) (map[string]starlark.Value, error) {
+	args := map[string]starlark.Value{}
+	given := 0
+	for _, p := range e.Params {
+		if p.Keyword {
+			break
+		}
+		if p.Variadic {
+			args[p.Name] = positional[min(given, len(positional)):]
+			given = len(positional)
+			break
+		}
+		if given < len(positional) {
+			args[p.Name] = positional[given]
+			given++
+		}
+	}
+	if given < len(positional) {
+		return nil, fmt.Errorf("%s: %d arguments are too many: it is %s", e.Name, len(positional), e.Signature())
+	}
+	for _, kv := range keywords {
+		name := string(kv[0].(starlark.String))
+		p := e.param(name)
+		if p == nil {
+			var names []string
+			for _, p := range e.Params {
+				names = append(names, p.Name)
+			}
+			return nil, fmt.Errorf("%s: no parameter is called %q%s: it is %s", e.Name, name, Suggest(name, names), e.Signature())
+		}
+		if before, ok := args[name]; ok && (!p.Variadic || len(before.(starlark.Tuple)) > 0) {
+			return nil, fmt.Errorf("%s: %s is given twice", e.Name, name)
+		}
+		args[name] = kv[1]
+	}
+	for _, p := range e.Params {
+		value, ok := args[p.Name]
+		if !ok {
+			if p.Default == "" && !p.Variadic {
+				return nil, fmt.Errorf("%s: %s is missing: it is %s", e.Name, p.Name, e.Signature())
+			}
+			continue
+		}
+		if value == starlark.None && p.Default == "None" {
+			delete(args, p.Name)
+			continue
+		}
+		if p.Variadic {
+			each := value.(starlark.Tuple)
+			for i, v := range each {
+				if problem := p.Kind.misfit(v); problem != "" {
+					return nil, fmt.Errorf("%s: %s: item %d: %s", e.Name, p.Name, i+1, problem)
+				}
+			}
+			continue
+		}
+		if problem := p.Kind.misfit(value); problem != "" {
+			return nil, fmt.Errorf("%s: %s: %s", e.Name, p.Name, problem)
+		}
+	}
+	return args, nil
+}
+
+func (e *Entry) param(name string) *Param {
+	for i := range e.Params {
+		if e.Params[i].Name == name {
+			return &e.Params[i]
+		}
+	}
+	return nil
+}
+
+// misfit says what is wrong with a value for a parameter of this kind; empty if
+// nothing is.
+func (k Kind) misfit(v starlark.Value) string {
+	fits := true
+	switch k {
+	case Machine:
+		_, fits = v.(*machine)
+	case Network:
+		_, fits = v.(*network)
+	case Console:
+		_, fits = v.(talker)
+	case Subject:
+		_, fits = v.(talker)
+		if _, ok := v.(starlark.String); ok {
+			fits = true
+		}
+	case Text:
+		_, fits = v.(starlark.String)
+	case Integer:
+		_, fits = v.(starlark.Int)
+	case Boolean:
+		_, fits = v.(starlark.Bool)
+	case Function:
+		_, fits = v.(*starlark.Function)
+	case Duration:
+		if _, err := parseDuration(v); err != nil {
+			return err.Error()
+		}
+	case Pattern:
+		text, ok := v.(starlark.String)
+		if fits = ok; ok {
+			if _, err := regexp.Compile(string(text)); err != nil {
+				return err.Error()
+			}
+		}
+	case Machines, Texts, Cards:
+		items, ok := elements(v)
+		if fits = ok; !ok {
+			break
+		}
+		for i, item := range items {
+			switch item.(type) {
+			case *machine:
+				ok = k == Machines
+			case starlark.String:
+				ok = k == Texts
+			case *network, *uplink:
+				ok = k == Cards
+			default:
+				ok = false
+			}
+			if !ok {
+				return fmt.Sprintf("want a %s, and item %d is %s", k, i+1, described(item))
+			}
+		}
+	}
+	if fits {
+		return ""
+	}
+	return fmt.Sprintf("want %s %s, got %s", article(string(k)), k, described(v))
+}
+
+// described shows a value with its type, shortened.
+func described(v starlark.Value) string {
+	if v == starlark.None {
+		return "None"
+	}
+	text := v.String()
+	if len(text) > 40 {
+		text = text[:40] + "…"
+	}
+	return v.Type() + " " + text
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an"
+	}
+	return "a"
+}
+
+func elements(v starlark.Value) ([]starlark.Value, bool) {
+	switch list := v.(type) {
+	case *starlark.List:
+		items := make([]starlark.Value, list.Len())
+		for i := range items {
+			items[i] = list.Index(i)
+		}
+		return items, true
+	case starlark.Tuple:
+		return list, true
+	}
+	return nil, false
+}
+
+// longestWait bounds a timeout, so that a slip of the keyboard is not a day.
+const longestWait = 24 * time.Hour
+
+func parseDuration(v starlark.Value) (time.Duration, error) {
+	var d time.Duration
+	switch x := v.(type) {
+	case starlark.Int, starlark.Float:
+		seconds, _ := starlark.AsFloat(x)
+		d = time.Duration(seconds * float64(time.Second))
+	case starlark.String:
+		parsed, err := time.ParseDuration(string(x))
+		if err != nil {
+			return 0, fmt.Errorf("%s is no duration: write seconds, or a string such as \"1m30s\"", x)
+		}
+		d = parsed
+	default:
+		return 0, fmt.Errorf("want seconds or a string such as \"1m30s\", got %s", described(v))
+	}
+	if d <= 0 || d > longestWait {
+		return 0, fmt.Errorf("%s is out of range: from above 0 to 24 hours", v)
+	}
+	return d, nil
+}
+
+// Suggest returns « (did you mean …?)» with the name nearest to a misspelt one,
+// or nothing if none is near.
+func Suggest(name string, names []string) string {
+	best, least := "", 1+len(name)/3
+	for _, candidate := range names {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(candidate)); d <= least {
+			best, least = candidate, d-1
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", best)
+}
+
+func (c *call) has(name string) bool { _, ok := c.value(name); return ok }
+
+// value returns an argument; asking for a parameter that the entry lacks is a
+// mistake in this package.
+func (c *call) value(name string) (starlark.Value, bool) {
+	if c.entry.param(name) == nil {
+		panic(c.entry.Name + " has no parameter " + name)
+	}
+	v, ok := c.args[name]
+	return v, ok
+}
+
+func (c *call) text(name string) string {
+	v, ok := c.value(name)
+	if !ok {
+		text, _ := strconv.Unquote(c.entry.param(name).Default)
+		return text
+	}
+	return string(v.(starlark.String))
+}
+
+func (c *call) integer(name string) int {
+	v, ok := c.value(name)
+	if !ok {
+		n, _ := strconv.Atoi(c.entry.param(name).Default)
+		return n
+	}
+	n, _ := starlark.AsInt32(v)
+	return n
+}
+
+func (c *call) boolean(name string) bool {
+	v, ok := c.value(name)
+	if !ok {
+		return c.entry.param(name).Default == "True"
+	}
+	return bool(v.(starlark.Bool))
+}
+
+func (c *call) duration(name string) time.Duration {
+	v, ok := c.value(name)
+	if !ok {
+		seconds, _ := strconv.ParseFloat(c.entry.param(name).Default, 64)
+		return time.Duration(seconds * float64(time.Second))
+	}
+	d, _ := parseDuration(v) // checked by bind
+	return d
+}
+
+func (c *call) pattern(name string) *regexp.Regexp {
+	v, _ := c.value(name)
+	return regexp.MustCompile(string(v.(starlark.String))) // checked by bind
+}
+
+func (c *call) machine(name string) *machine {
+	v, _ := c.value(name)
+	return v.(*machine)
+}
+
+func (c *call) talker(name string) talker {
+	v, _ := c.value(name)
+	return v.(talker)
+}
+
+// list returns the items of a list or of a variadic parameter.
+func (c *call) list(name string) []starlark.Value {
+	v, ok := c.value(name)
+	if !ok {
+		return nil
+	}
+	items, _ := elements(v)
+	return items
+}
+
+func (c *call) texts(name string) []string {
+	var texts []string
+	for _, v := range c.list(name) {
+		texts = append(texts, string(v.(starlark.String)))
+	}
+	return texts
+}
+
+// within returns the call's context bounded by its timeout argument.
+func (c *call) within() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.ctx, c.duration("timeout"))
+}

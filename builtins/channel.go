@@ -1,0 +1,145 @@
+package builtins
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"unicode/utf8"
+
+	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/internal/control"
+)
+
+func channel() []Entry {
+	const group = "Behind the scenes"
+	path := Param{Name: "path", Kind: Text, Doc: "an absolute path in the guest"}
+	return []Entry{{
+		Name: "run", Group: group, Phase: Acting, call: runCommand, Returns: "struct: `status`, `stdout`, `stderr`, `seconds`",
+		Params: []Param{m, {Name: "command", Kind: Text, Doc: "for the guest's `sh`, as root, in root's home"},
+			{Name: "check", Kind: Boolean, Default: "False", Doc: "fail the step if the status is not 0"}, hint, timeout("60")},
+		Summary: "run a command on the control channel, which no student sees",
+		Detail:  "A command that is still running when its time is up is ended. On an image without a control channel the console is used, which must then be at a shell prompt.",
+		Example: `assert_equal(run(debian, "id -un").stdout, "root\n")`,
+	}, {
+		Name: "read_file", Group: group, Phase: Acting, call: readFile, Returns: "string, or bytes if it is no UTF-8",
+		Params:  []Param{m, path, timeout("60")},
+		Summary: "read a file of the guest, 8 MiB at most",
+		Example: `assert_contains(read_file(alpine, "/etc/os-release"), "Alpine")`,
+	}, {
+		Name: "write_file", Group: group, Phase: Acting, call: writeFile,
+		Params: []Param{m, path, {Name: "content", Kind: Anything, Doc: "a string or bytes"},
+			{Name: "mode", Kind: Integer, Default: "420", Doc: "permissions; 420 is 0o644"}, timeout("60")},
+		Summary: "write a file of the guest, 8 MiB at most",
+		Detail:  "It appears whole or not at all.",
+		Example: `write_file(debian, "/root/hello.sh", "echo hello\n", mode = 0o755)`,
+	}, {
+		Name: "read_json", Group: group, Phase: Acting, call: readJSON, Returns: "dict, list, string, number, bool or None",
+		Params:  []Param{m, path, timeout("60")},
+		Summary: "read a JSON file of the guest",
+		Example: `leases = read_json(router, "/perm/dhcp4d/leases.json")`,
+	}}
+}
+
+func runCommand(c *call) (starlark.Value, error) {
+	c.acted(c.machine("machine").name(), c.text("command"))
+	result, err := c.guest("machine").Run(c.ctx, c.text("command"), c.duration("timeout"))
+	if err != nil {
+		return nil, err
+	}
+	if c.boolean("check") {
+		message := fmt.Sprintf("`%s` on %s: exit status %d: %s", c.text("command"), c.machine("machine").name(), result.Status, lastOf(result))
+		if err := c.check(result.Status == 0, c.text("command"), message, ""); err != nil {
+			return nil, err
+		}
+	}
+	return record("result", starlark.StringDict{
+		"status": starlark.MakeInt(result.Status), "stdout": starlark.String(result.Stdout),
+		"stderr": starlark.String(result.Stderr), "seconds": starlark.Float(result.Seconds),
+	}), nil
+}
+
+func lastOf(r control.Result) string {
+	text := r.Stderr
+	if text == "" {
+		text = r.Stdout
+	}
+	return seen{what: "its output", text: text}.show()
+}
+
+func (c *call) content() ([]byte, error) {
+	ctx, cancel := c.within()
+	defer cancel()
+	return c.guest("machine").ReadFile(ctx, c.text("path"))
+}
+
+func readFile(c *call) (starlark.Value, error) {
+	data, err := c.content()
+	if err != nil {
+		return nil, err
+	}
+	if utf8.Valid(data) {
+		return starlark.String(data), nil
+	}
+	return starlark.Bytes(data), nil
+}
+
+func writeFile(c *call) (starlark.Value, error) {
+	var data []byte
+	v, _ := c.value("content")
+	switch content := v.(type) {
+	case starlark.String:
+		data = []byte(content)
+	case starlark.Bytes:
+		data = []byte(content)
+	default:
+		return nil, fmt.Errorf("write_file: content: want a string or bytes, got %s", described(v))
+	}
+	mode := c.integer("mode")
+	if mode < 0 || mode > 0o7777 {
+		return nil, fmt.Errorf("write_file: mode = %d: want permissions from 0 to 0o7777", mode)
+	}
+	ctx, cancel := c.within()
+	defer cancel()
+	c.acted(c.machine("machine").name(), c.text("path"))
+	return nil, c.guest("machine").WriteFile(ctx, c.text("path"), data, uint32(mode))
+}
+
+func readJSON(c *call) (starlark.Value, error) {
+	data, err := c.content()
+	if err != nil {
+		return nil, err
+	}
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		return nil, fmt.Errorf("read_json: %s on %s: %w", c.text("path"), c.machine("machine").name(), err)
+	}
+	return fromJSON(value), nil
+}
+
+func fromJSON(value any) starlark.Value {
+	switch v := value.(type) {
+	case bool:
+		return starlark.Bool(v)
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return starlark.MakeInt64(int64(v))
+		}
+		return starlark.Float(v)
+	case string:
+		return starlark.String(v)
+	case []any:
+		items := make([]starlark.Value, len(v))
+		for i, item := range v {
+			items[i] = fromJSON(item)
+		}
+		return starlark.NewList(items)
+	case map[string]any:
+		dict := starlark.NewDict(len(v))
+		for key, item := range v {
+			dict.SetKey(starlark.String(key), fromJSON(item)) // a string key always fits
+		}
+		return dict
+	}
+	return starlark.None
+}

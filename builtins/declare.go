@@ -1,0 +1,186 @@
+package builtins
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/internal/lab"
+)
+
+// apiVersion is the version of this API that missions are written for.
+const apiVersion = 1
+
+func declarations() []Entry {
+	const group = "Declaring"
+	return []Entry{{
+		Name: "mission", Group: group, Phase: Declaring, call: declareMission,
+		Params: []Param{
+			{Name: "title", Kind: Text, Doc: "what the lab is called"},
+			{Name: "api", Kind: Integer, Doc: "the version of these builtins that the script is written for: 1"},
+			{Name: "minutes", Kind: Integer, Default: "0", Doc: "how long a student will need"},
+			{Name: "needs", Kind: Texts, Default: "[]", Doc: "`\"host\"` if the mission opens a shell on the host"},
+		},
+		Summary: "name the mission; the first line of every script",
+		Example: `mission(title = "Your First Week", api = 1, minutes = 30)`,
+	}, {
+		Name: "network", Group: group, Phase: Declaring, call: declareNetwork, Returns: "network",
+		Params:  []Param{{Name: "name", Kind: Text, Doc: "a word of letters, digits and hyphens"}},
+		Summary: "declare an Ethernet network of the lab",
+		Detail:  "It is a switch inside labrun: no rights on the host are needed, and nothing outside the lab sees it.",
+		Example: `lan = network("lan")`,
+	}, {
+		Name: "uplink", Group: group, Phase: Declaring, call: declareUplink, Returns: "uplink",
+		Params:  []Param{{Name: "name", Kind: Text, Default: `"uplink"`, Doc: "what the guest calls that card; for the reader"}},
+		Summary: "a network card's way out of the lab, for a machine's `nics`",
+		Detail:  "The guest sees QEMU's user-mode network: 10.0.2.0/24 with DHCP, DNS and NAT.",
+		Example: `router = machine("router7", nics = [uplink("uplink0"), lan])`,
+	}, {
+		Name: "machine", Group: group, Phase: Declaring, call: declareMachine, Returns: "machine",
+		Params: []Param{
+			{Name: "name", Kind: Text, Doc: "a word of letters, digits and hyphens"},
+			{Name: "image", Kind: Text, Default: `""`, Doc: "what it boots, from images.lock; the same as its name if not given"},
+			{Name: "nics", Kind: Cards, Default: "[]", Doc: "its network cards, in order: networks and uplinks"},
+			{Name: "memory", Kind: Integer, Default: "0", Doc: "MiB; as the image says if not given"},
+			{Name: "cpus", Kind: Integer, Default: "0", Doc: "virtual CPUs; as the image says if not given"},
+		},
+		Summary: "declare a virtual machine",
+		Detail:  "The value has the fields `name` and `image`.",
+		Example: `debian = machine("debian", nics = [lan])`,
+	}, {
+		Name: "step", Group: group, Phase: Declaring, call: declareStep,
+		Params:  []Param{{Name: "function", Kind: Function, Doc: "a function without parameters; the first line of its docstring is the step's title, the rest its narration in Markdown"}},
+		Summary: "make a function the mission's next step",
+		Example: "def meet_the_router():\n    \"\"\"Meet the router\"\"\"\n    boot(router)\n    wait_prompt(router)\n\nstep(meet_the_router)",
+	}}
+}
+
+func declareMission(c *call) (starlark.Value, error) {
+	if c.titled {
+		return nil, fmt.Errorf("mission: it is called a second time: a script is one mission")
+	}
+	if v := c.integer("api"); v != apiVersion {
+		return nil, fmt.Errorf("mission: api = %d: this labrun knows version %d only: install a labrun that knows it, or change the script", v, apiVersion)
+	}
+	if strings.TrimSpace(c.text("title")) == "" {
+		return nil, fmt.Errorf("mission: title is empty")
+	}
+	for _, need := range c.texts("needs") {
+		if need != "host" {
+			return nil, fmt.Errorf("mission: needs: %q is unknown: \"host\" is all that can be needed", need)
+		}
+	}
+	c.titled = true
+	c.declared.Title, c.declared.Minutes, c.declared.Needs = c.text("title"), c.integer("minutes"), c.texts("needs")
+	return nil, nil
+}
+
+// word is what machines and networks may be called: it becomes part of file
+// names and of QEMU's options.
+var word = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`)
+
+func (c *call) newName() (string, error) {
+	name := c.text("name")
+	if !word.MatchString(name) {
+		return "", fmt.Errorf("%s: name %q: want lower-case letters, digits and hyphens, 31 at most", c.entry.Name, name)
+	}
+	taken := slices.Contains(c.declared.Networks, name)
+	for _, m := range c.declared.Machines {
+		taken = taken || m.Name == name
+	}
+	if taken {
+		return "", fmt.Errorf("%s: name %q is taken already", c.entry.Name, name)
+	}
+	return name, nil
+}
+
+func declareNetwork(c *call) (starlark.Value, error) {
+	name, err := c.newName()
+	if err != nil {
+		return nil, err
+	}
+	c.declared.Networks = append(c.declared.Networks, name)
+	return &network{label: name, position: c.thread.CallFrame(1).Pos}, nil
+}
+
+func declareUplink(c *call) (starlark.Value, error) {
+	return &uplink{label: c.text("name")}, nil
+}
+
+// The bounds of what a mission may ask for: a slip in a script must not take the
+// host down.
+const (
+	mostMachines = 128
+	mostCards    = 8
+	mostMemory   = 64 << 10 // MiB
+	mostCPUs     = 16
+)
+
+func declareMachine(c *call) (starlark.Value, error) {
+	name, err := c.newName()
+	if err != nil {
+		return nil, err
+	}
+	config := lab.MachineConfig{Name: name, Image: c.text("image"), Memory: c.integer("memory"), CPUs: c.integer("cpus")}
+	if config.Image == "" {
+		config.Image = name
+	}
+	if !slices.Contains(c.images, config.Image) {
+		return nil, fmt.Errorf("machine: image %q is not in images.lock%s: there are %s", config.Image, Suggest(config.Image, c.images), strings.Join(c.images, ", "))
+	}
+	cards := c.list("nics")
+	switch {
+	case len(c.declared.Machines) == mostMachines:
+		return nil, fmt.Errorf("machine: a mission may have %d machines at most", mostMachines)
+	case len(cards) > mostCards:
+		return nil, fmt.Errorf("machine: nics: %d cards: at most %d are possible", len(cards), mostCards)
+	case config.Memory != 0 && (config.Memory < 32 || config.Memory > mostMemory):
+		return nil, fmt.Errorf("machine: memory = %d: want MiB from 32 to %d", config.Memory, mostMemory)
+	case config.CPUs < 0 || config.CPUs > mostCPUs:
+		return nil, fmt.Errorf("machine: cpus = %d: want from 1 to %d", config.CPUs, mostCPUs)
+	}
+	for _, card := range cards {
+		switch card := card.(type) {
+		case *network:
+			config.NICs = append(config.NICs, lab.NICConfig{Network: card.label})
+		case *uplink:
+			config.NICs = append(config.NICs, lab.NICConfig{Uplink: true})
+		}
+	}
+	c.declared.Machines = append(c.declared.Machines, config)
+	return &machine{config: config, position: c.thread.CallFrame(1).Pos}, nil
+}
+
+func declareStep(c *call) (starlark.Value, error) {
+	v, _ := c.value("function")
+	function := v.(*starlark.Function)
+	if n := function.NumParams(); n > 0 {
+		return nil, fmt.Errorf("step: %s has %d parameters: a step's function has none", function.Name(), n)
+	}
+	title, narration, _ := strings.Cut(strings.TrimSpace(function.Doc()), "\n")
+	if title == "" {
+		return nil, fmt.Errorf("step: %s has no docstring: its first line is the step's title", function.Name())
+	}
+	c.declared.Steps = append(c.declared.Steps, Step{
+		Title: strings.TrimSpace(title), Narration: dedent(narration), Function: function, Position: c.thread.CallFrame(1).Pos,
+	})
+	return nil, nil
+}
+
+// dedent removes the indentation that all lines of a docstring share.
+func dedent(text string) string {
+	lines := strings.Split(text, "\n")
+	shared := -1
+	for _, line := range lines {
+		if body := strings.TrimLeft(line, " "); body != "" && (shared < 0 || len(line)-len(body) < shared) {
+			shared = len(line) - len(body)
+		}
+	}
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line[min(max(shared, 0), len(line)):], " ")
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
+}

@@ -1,0 +1,66 @@
+package builtins
+
+import (
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/internal/lab"
+)
+
+func power() []Entry {
+	const group = "Power"
+	return []Entry{{
+		Name: "boot", Group: group, Phase: Acting, call: boot,
+		Params:  []Param{{Name: "machines", Kind: Machine, Variadic: true, Doc: "the machines to start"}},
+		Summary: "start machines, side by side",
+		Detail:  "Returns as soon as the machines run; their systems boot on, and whatever waits for them waits. A machine that runs already is left alone.",
+		Example: `boot(debian, alpine)`,
+	}, {
+		Name: "shutdown", Group: group, Phase: Acting, call: shutdown,
+		Params:  []Param{m, timeout("60")},
+		Summary: "press a machine's power button and wait until it is off",
+		Detail:  "What it wrote to its disk is still there when it is booted again in the same run.",
+		Example: `shutdown(alpine)`,
+	}, {
+		Name: "reboot", Group: group, Phase: Acting, call: reboot,
+		Params:  []Param{m, timeout("60")},
+		Summary: "shut a machine down and boot it again",
+		Detail:  "The time-out is for the shutdown; like boot, it returns when the machine runs again.",
+		Example: `reboot(debian)`,
+	}}
+}
+
+func (c *call) guest(name string) *lab.Machine { return c.lab.Machine(c.machine(name).config.Name) }
+
+func boot(c *call) (starlark.Value, error) {
+	var machines []*lab.Machine
+	var names []string
+	for _, v := range c.list("machines") {
+		name := v.(*machine).config.Name
+		machines, names = append(machines, c.lab.Machine(name)), append(names, name)
+	}
+	c.acted(strings.Join(names, ", "), "")
+	return nil, c.lab.Boot(c.ctx, machines...)
+}
+
+func shutdown(c *call) (starlark.Value, error) {
+	ctx, cancel := c.within()
+	defer cancel()
+	c.acted(c.machine("machine").name(), "")
+	return nil, c.guest("machine").Shutdown(ctx)
+}
+
+func reboot(c *call) (starlark.Value, error) {
+	c.acted(c.machine("machine").name(), "")
+	ctx, cancel := c.within()
+	defer cancel()
+	if err := c.guest("machine").Shutdown(ctx); err != nil {
+		return nil, err
+	}
+	return nil, c.lab.Boot(c.ctx, c.guest("machine"))
+}
+
+// seconds turns a duration into the number a script sees.
+func seconds(d time.Duration) starlark.Float { return starlark.Float(d.Seconds()) }

@@ -1,0 +1,154 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/lab"
+)
+
+// Step is a declared step of a mission.
+type Step struct {
+	Title     string // the first line of the function's docstring
+	Narration string // the rest of it, Markdown
+	Function  *starlark.Function
+	Position  syntax.Position // of the step call
+}
+
+// Declaration is what a script declared while it was loaded.
+type Declaration struct {
+	Title    string
+	Minutes  int
+	Needs    []string // «host»: wants a shell on the host
+	Networks []string
+	Machines []lab.MachineConfig
+	Steps    []Step
+}
+
+// Session is one mission's use of the builtins: first its declarations, then its
+// actions on a lab. Actions may come from one goroutine at a time.
+type Session struct {
+	declared Declaration
+	titled   bool
+	images   []string // known names, for checking
+
+	lab    *lab.Lab
+	events *event.Log
+	host   func() error // asks the user's consent to a shell on the host
+
+	mu     sync.Mutex
+	acting bool
+}
+
+// New returns a session that accepts declarations. Images are the names that a
+// machine may boot from.
+func New(images []string) *Session { return &Session{images: images} }
+
+// Declared returns what was declared so far.
+func (s *Session) Declared() Declaration { return s.declared }
+
+// Act ends the declarations: from now on the builtins act on the given lab and
+// report to events. host is asked before the first shell on the host is opened.
+func (s *Session) Act(l *lab.Lab, events *event.Log, host func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lab, s.events, s.host, s.acting = l, events, host, true
+}
+
+// contextKey is where SetContext keeps the context in a thread.
+const contextKey = "labrun.context"
+
+// SetContext makes ctx bound all that thread's builtins do.
+func SetContext(thread *starlark.Thread, ctx context.Context) { thread.SetLocal(contextKey, ctx) }
+
+// Predeclared returns the names that a script starts with.
+func (s *Session) Predeclared() starlark.StringDict {
+	names := starlark.StringDict{}
+	for _, entry := range Table() {
+		names[entry.Name] = starlark.NewBuiltin(entry.Name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			return s.invoke(thread, &entry, args, kwargs)
+		})
+	}
+	return names
+}
+
+func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	s.mu.Lock()
+	acting := s.acting
+	s.mu.Unlock()
+	if e.Phase == Declaring && acting {
+		return nil, fmt.Errorf("%s: a step cannot declare: call it at the top level of the script", e.Name)
+	}
+	if e.Phase == Acting && !acting {
+		return nil, fmt.Errorf("%s: loading a mission only declares: call it inside a function and make that a step with step(…)", e.Name)
+	}
+	bound, err := bind(e, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	ctx, ok := thread.Local(contextKey).(context.Context)
+	if !ok {
+		ctx = context.Background()
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	value, err := e.call(&call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound})
+	if err != nil {
+		return nil, named(e.Name, err)
+	}
+	if value == nil {
+		value = starlark.None
+	}
+	return value, nil
+}
+
+// named puts the builtin's name before an error that does not begin with it.
+func named(name string, err error) error {
+	var check *CheckError
+	var evaluation *starlark.EvalError
+	if errors.As(err, &check) || errors.As(err, &evaluation) || strings.HasPrefix(err.Error(), name+" ") || strings.HasPrefix(err.Error(), name+":") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// CheckError says that a check of the script failed.
+type CheckError struct {
+	Builtin string
+	Message string // what was expected and what there was
+	Hint    string // the author's, empty if there is none
+	Tail    string // the last lines of the console, empty if none is involved
+}
+
+func (e *CheckError) Error() string {
+	text := e.Builtin + ": " + e.Message
+	if e.Tail != "" {
+		text += "; the console's last lines:\n    " + strings.ReplaceAll(e.Tail, "\n", "\n    ")
+	}
+	return text
+}
+
+// check reports a check's outcome as an event, and as an error if it failed.
+func (c *call) check(passed bool, what, message, tail string) error {
+	advice := ""
+	if c.entry.param("hint") != nil {
+		advice = c.text("hint")
+	}
+	c.events.Emit(event.Checked{Builtin: c.entry.Name, What: what, Passed: passed, Hint: advice})
+	if passed {
+		return nil
+	}
+	return &CheckError{Builtin: c.entry.Name, Message: message, Hint: advice, Tail: tail}
+}
+
+func (c *call) acted(machine, text string) {
+	c.events.Emit(event.Acted{Machine: machine, Verb: c.entry.Name, Text: text})
+}

@@ -1,0 +1,162 @@
+package builtins
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/internal/console"
+)
+
+func typing() []Entry {
+	const group = "Typing at a console"
+	return []Entry{{
+		Name: "wait_prompt", Group: group, Phase: Acting, call: waitPrompt, Returns: "string: `login`, `password` or `shell`",
+		Params:  []Param{on, timeout("180")},
+		Summary: "wait until the console waits for input",
+		Detail:  "That is: a login, password or shell prompt that was printed after what was last typed. A console that stays silent is sent Enter, except at a password prompt.",
+		Example: `boot(router)
+wait_prompt(router)`,
+	}, {
+		Name: "wait_for", Group: group, Phase: Acting, call: waitFor, Returns: "struct: `text`, what matched, and `groups`, a list of strings",
+		Params: []Param{on,
+			{Name: "text", Kind: Text, Default: `""`, Doc: "what to wait for, literally"},
+			{Name: "pattern", Kind: Pattern, Default: `""`, Doc: "or a regular expression (RE2)"},
+			timeout("120")},
+		Summary: "wait until a text appears on the console",
+		Detail:  "Give `text` or `pattern`, not both. The search goes on where the last match ended; what was typed does not count as an answer.",
+		Example: `send(alpine, "ssh root@" + address(debian))
+wait_for(alpine, text = "password:")`,
+	}, {
+		Name: "login", Group: group, Phase: Acting, call: login,
+		Params: []Param{m,
+			{Name: "user", Kind: Text, Default: `""`, Doc: "as the image says if not given"},
+			{Name: "password", Kind: Text, Default: `""`, Doc: "likewise"},
+			timeout("180")},
+		Summary: "go through login and password prompts to a shell",
+		Detail:  "A console that is at a shell already is left there.",
+		Example: `login(debian, user = "root", password = "root")`,
+	}, {
+		Name: "send", Group: group, Phase: Acting, call: send,
+		Params: []Param{on,
+			{Name: "text", Kind: Text, Doc: "what to type"},
+			{Name: "enter", Kind: Boolean, Default: "True", Doc: "press Enter after it"}},
+		Summary: "type a line",
+		Example: `send(router, "ip a")`,
+	}, {
+		Name: "send_key", Group: group, Phase: Acting, call: sendKey,
+		Params:  []Param{on, {Name: "key", Kind: Text, Doc: "one of " + strings.Join(keyNames(), ", ") + ", or ctrl- and a letter"}},
+		Summary: "press a key that is no text",
+		Example: `send_key(debian, "ctrl-c")`,
+	}, {
+		Name: "output", Group: group, Phase: Acting, call: output, Returns: "string",
+		Params:  []Param{on, timeout("60")},
+		Summary: "what the machine printed since the last send",
+		Detail:  "Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it.",
+		Example: `send(debian, "hostname")
+assert_equal(output(debian).strip(), "os25")`,
+	}}
+}
+
+func waitPrompt(c *call) (starlark.Value, error) {
+	ctx, cancel := c.within()
+	defer cancel()
+	match, err := c.talker("on").waitPrompt(ctx, c.Session)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.String(map[console.PromptKind]string{
+		console.LoginPrompt: "login", console.PasswordPrompt: "password", console.ShellPrompt: "shell",
+	}[match.Prompt]), nil
+}
+
+func waitFor(c *call) (starlark.Value, error) {
+	if (c.text("text") == "") == (c.text("pattern") == "") {
+		return nil, fmt.Errorf("wait_for: give either text or pattern: %s", c.entry.Signature())
+	}
+	condition := console.Text(c.text("text"))
+	if c.text("pattern") != "" {
+		condition = console.Pattern(c.pattern("pattern"))
+	}
+	terminal, err := c.talker("on").console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within()
+	defer cancel()
+	match, err := terminal.Expect(ctx, condition)
+	if err != nil {
+		return nil, err
+	}
+	return record("match", starlark.StringDict{
+		"text": starlark.String(match.Text), "groups": stringList(match.Groups),
+	}), nil
+}
+
+func login(c *call) (starlark.Value, error) {
+	ctx, cancel := c.within()
+	defer cancel()
+	c.acted(c.machine("machine").name(), c.text("user"))
+	return nil, c.guest("machine").Login(ctx, c.text("user"), c.text("password"))
+}
+
+func send(c *call) (starlark.Value, error) {
+	terminal, err := c.talker("on").console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	text := c.text("text")
+	c.acted(c.talker("on").name(), text)
+	if c.boolean("enter") {
+		text += "\n"
+	}
+	return nil, terminal.Send(c.ctx, text)
+}
+
+// keys are what a terminal sends for the keys that are no text (xterm's codes).
+var keys = map[string]string{
+	"enter": "\r", "tab": "\t", "escape": "\x1b", "backspace": "\x7f", "space": " ",
+	"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D",
+	"home": "\x1b[H", "end": "\x1b[F", "delete": "\x1b[3~", "page-up": "\x1b[5~", "page-down": "\x1b[6~",
+}
+
+func keyNames() []string {
+	var names []string
+	for name := range keys {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func sendKey(c *call) (starlark.Value, error) {
+	name := strings.ToLower(c.text("key"))
+	code, ok := keys[name]
+	if letter, isCtrl := strings.CutPrefix(name, "ctrl-"); isCtrl && len(letter) == 1 && letter[0] >= 'a' && letter[0] <= 'z' {
+		code, ok = string(letter[0]-'a'+1), true
+	}
+	if !ok {
+		return nil, fmt.Errorf("send_key: no key is called %q%s: there are %s, and ctrl- with a letter", name, Suggest(name, keyNames()), strings.Join(keyNames(), ", "))
+	}
+	terminal, err := c.talker("on").console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	c.acted(c.talker("on").name(), name)
+	return nil, terminal.SendRaw(c.ctx, []byte(code))
+}
+
+func output(c *call) (starlark.Value, error) {
+	terminal, err := c.talker("on").console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within()
+	defer cancel()
+	if err := terminal.Finished(ctx); err != nil {
+		return nil, err
+	}
+	return starlark.String(terminal.Output()), nil
+}

@@ -1,0 +1,225 @@
+# Shared by the recipes: sourced by images/NAME/build, which runs with the work folder as its current folder.
+# A recipe takes every package from the Debian sources this machine is configured with, and names no source itself.
+# shellcheck shell=sh
+
+# say NOTE tells the user what happens now; everything else on stdout is log.
+say() { printf '» %s\n' "$*"; }
+
+# cannot REASON ends the recipe: this image cannot be had on this machine (EX_TEMPFAIL; the next source is tried).
+cannot() { printf '%s\n' "$*" >&2; exit 75; }
+
+# need COMMAND PACKAGE [COMMAND PACKAGE …] names every missing tool at once, not one per attempt.
+need() {
+  missing=
+  while [ $# -gt 1 ]; do
+    command -v "$1" >/dev/null || missing="$missing $2"
+    shift 2
+  done
+  [ -z "$missing" ] || cannot "missing tools: install the Debian packages$missing (apt-get install$missing)"
+}
+
+# ordinary users find mke2fs only here
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+umask 022
+export LC_ALL=C
+
+# become_root re-runs the recipe under fakeroot unless it is root, so that files in the image belong to root either way.
+become_root() {
+  [ "$(id -u)" = 0 ] || { need fakeroot fakeroot; exec fakeroot -- sh "$0"; }
+}
+
+# debian_sources makes a private apt: its own lists and cache (so no root, and no stale lists), of the machine's sources
+# only those that Debian signed for this release. Every later apt command uses it through APT_CONFIG.
+debian_sources() {
+  need apt-get apt dpkg-deb dpkg
+  [ "$(dpkg --print-architecture)" = amd64 ] || cannot 'the images are for amd64, and this machine is not'
+  codename=$(. /etc/os-release && echo "$ID ${VERSION_CODENAME:-}")
+  case $codename in
+    'debian '?*) codename=${codename#debian } ;;
+    *) cannot 'this machine is not Debian, so it has no Debian package sources' ;;
+  esac
+  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  [ -s $keyring ] || cannot 'the package debian-archive-keyring is missing'
+
+  apt=$PWD/apt
+  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts"
+  : >"$apt/status"
+  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ARCHITECTURE)' 'Created-By: Packages' |
+    awk -v codename="$codename" -v keyring=$keyring '
+      $3 == "main" && $4 == "amd64" && ($2 ~ "^" codename "(-updates|-security)?$" || $2 ~ /^(old)?stable(-updates|-security)?$/) {
+        print "deb [arch=amd64 signed-by=" keyring "]", $1, $2, $3
+      }' | sort -u >"$apt/candidates"
+  [ -s "$apt/candidates" ] || cannot "no Debian package sources for $codename are configured on this machine"
+
+  # the machine's ways to reach its sources (proxies, certificates), but none of its hooks
+  { apt-config dump | grep '^Acquire::' || :; cat <<EOF
+Acquire::Languages "none";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+APT::Sandbox::User "root";
+APT::Install-Recommends "false";
+EOF
+  } >"$apt/options"
+  { cat "$apt/options"; cat <<EOF
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; };
+Dir::State "$apt";
+Dir::State::status "$apt/status";
+Dir::Cache "$apt";
+Dir::Etc::parts "$apt/parts";
+Dir::Etc::sourcelist "$apt/sources.list";
+Dir::Etc::sourceparts "$apt/parts";
+EOF
+  } >"$apt/conf"
+  export APT_CONFIG="$apt/conf"
+
+  cp "$apt/candidates" "$apt/sources.list"
+  apt-get update || : # another vendor's source for this release fails here: it lacks Debian's signature
+  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
+    awk -v codename="$codename" -v keyring=$keyring 'index($4, codename) == 1 {
+      print "deb [arch=amd64 signed-by=" keyring "]", $1, $2, $3 }' >"$apt/sources.list.new"
+  mv "$apt/sources.list.new" "$apt/sources.list"
+  [ -n "$(apt-cache madison dpkg)" ] ||
+    cannot "the Debian package sources of this machine could not be read (is there a network? apt-get update tells more)"
+}
+
+# unpack FOLDER PACKAGE… downloads the packages with all they depend on and unpacks them, without configuring any.
+unpack() {
+  folder=$1; shift
+  rm -f "$apt"/archives/*.deb
+  apt-get install --yes --download-only "$@" || cannot "could not download $* from this machine's package sources"
+  mkdir -p "$folder"
+  for deb in "$apt"/archives/*.deb; do dpkg-deb --extract "$deb" "$folder"; done
+}
+
+# kernel FLAVOUR unpacks Debian's current kernel of that flavour into kernel/, sets $release, and installs OUT/vmlinuz.
+kernel() {
+  package=$(apt-cache depends --important "linux-image-$1" | awk '$1 == "Depends:" { print $2; exit }')
+  [ -n "$package" ] || cannot "the package linux-image-$1 is not in this machine's package sources"
+  mkdir -p kernel
+  (cd kernel && apt-get download "$package") || cannot "could not download $package"
+  dpkg-deb --extract kernel/"$package"_*.deb kernel
+  rm kernel/*.deb
+  [ -d kernel/lib ] || mv kernel/usr/lib kernel/lib
+  release=${package#linux-image-}
+  depmod_in kernel
+  uncompressed kernel/boot/vmlinuz-"$release" "$OUT/vmlinuz" || cp kernel/boot/vmlinuz-"$release" "$OUT/vmlinuz"
+}
+
+# depmod_in ROOT makes the module index of ROOT/lib/modules/$release.
+depmod_in() { "$busybox" depmod -b "$PWD/$1" "$release"; }
+
+# uncompressed BZIMAGE ELF takes the kernel proper out of an xz-compressed bzImage. Unpacking xz in an emulated CPU takes
+# seconds at every boot; QEMU boots the ELF file directly (PVH). Fails if the kernel is packed in another way.
+uncompressed() {
+  number() { od -An -t "u$3" -j "$2" -N "$3" "$1" | tr -d ' '; }
+  # the boot protocol's header says where the payload is; its last four bytes are the unpacked size, no part of the stream
+  offset=$((($(number "$1" 497 1) + 1) * 512 + $(number "$1" 584 4)))
+  size=$(($(number "$1" 588 4) - 4))
+  [ "$(tail -c +$((offset + 1)) "$1" | head -c 6 | od -An -t x1 | tr -d ' ')" = fd377a585a00 ] || return 1
+  tail -c +$((offset + 1)) "$1" | head -c $size | $xz --decompress >"$2" || return 1
+  [ "$(head -c 4 "$2" | od -An -t x1 | tr -d ' ')" = 7f454c46 ]
+}
+
+# tools unpacks what the recipes run here and a minimal machine lacks: xz, and Debian's static BusyBox for its cpio and
+# depmod; BusyBox is also the user land of the initramfs and of the small images. Sets $busybox and $xz.
+tools() {
+  unpack tools busybox-static xz-utils
+  busybox=$PWD/tools/bin/busybox
+  [ -x "$busybox" ] || busybox=$PWD/tools/usr/bin/busybox
+  libraries=$PWD/tools/lib/x86_64-linux-gnu:$PWD/tools/usr/lib/x86_64-linux-gnu
+  xz="$PWD/tools/lib64/ld-linux-x86-64.so.2 --library-path $libraries $PWD/tools/usr/bin/xz"
+}
+
+# modules ROOT NAME… copies kernel modules and what they depend on, from kernel/ to ROOT; a built-in one is skipped.
+modules() {
+  root=$1; shift
+  base=lib/modules/$release
+  mkdir -p "$root/$base"
+  for name in "$@"; do
+    awk -v name="$name" -F'[: ]+' '{
+      file = $1; sub(/.*\//, "", file); sub(/\.ko.*/, "", file); gsub(/-/, "_", file)
+      if (file == name) for (i = 1; i <= NF; i++) if ($i != "") print $i }' "kernel/$base/modules.dep"
+  done | sort -u | (cd "kernel/$base" && xargs cp --parents -t "$OLDPWD/$root/$base")
+  cp "kernel/$base/modules.order" "kernel/$base/modules.builtin" "$root/$base/"
+  depmod_in "$root"
+}
+
+# initrd writes OUT/initrd: the drivers of a labrun machine and nothing else. Left uncompressed: it is small, and
+# unpacking costs the guest more than reading.
+drivers='virtio_pci virtio_blk virtio_net virtio_rng ext4 crc32c_generic crc32c_intel button evdev'
+initrd() {
+  mkdir -p initrd/bin initrd/dev initrd/proc initrd/sys initrd/root
+  install -m 755 "$busybox" initrd/bin/busybox
+  install -m 755 "$RECIPES/common/initrd-init" initrd/init
+  # shellcheck disable=SC2086 # a list of words
+  modules initrd $drivers
+  (cd initrd && find . | "$busybox" cpio -o -H newc) >"$OUT/initrd"
+}
+
+# disk FOLDER SIZE [MKE2FS-OPTION…] writes OUT/disk.img: a sparse ext4 root file system of that size from the folder.
+# Fixed identifiers keep it the same from build to build; the tables are written now, not by the guest at first mount.
+disk() {
+  need mke2fs e2fsprogs
+  mke2fs -q -t ext4 -d "$1" -L root -m 0 -J size=8 -U 5255b2a7-7c9b-4d4e-9e6f-0a2540000001 \
+    -E hash_seed=5255b2a7-7c9b-4d4e-9e6f-0a2540000002,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 "$OUT/disk.img" "$2"
+  fallocate --dig-holes "$OUT/disk.img" || : # only saves space
+}
+
+# busybox_root ROOT makes a root file system of BusyBox alone, with the accounts a machine needs.
+busybox_root() {
+  mkdir -p "$1"
+  (cd "$1" && mkdir -p bin dev etc home lib mnt opt proc root run sbin srv sys tmp usr/bin usr/sbin usr/share/udhcpc var/log var/lib var/tmp)
+  chmod 700 "$1/root"
+  chmod 1777 "$1/tmp" "$1/var/tmp"
+  install -m 755 "$busybox" "$1/bin/busybox"
+  "$busybox" --list-full | while read -r applet; do
+    mkdir -p "$1/${applet%/*}"
+    [ -e "$1/$applet" ] || ln -s /bin/busybox "$1/$applet"
+  done
+  ln -s /run "$1/var/run"
+  install -m 644 "$RECIPES/common/passwd" "$1/etc/passwd"
+  install -m 644 "$RECIPES/common/group" "$1/etc/group"
+  install -m 644 "$RECIPES/common/profile" "$1/etc/profile"
+  install -m 755 "$RECIPES/common/udhcpc" "$1/usr/share/udhcpc/default.script"
+  mkdir -p "$1/etc/udhcpc"
+  ln -s /usr/share/udhcpc/default.script "$1/etc/udhcpc/default.script" # where Debian's BusyBox looks
+  : >"$1/etc/shadow"
+}
+
+# small ROOT adds what every small image has on top of its user land: boot, network, console, control channel.
+small() {
+  install -m 755 "$RECIPES/common/rcS" -D "$1/etc/init.d/rcS"
+  install -m 755 "$RECIPES/common/nic" "$1/etc/nic"
+  install -m 644 "$RECIPES/common/mdev.conf" "$RECIPES/common/inittab" "$1/etc/"
+  install -m 755 "$RECIPES/common/control" "$1/sbin/labrun-control"
+  install -m 755 "$RECIPES/common/power-button" "$1/sbin/power-button"
+  echo localhost >"$1/etc/hostname"
+  printf '127.0.0.1 localhost\n::1 localhost\n' >"$1/etc/hosts"
+  # root's password is root
+  sed -i '/^root:/d' "$1/etc/shadow"
+  # shellcheck disable=SC2016 # a hash, no variables
+  echo 'root:$6$labrun$6IiC9.Q0rw1d4h05nRBM.2eBdY8Y8tLCvZIkm0CJzKexy926a7GRsl0N.cRi5TaWtALxW4htkftwgK86ipsFA1:20000:0:::::' >>"$1/etc/shadow"
+  chmod 600 "$1/etc/shadow"
+}
+
+# programs FOLDER ROOT PROGRAM… copies programs from unpacked packages into ROOT, with the shared libraries they load,
+# at the same paths: beside another C library they find their own loader and libraries, and disturb nothing.
+programs() {
+  folder=$PWD/$1 root=$2; shift 2
+  multiarch=x86_64-linux-gnu
+  loader=$folder/lib64/ld-linux-x86-64.so.2
+  path=$folder/lib/$multiarch:$folder/usr/lib/$multiarch
+  for program in "$@"; do
+    mkdir -p "$root/${program%/*}"
+    cp "$folder$program" "$root$program"
+    "$loader" --library-path "$path" --list "$folder$program" |
+      awk -v folder="$folder/" 'index($3, folder) == 1 { print substr($3, length(folder) + 1) }'
+  done | sort -u | while read -r library; do
+    mkdir -p "$root/${library%/*}"
+    cp -L "$folder/$library" "$root/$library"
+  done
+  mkdir -p "$root/lib64"
+  cp -L "$loader" "$root/lib64/"
+}

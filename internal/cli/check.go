@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/labrun/labrun/internal/mission"
+)
+
+func (p *program) newCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE…",
+		Short: "load missions and report their mistakes, without QEMU",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &usageError{"check: which missions? Name their files"}
+			}
+			lock, err := p.lock()
+			if err != nil {
+				return err
+			}
+			worst := exitPassed
+			for _, file := range args {
+				m, err := mission.LoadFile(c.Context(), file, lock.Names())
+				if err != nil {
+					worst = max(worst, p.explain(c.Context(), err))
+					continue
+				}
+				d := m.Declared()
+				fmt.Fprintf(p.Out, "%s: ok: %d steps, %d machines\n", file, len(d.Steps), len(d.Machines))
+			}
+			if worst != exitPassed {
+				return errReported(worst)
+			}
+			return nil
+		},
+	}
+}

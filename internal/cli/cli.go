@@ -1,0 +1,206 @@
+// Package cli owns labrun's command line: its subcommands and flags, the exit
+// codes, and the one place where errors are printed.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/mission"
+)
+
+// Exit codes, part of the interface.
+const (
+	exitPassed      = 0
+	exitCheck       = 1
+	exitUsage       = 2
+	exitScript      = 3
+	exitEnvironment = 4
+	exitTimeout     = 5
+	exitInterrupted = 130
+)
+
+// Surroundings are what the program sees of the world.
+type Surroundings struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Getenv   func(string) string
+}
+
+// System returns the real surroundings.
+func System() Surroundings {
+	return Surroundings{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv}
+}
+
+// program is one invocation.
+type program struct {
+	Surroundings
+	lockFile string
+	strict   bool
+}
+
+// Main runs labrun with the given arguments and returns its exit code. The first
+// interrupt stops a run cleanly; the second ends the process, and the kernel its
+// machines with it.
+func Main(args []string, s Surroundings) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	go func() {
+		<-signals
+		fmt.Fprintln(s.Err, "\nstopping; once more to stop at once")
+		cancel(mission.ErrInterrupted)
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+
+	p := &program{Surroundings: s}
+	root := p.command()
+	root.SetArgs(args)
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	return p.explain(ctx, root.ExecuteContext(ctx))
+}
+
+func (p *program) command() *cobra.Command {
+	run := p.newRun()
+	root := &cobra.Command{
+		Use:   "labrun MISSION.star",
+		Short: "run operating-system labs on virtual machines",
+		Long: `labrun plays a mission: it boots the mission's virtual machines, types at their
+consoles and checks what they say.
+
+Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
+4 the host cannot run it (QEMU, image, memory, disk), 5 a time-out, 130 interrupted.`,
+		Example: `  labrun missions/week1.star    play the first week's lab
+  labrun check my-lab.star      look for mistakes without booting anything
+  labrun doctor                 see what this computer lacks, and how to mend it`,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          run.RunE,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+	}
+	root.Flags().AddFlagSet(run.Flags())
+	root.PersistentFlags().StringVar(&p.lockFile, "lock", "", "an images.lock `file` instead of the built-in one")
+	root.PersistentFlags().BoolVar(&p.strict, "strict", false, "refuse stand-ins for images that cannot be had")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
+	root.AddCommand(p.newCheck(), p.newImages(), p.newDoctor(), p.newDoc())
+	return root
+}
+
+// version is the module's version as it was built.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// lock reads the image lock that is in force.
+func (p *program) lock() (*image.Lock, error) {
+	data, name := labrun.ImagesLock, "images.lock"
+	if p.lockFile != "" {
+		var err error
+		if data, err = os.ReadFile(p.lockFile); err != nil {
+			return nil, &usageError{err.Error()}
+		}
+		name = p.lockFile
+	}
+	lock, err := image.ParseLock(data)
+	if err != nil {
+		return nil, &usageError{fmt.Sprintf("%s: %v", name, err)}
+	}
+	return lock, nil
+}
+
+// store opens the image cache. The caller closes it.
+func (p *program) store(lock *image.Lock, progress func(image.Progress)) (*image.Store, error) {
+	store, err := image.Open(image.StoreOptions{
+		Lock: lock, Recipes: labrun.Images(), Mirror: p.Getenv("LABRUN_MIRROR"), Strict: p.strict, Progress: progress,
+	})
+	if err != nil {
+		return nil, &environmentError{err}
+	}
+	return store, nil
+}
+
+// usageError is a wrong call of labrun.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// environmentError is something that the host lacks.
+type environmentError struct{ cause error }
+
+func (e *environmentError) Error() string { return e.cause.Error() }
+func (e *environmentError) Unwrap() error { return e.cause }
+
+// errReported is an error that was printed already, with its exit code.
+type errReported int
+
+func (e errReported) Error() string { return "reported" }
+
+// explain prints an error, with what to do next, and returns the exit code.
+func (p *program) explain(ctx context.Context, err error) int {
+	var reported errReported
+	var usage *usageError
+	var environment *environmentError
+	var failed *mission.Error
+	switch {
+	case err == nil:
+		return exitPassed
+	case errors.As(err, &reported):
+		return int(reported)
+	case errors.As(err, &failed):
+		return p.explainMission(failed)
+	case ctx.Err() != nil:
+		fmt.Fprintln(p.Err, "labrun: interrupted")
+		return exitInterrupted
+	case errors.As(err, &environment):
+		fmt.Fprintf(p.Err, "labrun: %v\n", err)
+		return exitEnvironment
+	case errors.As(err, &usage):
+		fmt.Fprintf(p.Err, "labrun: %v\n`labrun --help` shows how it is used\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(p.Err, "labrun: %v\n", err)
+	return exitUsage
+}
+
+func (p *program) explainMission(e *mission.Error) int {
+	if e.Step != "" {
+		fmt.Fprintf(p.Err, "in step «%s»:\n", e.Step)
+	}
+	fmt.Fprintf(p.Err, "%v\n", e)
+	if e.Hint != "" {
+		fmt.Fprintf(p.Err, "hint: %s\n", e.Hint)
+	}
+	switch e.Kind {
+	case mission.Check:
+		return exitCheck
+	case mission.Usage:
+		return exitUsage
+	case mission.Environment:
+		fmt.Fprintln(p.Err, "`labrun doctor` looks at what this computer lacks")
+		return exitEnvironment
+	case mission.Timeout:
+		return exitTimeout
+	case mission.Interrupted:
+		return exitInterrupted
+	}
+	return exitScript
+}

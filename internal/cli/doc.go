@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+func (p *program) newDoc() *cobra.Command {
+	var markdown bool
+	c := &cobra.Command{
+		Use:   "doc [NAME]",
+		Short: "what a mission script can call",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if markdown {
+				_, err := fmt.Fprint(p.Out, builtins.Markdown())
+				return err
+			}
+			if len(args) == 0 {
+				for _, e := range builtins.Table() {
+					fmt.Fprintf(p.Out, "%-16s %s\n", e.Name, e.Summary)
+				}
+				return nil
+			}
+			text, ok := builtins.Help(args[0])
+			if !ok {
+				return &usageError{fmt.Sprintf("doc: no builtin is called %s%s", args[0], builtins.Suggest(args[0], builtins.Names()))}
+			}
+			_, err := fmt.Fprint(p.Out, text)
+			return err
+		},
+	}
+	c.Flags().BoolVar(&markdown, "markdown", false, "all of it, as docs/builtins.md")
+	return c
+}

@@ -1,0 +1,249 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+// tool is a program that labrun needs, and the Debian package that has it.
+type tool struct {
+	program, pkg, why string
+}
+
+// tools is the one list of what labrun needs from the system: doctor checks it
+// and --mend installs it.
+var tools = []tool{
+	{qemu.Binary, "qemu-system-x86", "runs the virtual machines"},
+	{"qemu-img", "qemu-utils", "makes the machines' disks"},
+	{"mmdebstrap", "mmdebstrap", "builds the images from Debian's packages"},
+	{"mke2fs", "e2fsprogs", "makes the images' file systems"},
+	{"fakeroot", "fakeroot", "builds images without being root"},
+	{"fakechroot", "fakechroot", "builds images without being root"},
+	{"cpio", "cpio", "packs the images' first file systems"},
+	{"xz", "xz-utils", "unpacks Debian's packages"},
+	{"zstd", "zstd", "unpacks Debian's packages"},
+}
+
+// path is where system programs are that an ordinary user's PATH may lack.
+const systemPath = "/usr/sbin:/sbin"
+
+func (t tool) installed() bool {
+	if _, err := exec.LookPath(t.program); err == nil {
+		return true
+	}
+	for _, dir := range strings.Split(systemPath, ":") {
+		if _, err := exec.LookPath(dir + "/" + t.program); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// finding is one line of doctor's report.
+type finding struct {
+	state string // «ok», «missing», «note»
+	text  string
+	mend  string // what the user can do, empty if nothing is needed
+}
+
+func (p *program) newDoctor() *cobra.Command {
+	var mend bool
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "what this computer has and lacks for running labs, and how to mend it",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if mend {
+				if err := p.mend(c.Context()); err != nil {
+					return &environmentError{err}
+				}
+			}
+			return p.diagnose(c.Context())
+		},
+	}
+	c.Flags().BoolVar(&mend, "mend", false, "install what is missing with apt-get, as root or by sudo")
+	return c
+}
+
+func (p *program) diagnose(ctx context.Context) error {
+	lock, err := p.lock()
+	if err != nil {
+		return err
+	}
+	store, err := p.store(lock, nil)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	findings := findTools()
+	findings = append(findings, findAcceleration(ctx, store), findMemory(lock), findDisk(store))
+	findings = append(findings, findImages(store)...)
+	healthy := true
+	for _, f := range findings {
+		fmt.Fprintf(p.Out, "%-8s %s\n", f.state, f.text)
+		if f.mend != "" {
+			fmt.Fprintf(p.Out, "%-8s mend it: %s\n", "", f.mend)
+		}
+		healthy = healthy && f.state != "missing"
+	}
+	if !healthy {
+		fmt.Fprintln(p.Out, "\nSomething is missing; `labrun doctor --mend` installs what apt-get can.")
+		return errReported(exitEnvironment)
+	}
+	fmt.Fprintln(p.Out, "\nThis computer can run labs.")
+	return nil
+}
+
+func findTools() []finding {
+	var all []finding
+	for _, t := range tools {
+		if t.installed() {
+			all = append(all, finding{state: "ok", text: t.program + ": " + t.why})
+			continue
+		}
+		all = append(all, finding{state: "missing", text: t.program + ": " + t.why, mend: "sudo apt-get install " + t.pkg})
+	}
+	if version, err := qemuVersion(); err == nil && (version[0] < 7 || version[0] == 7 && version[1] < 2) {
+		all = append(all, finding{state: "missing", text: fmt.Sprintf("QEMU is %d.%d: labrun needs 7.2 or newer, for its networks", version[0], version[1]),
+			mend: "use Debian 12 or newer, Ubuntu 24.04 or newer"})
+	}
+	return all
+}
+
+var versionNumber = regexp.MustCompile(`version (\d+)\.(\d+)`)
+
+func qemuVersion() (version [2]int, err error) {
+	out, err := exec.Command(qemu.Binary, "--version").Output()
+	if err != nil {
+		return version, err
+	}
+	match := versionNumber.FindSubmatch(out)
+	if match == nil {
+		return version, fmt.Errorf("%s --version: no version in %q", qemu.Binary, out)
+	}
+	for i := range version {
+		version[i], _ = strconv.Atoi(string(match[i+1]))
+	}
+	return version, nil
+}
+
+func findAcceleration(ctx context.Context, store *image.Store) finding {
+	for _, name := range store.Names() {
+		img, ok := store.Cached(name)
+		if !ok || img.Kernel == "" {
+			continue
+		}
+		verdict, err := qemu.Probe(ctx, img.Kernel, store.Dir())
+		if err != nil {
+			return finding{state: "note", text: "acceleration: not known: " + err.Error()}
+		}
+		if verdict.Accel == qemu.KVM {
+			return finding{state: "ok", text: "acceleration: " + verdict.Reason}
+		}
+		return finding{state: "note", text: "acceleration: none: " + verdict.Reason + "; labs run all the same, slower"}
+	}
+	if _, err := os.Stat("/dev/kvm"); err != nil {
+		return finding{state: "note", text: "acceleration: none: there is no /dev/kvm; labs run all the same, slower"}
+	}
+	return finding{state: "note", text: "acceleration: there is /dev/kvm; whether it works is tried out with the first image"}
+}
+
+// weekOne are the images of the first week's lab, the measure of enough.
+var weekOne = []string{"router7", "debian", "alpine"}
+
+func findMemory(lock *image.Lock) finding {
+	need := 0
+	for _, name := range weekOne {
+		if profile, ok := lock.Profile(name); ok {
+			need += profile.Memory + lab.EmulatorMemory
+		}
+	}
+	free, err := lab.AvailableMemory()
+	if err != nil {
+		return finding{state: "note", text: "memory: not known: " + err.Error()}
+	}
+	text := fmt.Sprintf("memory: %d MiB are free, the first week's lab needs %d", free, need)
+	if free < need {
+		return finding{state: "missing", text: text, mend: "close other programs, or choose a larger machine type for the cloud IDE"}
+	}
+	return finding{state: "ok", text: text}
+}
+
+// roomForImages is what building all images takes, in MiB.
+const roomForImages = 2500
+
+func findDisk(store *image.Store) finding {
+	free, err := store.FreeSpace()
+	if err != nil {
+		return finding{state: "note", text: "disk: not known: " + err.Error()}
+	}
+	text := fmt.Sprintf("disk: %d MiB are free in %s, building all images takes %d", free>>20, store.Dir(), roomForImages)
+	if free>>20 < roomForImages {
+		return finding{state: "note", text: text, mend: "labrun images gc, or set LABRUN_CACHE to a folder with more room"}
+	}
+	return finding{state: "ok", text: text}
+}
+
+func findImages(store *image.Store) []finding {
+	var all []finding
+	for _, name := range weekOne {
+		img, ok := store.Cached(name)
+		switch {
+		case !ok:
+			all = append(all, finding{state: "note", text: "image " + name + ": not here yet; the first run gets it, or `labrun images fetch`"})
+		case img.StandIn != "":
+			all = append(all, finding{state: "ok", text: fmt.Sprintf("image %s: the stand-in %s: %s", name, img.StandIn, img.Why)})
+		default:
+			all = append(all, finding{state: "ok", text: "image " + name + ": " + img.Source})
+		}
+	}
+	return all
+}
+
+// mend installs the packages of the missing tools.
+func (p *program) mend(ctx context.Context) error {
+	var packages []string
+	for _, t := range tools {
+		if !t.installed() {
+			fmt.Fprintf(p.Err, "installing %s: it %s\n", t.pkg, t.why)
+			packages = append(packages, t.pkg)
+		}
+	}
+	if len(packages) == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("doctor: this system has no apt-get: install with its own package manager: " + strings.Join(packages, " "))
+	}
+	prefix := []string{"env", "DEBIAN_FRONTEND=noninteractive"}
+	if os.Geteuid() != 0 {
+		if _, err := exec.LookPath("sudo"); err != nil {
+			return fmt.Errorf("doctor: installing needs root, and there is no sudo: as root, say `apt-get install %s`", strings.Join(packages, " "))
+		}
+		prefix = append([]string{"sudo"}, prefix...)
+	}
+	install := append([]string{"apt-get", "install", "-y", "-q", "--no-install-recommends"}, packages...)
+	for _, args := range [][]string{{"apt-get", "update", "-q"}, install} {
+		line := append(append([]string{}, prefix...), args...)
+		fmt.Fprintf(p.Err, "$ %s\n", strings.Join(line, " "))
+		c := exec.CommandContext(ctx, line[0], line[1:]...)
+		c.Stdin, c.Stdout, c.Stderr = p.In, p.Err, p.Err
+		if err := c.Run(); err != nil {
+			return fmt.Errorf("doctor: %s: %w", strings.Join(args, " "), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/report"
+)
+
+// withStore runs an images subcommand on an open cache, with progress shown.
+func (p *program) withStore(run func(c *cobra.Command, store *image.Store, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		lock, err := p.lock()
+		if err != nil {
+			return err
+		}
+		events := &event.Log{}
+		style := report.StyleOf(p.Err, p.Getenv)
+		events.Attach(report.NewTerminal(p.Out, p.Err, style, style.Live, false).Record)
+		store, err := p.store(lock, func(g image.Progress) {
+			events.Emit(event.Progress{Subject: g.Image, Phase: g.Phase, Note: g.Note, Done: g.Done, Total: g.Total})
+		})
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		if err := run(c, store, args); err != nil {
+			var usage *usageError
+			if c.Context().Err() != nil || errors.As(err, &usage) {
+				return err
+			}
+			return &environmentError{err}
+		}
+		return nil
+	}
+}
+
+// named returns the images that the arguments name; none means all.
+func named(store *image.Store, args []string) ([]string, error) {
+	if len(args) == 0 {
+		return store.Names(), nil
+	}
+	for _, name := range args {
+		if _, ok := store.Profile(name); !ok {
+			return nil, unknownImage(store, name)
+		}
+	}
+	return args, nil
+}
+
+func (p *program) newImages() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "images",
+		Short: "list, get, check and remove the images that machines boot from",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &usageError{fmt.Sprintf("images: there is no %q: it is one of list, fetch, build, verify, add, remove, gc", args[0])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(
+		&cobra.Command{Use: "list", Short: "what there is, and where it comes from", Args: cobra.NoArgs, RunE: p.withStore(p.listImages)},
+		&cobra.Command{Use: "fetch [NAME…]", Short: "get images ready, trying every source again", RunE: p.withStore(p.makeImages(false))},
+		&cobra.Command{Use: "build [NAME…]", Short: "make images anew, even if they are there", RunE: p.withStore(p.makeImages(true))},
+		&cobra.Command{Use: "verify [NAME…]", Short: "read images again and compare their digests", RunE: p.withStore(p.verifyImages)},
+		&cobra.Command{Use: "add NAME FILE-OR-URL", Short: "use a disk image of your own, which boots by BIOS, as that image", Args: cobra.ExactArgs(2), RunE: p.withStore(p.addImage)},
+		&cobra.Command{Use: "remove NAME", Short: "forget an image that was added", Args: cobra.ExactArgs(1), RunE: p.withStore(p.removeImage)},
+		&cobra.Command{Use: "gc", Short: "remove what no image needs any more", Args: cobra.NoArgs, RunE: p.withStore(p.collectImages)},
+	)
+	return root
+}
+
+func (p *program) listImages(c *cobra.Command, store *image.Store, _ []string) error {
+	list, err := store.List(c.Context())
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "IMAGE\tREADY\tSIZE\tFROM\tWHAT")
+	for _, s := range list {
+		ready, size, from := "no", "-", strings.Join(s.Sources, ", else ")
+		if s.Image != nil {
+			ready, size, from = "yes", fmt.Sprintf("%.0f MB", float64(s.Size)/1e6), s.Image.Source
+			if s.Image.StandIn != "" {
+				ready = "stand-in " + s.Image.StandIn
+			}
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, ready, size, from, s.Summary)
+	}
+	return table.Flush()
+}
+
+func (p *program) makeImages(force bool) func(*cobra.Command, *image.Store, []string) error {
+	return func(c *cobra.Command, store *image.Store, args []string) error {
+		names, err := named(store, args)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			img, err := store.Build(c.Context(), name, force)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(p.Out, "%s: %s", name, img.Source)
+			if img.StandIn != "" {
+				fmt.Fprintf(p.Out, " (the stand-in %s: %s)", img.StandIn, img.Why)
+			}
+			fmt.Fprintln(p.Out)
+		}
+		return nil
+	}
+}
+
+func (p *program) verifyImages(c *cobra.Command, store *image.Store, args []string) error {
+	names, err := named(store, args)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, name := range names {
+		if _, ok := store.Cached(name); !ok && len(args) == 0 {
+			continue
+		}
+		if err := store.Verify(c.Context(), name); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		fmt.Fprintf(p.Out, "%s: ok\n", name)
+	}
+	return errors.Join(faults...)
+}
+
+func (p *program) addImage(c *cobra.Command, store *image.Store, args []string) error {
+	if _, ok := store.Profile(args[0]); !ok {
+		return unknownImage(store, args[0])
+	}
+	img, err := store.Add(c.Context(), args[0], args[1])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Out, "%s: %s, sha256 %s\n`labrun images remove %s` returns to its own sources\n", args[0], img.Source, img.Digest, args[0])
+	return nil
+}
+
+func (p *program) removeImage(c *cobra.Command, store *image.Store, args []string) error {
+	if _, ok := store.Profile(args[0]); !ok {
+		return unknownImage(store, args[0])
+	}
+	return store.Remove(c.Context(), args[0])
+}
+
+func (p *program) collectImages(c *cobra.Command, store *image.Store, _ []string) error {
+	result, err := store.GC(c.Context())
+	for _, path := range result.Removed {
+		fmt.Fprintf(p.Out, "removed %s\n", path)
+	}
+	for _, path := range result.InUse {
+		fmt.Fprintf(p.Out, "kept %s: another labrun uses it\n", path)
+	}
+	fmt.Fprintf(p.Out, "freed %.0f MB\n", float64(result.Freed)/1e6)
+	return err
+}
+
+func unknownImage(store *image.Store, name string) error {
+	return &usageError{fmt.Sprintf("images: %s is not in images.lock%s: there are %s", name, builtins.Suggest(name, store.Names()), strings.Join(store.Names(), ", "))}
+}

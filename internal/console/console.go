@@ -1,0 +1,431 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrClosed is why waits fail on a console that was closed, by either side.
+var ErrClosed = errors.New("console closed")
+
+// piece is how much is typed in one write: a guest's UART and line discipline
+// have small buffers, and small writes let flow control work between them.
+const piece = 512
+
+// Options say what a console is connected to. The zero value works.
+type Options struct {
+	Name    string  // the machine, for errors: "router7"
+	Prompts Prompts // what waiting prompts look like there
+
+	// Noise are log lines of daemons, besides the kernel's, that land between
+	// prompts and output: each is a pattern for their first 64 bytes or less,
+	// starting with an ASCII character
+	// (`\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `), and means all up to the newline.
+	Noise []*regexp.Regexp
+
+	// Transcript receives the raw bytes as they come; nil for none. If it has a
+	// method Input([]byte), as [Transcript] has, that receives what is typed, except
+	// at password prompts. Its errors are its owner's to look at, and so is
+	// closing it, after the console.
+	Transcript io.Writer
+
+	History int // how many bytes of text stay in memory, at least; 1 MiB if 0
+}
+
+// A Mark is a place in a console's text.
+type Mark int64
+
+// A Console is the text of a serial port with a cursor, drained from New until
+// the stream ends. All methods may be called concurrently; waits on one console
+// share its cursor, so that it is best if one goroutine does the waiting.
+type Console struct {
+	name       string
+	prompts    Prompts
+	stream     io.ReadWriteCloser
+	transcript io.Writer
+
+	tasks   sync.WaitGroup
+	typing  chan typed
+	failing chan struct{} // closed when err is first set
+	closing sync.Once
+	closed  error // of the stream's Close
+
+	mu       sync.Mutex // guards all below
+	clean    cleaner
+	texts    *texts
+	cursor   int64     // in the full text
+	output   int64     // in the quiet text: what was printed since the last Send
+	typed    int64     // in the quiet text: what was printed since anything was typed
+	echoes   []echo    // that are still expected; while there are any, no wait matches
+	lastByte time.Time // of the stream
+	changed  time.Time // when the quiet text last changed
+	waiters  []*waiter
+	order    []*watcher
+	err      error // why the console is dead
+}
+
+type watcher struct{ see func([]byte) }
+
+// typed is something to be typed, and where to say that it was.
+type typed struct {
+	ctx  context.Context
+	text string
+	raw  bool
+	done chan error
+}
+
+// New starts draining a stream. Closing the stream must end a Read and a Write
+// that are under way. It panics if a noise pattern is none that regexp/syntax
+// can parse with its Perl flags.
+func New(stream io.ReadWriteCloser, o Options) *Console {
+	if o.History <= 0 {
+		o.History = 1 << 20
+	}
+	noise, err := newNoise(o.Noise)
+	if err != nil {
+		panic(fmt.Sprintf("console %s: noise: %v", o.Name, err))
+	}
+	c := &Console{
+		name:       o.Name,
+		prompts:    o.Prompts,
+		stream:     stream,
+		transcript: o.Transcript,
+		typing:     make(chan typed),
+		failing:    make(chan struct{}),
+		texts:      newTexts(o.History, noise),
+	}
+	c.tasks.Go(c.drain)
+	c.tasks.Go(c.typist)
+	return c
+}
+
+// drain reads until the stream ends.
+func (c *Console) drain() {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := c.stream.Read(buf)
+		if n > 0 {
+			if c.transcript != nil {
+				c.transcript.Write(buf[:n]) // its error is its owner's to look at
+			}
+			for _, w := range c.record(buf[:n]) {
+				w.see(buf[:n])
+			}
+		}
+		if err != nil {
+			c.mu.Lock()
+			c.clean.end((*cleaned)(c))
+			c.mu.Unlock()
+			if err != io.EOF {
+				err = fmt.Errorf("%w: %v", ErrClosed, err)
+			} else {
+				err = ErrClosed
+			}
+			c.Fail(err)
+			return
+		}
+	}
+}
+
+// record takes in what was read and returns who watches.
+func (c *Console) record(b []byte) []*watcher {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastByte = time.Now()
+	c.clean.write(b, (*cleaned)(c))
+	for _, w := range c.waiters {
+		w.wake()
+	}
+	return c.order
+}
+
+// cleaned is the console as the sink of its own cleaner.
+type cleaned Console
+
+func (s *cleaned) text(b []byte) {
+	c := (*Console)(s)
+	if c.texts.add(b) {
+		c.changed = c.lastByte
+	}
+	c.look()
+}
+
+func (s *cleaned) erase() {
+	c := (*Console)(s)
+	c.texts.takeBack()
+	c.changed = c.lastByte
+	quiet := c.texts.quiet.end()
+	c.cursor = min(c.cursor, c.texts.full.end())
+	c.output = min(c.output, quiet)
+	c.typed = min(c.typed, quiet)
+	for i := range c.echoes {
+		c.echoes[i].from = min(c.echoes[i].from, quiet)
+	}
+	for _, w := range c.waiters {
+		w.retreat(c.texts)
+	}
+}
+
+// Send types text and remembers its echo: what was on the console before is
+// no longer waited for, and waits start after the echo of the text's first line.
+// A newline in text is the Enter key and is typed as a carriage return; none is
+// added. It returns when all is written, or ctx ends or the console dies; then a part may
+// have been typed.
+//
+// At a password prompt no echo is expected. Where one is but does not come, waits
+// start where the console was when the text was typed, after two other lines
+// or 300 ms of silence. Type at a prompt: what is typed while a program runs is
+// echoed by the terminal and then once more by the shell.
+func (c *Console) Send(ctx context.Context, text string) error {
+	return c.typeAt(typed{ctx: ctx, text: strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")})
+}
+
+// SendRaw types keys such as Ctrl-C, byte for byte, and expects no echo. Waits
+// start at where the console is, and Output still begins at the last Send.
+func (c *Console) SendRaw(ctx context.Context, keys []byte) error {
+	return c.typeAt(typed{ctx: ctx, text: string(keys), raw: true})
+}
+
+func (c *Console) typeAt(t typed) error {
+	t.done = make(chan error, 1)
+	err := c.handOver(t)
+	if err != nil {
+		return fmt.Errorf("type at %s: %w", c.name, err)
+	}
+	return nil
+}
+
+func (c *Console) handOver(t typed) error {
+	select {
+	case <-c.failing:
+		return c.reason()
+	default:
+	}
+	select {
+	case c.typing <- t:
+	case <-t.ctx.Done():
+		return context.Cause(t.ctx)
+	case <-c.failing:
+		return c.reason()
+	}
+	select {
+	case err := <-t.done:
+		return err
+	case <-t.ctx.Done():
+		return context.Cause(t.ctx)
+	case <-c.failing:
+		return c.reason()
+	}
+}
+
+// typist writes what is sent, one after the other. It is a goroutine so that
+// Send can give up on a guest that reads nothing.
+func (c *Console) typist() {
+	for {
+		select {
+		case <-c.failing:
+			return
+		case t := <-c.typing:
+			t.done <- c.write(t)
+		}
+	}
+}
+
+func (c *Console) write(t typed) error {
+	secret := c.expectEcho(t)
+	b := []byte(t.text)
+	if !t.raw {
+		b = bytes.ReplaceAll(b, []byte("\n"), []byte("\r"))
+	}
+	for len(b) > 0 {
+		if t.ctx.Err() != nil {
+			return context.Cause(t.ctx)
+		}
+		n, err := c.stream.Write(b[:min(piece, len(b))])
+		if in, ok := c.transcript.(interface{ Input([]byte) }); ok && !secret {
+			in.Input(b[:n])
+		}
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// expectEcho moves the cursor for what is about to be typed, and reports
+// whether it is a password.
+func (c *Console) expectEcho(t typed) (secret bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	secret = c.prompts.kind(c.texts.lastLine()) == PasswordPrompt
+	quiet := c.texts.quiet.end()
+	if !t.raw {
+		c.output = quiet
+		if e, ok := newEcho(t.text, quiet); ok && !secret {
+			c.echoes = append(c.echoes, e)
+		}
+	}
+	c.typed = quiet
+	c.cursor = c.texts.full.end()
+	c.restart()
+	return secret
+}
+
+// Waiting says which prompt the console is at now, of those printed since
+// anything was last typed. It may still be in the middle of printing.
+func (c *Console) Waiting() PromptKind {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.echoes) > 0 || c.texts.quiet.end()+int64(len(c.texts.held)) <= c.typed {
+		return NoPrompt
+	}
+	return c.prompts.kind(c.texts.lastLine())
+}
+
+// Finished waits until the console is at a prompt, as Expect(ctx, Prompt())
+// does, but leaves the cursor where it is, so that what the last command printed
+// can still be waited for.
+func (c *Console) Finished(ctx context.Context) error {
+	c.mu.Lock()
+	before := c.cursor
+	c.mu.Unlock()
+	if _, err := c.Expect(ctx, Prompt()); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cursor = max(before, c.texts.toFull(c.output))
+	c.restart()
+	return nil
+}
+
+// Output returns what was printed since the last Send, without its echo,
+// escape sequences, noise, and the prompt at the end. If nothing but noise was
+// printed, that is what was asked for (dmesg), and is returned.
+func (c *Console) Output() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settleEchoes(time.Now())
+	if len(c.echoes) > 0 {
+		return ""
+	}
+	t := c.texts
+	text := string(t.quiet.slice(c.output, t.quiet.end())) + string(t.held)
+	if i := strings.LastIndexByte(text, '\n') + 1; c.prompts.kind(t.lastLine()) != NoPrompt {
+		text = text[:i]
+	}
+	if strings.TrimSpace(text) == "" {
+		full := string(t.full.slice(t.toFull(c.output), t.full.end()))
+		if i := strings.LastIndexByte(full, '\n') + 1; strings.TrimSpace(full[:i]) != "" {
+			return full[:i]
+		}
+	}
+	return text
+}
+
+// Unread returns the text after the cursor, noise included.
+func (c *Console) Unread() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.texts.full.slice(c.cursor, c.texts.full.end()))
+}
+
+// Tail returns the last lines of the console, escape sequences removed and
+// noise included, without a newline at the end; at most 8 KiB.
+func (c *Console) Tail(lines int) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tail(lines)
+}
+
+func (c *Console) tail(lines int) string {
+	full := &c.texts.full
+	text := strings.TrimRight(strings.ToValidUTF8(string(full.slice(full.end()-8<<10, full.end())), ""), " \n")
+	all := strings.Split(text, "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// Mark returns the present end of the text.
+func (c *Console) Mark() Mark {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Mark(c.texts.full.end())
+}
+
+// Since returns the text after a mark, noise included, as far as it is still
+// in memory.
+func (c *Console) Since(m Mark) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.texts.full.slice(int64(m), c.texts.full.end()))
+}
+
+// LastByte returns when the guest last printed anything; zero if never.
+func (c *Console) LastByte() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastByte
+}
+
+// Watch calls fn with each chunk of raw bytes from now on, in order, after it
+// was recorded. The chunk is fn's only until it returns, and fn must return
+// soon: the console is not drained meanwhile. It may call Fail, but not Close.
+// After cancel no new call begins.
+func (c *Console) Watch(fn func([]byte)) (cancel func()) {
+	w := &watcher{fn}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.order = append(c.order[:len(c.order):len(c.order)], w)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		var left []*watcher
+		for _, o := range c.order {
+			if o != w {
+				left = append(left, o)
+			}
+		}
+		c.order = left
+	}
+}
+
+// Fail says that the machine died: each wait, now and later, fails with err as
+// soon as what has already arrived does not match. The console goes on draining.
+// The first err stays, but a closed stream gives way to a better reason.
+func (c *Console) Fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err == nil:
+		c.err = err
+		close(c.failing)
+	case errors.Is(c.err, ErrClosed):
+		c.err = err
+	}
+	c.finish()
+}
+
+func (c *Console) reason() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close closes the stream and returns when its draining has ended, with the
+// error of closing it. Waits fail with ErrClosed.
+func (c *Console) Close() error {
+	c.closing.Do(func() {
+		c.Fail(ErrClosed)
+		c.closed = c.stream.Close()
+		c.tasks.Wait()
+	})
+	return c.closed
+}

@@ -1,0 +1,104 @@
+package console
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// An echo is what a guest is expected to print of what was typed.
+type echo struct {
+	want  string // the first line typed, without blanks, up to a control character
+	loose bool   // a tab or control character follows: the rest of the line is anything
+	enter bool   // a newline ends it
+	from  int64  // where in the quiet text it may begin
+}
+
+// newEcho tells the echo of typed text, and false if there is nothing to tell it by.
+func newEcho(typed string, from int64) (echo, bool) {
+	line, _, enter := strings.Cut(typed, "\n")
+	e := echo{enter: enter, from: from}
+	if i := strings.IndexFunc(line, unicode.IsControl); i >= 0 {
+		line, e.loose = line[:i], true
+	}
+	e.want = strings.Join(strings.Fields(line), "")
+	return e, e.want != ""
+}
+
+type echoState uint8
+
+const (
+	echoNot   echoState = iota // this is no echo
+	echoPart                   // so far it is one
+	echoChars                  // all but the newline is there
+	echoWhole
+)
+
+// at compares text with the echo and returns its length. Blanks and newlines
+// do not count: a terminal that wraps the line puts " \r" or "\r\n" anywhere.
+func (e *echo) at(text []byte) (int, echoState) {
+	i := 0
+	for _, w := range e.want {
+		for i < len(text) && blank(text[i]) {
+			i++
+		}
+		if i == len(text) {
+			return i, echoPart
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		if r != w {
+			return i, echoNot
+		}
+		i += size
+	}
+	if !e.enter {
+		return i, echoWhole
+	}
+	chars := i
+	for i < len(text) && text[i] != '\n' && (e.loose || blank(text[i])) {
+		i++
+	}
+	switch {
+	case i == len(text):
+		return chars, echoChars
+	case text[i] == '\n':
+		return i + 1, echoWhole
+	}
+	return i, echoNot
+}
+
+func blank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' }
+
+// find looks for the echo in what the console printed since it was typed: at
+// once, at the start of a line, or after a prompt that was printed again. After
+// two other lines it is not expected any more (echoNot).
+func (e *echo) find(text []byte, prompts Prompts) (int, echoState) {
+	// Lines that never end are no echo either.
+	tooFar := len(text) > 4096+4*len(e.want)
+	others := 0
+	for pos := 0; pos < len(text); {
+		if n, state := e.at(text[pos:]); state != echoNot {
+			return pos + n, state
+		}
+		line, _, complete := bytes.Cut(text[pos:], []byte("\n"))
+		for i := 1; i < min(len(line), longestPrompt); i++ {
+			if n, state := e.at(text[pos+i:]); state != echoNot && !blank(line[i]) && prompts.kind(line[:i]) != NoPrompt {
+				return pos + i + n, state
+			}
+		}
+		if !complete && !tooFar {
+			return 0, echoPart
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
+			if others++; others == 2 {
+				return 0, echoNot
+			}
+		}
+		pos += len(line) + 1
+	}
+	if tooFar {
+		return 0, echoNot
+	}
+	return 0, echoPart
+}

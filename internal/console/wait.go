@@ -1,0 +1,332 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Netflix/go-expect"
+)
+
+const (
+	settleMatch  = 30 * time.Millisecond  // without a byte: a match grows no more
+	settlePrompt = 40 * time.Millisecond  // unchanged: a prompt waits
+	settleEcho   = 300 * time.Millisecond // unchanged: no echo comes
+	tailLines    = 10                     // of the console, in a WaitError
+)
+
+// A WaitError is a wait that ended without a match.
+type WaitError struct {
+	Console string        // the console's name
+	Want    string        // what was expected, in words
+	Cause   error         // the context's cause, ErrClosed, or what Fail was told
+	Tail    string        // the console's last lines
+	Waited  time.Duration // for how long
+}
+
+func (e *WaitError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "wait on %s for %s, %v long: %v", e.Console, e.Want, e.Waited.Round(10*time.Millisecond), e.Cause)
+	if e.Tail == "" {
+		b.WriteString("; the console is empty")
+		return b.String()
+	}
+	b.WriteString("; its last lines:")
+	for line := range strings.Lines(e.Tail) {
+		b.WriteString("\n    " + strings.TrimSuffix(line, "\n"))
+	}
+	return b.String()
+}
+
+func (e *WaitError) Unwrap() error { return e.Cause }
+
+// A waiter is one Expect under way.
+type waiter struct {
+	conds  []condition
+	scans  []scan
+	poke   chan struct{} // data came while no timer ran
+	timed  bool          // a timer runs, or a poke is on its way
+	result chan Match    // receives the one match
+	fail   chan error    // or why there is none
+}
+
+// A scan is one condition on one view.
+type scan struct {
+	scanner
+	cond  int
+	quiet bool
+}
+
+func (w *waiter) wake() {
+	if !w.timed {
+		w.timed = true
+		w.poke <- struct{}{}
+	}
+}
+
+func (w *waiter) advance(t *texts) {
+	for _, s := range w.scans {
+		s.advance(s.view(t))
+	}
+}
+
+func (w *waiter) retreat(t *texts) {
+	for _, s := range w.scans {
+		s.retreat(s.view(t))
+	}
+}
+
+func (s scan) view(t *texts) *view {
+	if s.quiet {
+		return &t.quiet
+	}
+	return &t.full
+}
+
+// Expect waits until one of the conditions holds in the text after the cursor,
+// and moves the cursor to the end of what matched. The conditions are
+// [Text], [Pattern] and [Prompt], and go-expect's String, Regexp and
+// RegexpPattern. If several hold, the one that became certain first wins, then
+// the one named first. The time-out is that of ctx and for the whole wait.
+//
+// A wait that fails returns a *[WaitError]; what has already arrived is looked
+// at first even if ctx has ended or the console is dead. A dead console has no
+// prompts. Prompt holds whenever the console is at a prompt now that was printed
+// since anything was last typed, even if an earlier wait has matched it.
+func (c *Console) Expect(ctx context.Context, conds ...expect.ExpectOpt) (Match, error) {
+	all, err := conditions(conds)
+	if err != nil {
+		return Match{}, fmt.Errorf("wait on %s: %w", c.name, err)
+	}
+	started := time.Now()
+	w := &waiter{
+		conds:  all,
+		poke:   make(chan struct{}, 1),
+		result: make(chan Match, 1),
+		fail:   make(chan error, 1),
+	}
+	c.mu.Lock()
+	c.waiters = append(c.waiters, w)
+	c.start(w)
+	c.look()
+	w.wake()
+	if c.err != nil {
+		c.finish()
+	}
+	c.mu.Unlock()
+
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case m := <-w.result:
+			return m, nil
+		case err := <-w.fail:
+			return c.lost(w, started, err)
+		case <-ctx.Done():
+			return c.giveUp(w, started, context.Cause(ctx))
+		case <-w.poke:
+			timer.Reset(c.settle(w))
+		case <-timer.C:
+			timer.Reset(c.settle(w))
+		}
+	}
+}
+
+// giveUp ends a wait whose time is up, unless what there is matches after all.
+func (c *Console) giveUp(w *waiter, started time.Time, cause error) (Match, error) {
+	c.mu.Lock()
+	if slices.Contains(c.waiters, w) {
+		c.try(w, true, true)
+	}
+	c.drop(w)
+	c.mu.Unlock()
+	return c.lost(w, started, cause)
+}
+
+// lost returns the match that came after all, or the error.
+func (c *Console) lost(w *waiter, started time.Time, cause error) (Match, error) {
+	select {
+	case m := <-w.result:
+		return m, nil
+	default:
+	}
+	return Match{}, &WaitError{
+		Console: c.name,
+		Want:    describe(w.conds),
+		Cause:   cause,
+		Tail:    c.Tail(tailLines),
+		Waited:  time.Since(started),
+	}
+}
+
+func (c *Console) drop(w *waiter) {
+	c.waiters = slices.DeleteFunc(c.waiters, func(o *waiter) bool { return o == w })
+}
+
+// start has a wait begin at the cursor.
+func (c *Console) start(w *waiter) {
+	w.scans = w.scans[:0]
+	for i, cond := range w.conds {
+		if cond.kinds != nil {
+			continue
+		}
+		w.scans = append(w.scans,
+			scan{newScanner(cond, c.texts.toQuiet(c.cursor), &c.texts.quiet), i, true},
+			scan{newScanner(cond, c.cursor, &c.texts.full), i, false})
+	}
+}
+
+// restart has all waits begin anew at the cursor.
+func (c *Console) restart() {
+	for _, w := range c.waiters {
+		c.start(w)
+	}
+}
+
+// look lets the waits see what is new.
+func (c *Console) look() {
+	c.findEchoes(false)
+	if len(c.echoes) > 0 {
+		return
+	}
+	for _, w := range slices.Clone(c.waiters) {
+		w.advance(c.texts)
+		c.try(w, false, false)
+	}
+}
+
+// try ends a wait if a condition holds. The flags say that the views' ends
+// count as the end of the text.
+func (c *Console) try(w *waiter, silentFull, silentQuiet bool) {
+	if len(c.echoes) > 0 {
+		return
+	}
+	var best *scan
+	var first int64
+	var complete bool
+	for i := range w.scans {
+		s := &w.scans[i]
+		silent := silentFull
+		if s.quiet {
+			silent = silentQuiet
+		}
+		at, whole := s.found(silent)
+		if at < 0 {
+			continue
+		}
+		if s.quiet {
+			at = c.texts.toFull(at)
+		}
+		if best == nil || at < first {
+			best, first, complete = s, at, whole
+		}
+	}
+	// Before it is settled what the end of the text is, the quiet view might
+	// still show something that came earlier.
+	if best == nil || !complete || first > c.texts.settled() && !silentFull {
+		return
+	}
+	text, groups, end := best.match(best.view(c.texts))
+	if best.quiet {
+		end = c.texts.toFull(end)
+	}
+	c.matched(w, end, Match{Text: text, Groups: groups, Index: w.conds[best.cond].index})
+}
+
+// matched ends a wait with a match.
+func (c *Console) matched(w *waiter, cursor int64, m Match) {
+	m.At = c.lastByte
+	c.cursor = cursor
+	c.drop(w)
+	w.result <- m
+}
+
+// settle does what silence decides, and returns after what time to look again.
+func (c *Console) settle(w *waiter) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.waiters, w) {
+		return time.Hour // its result is on its way
+	}
+	now := time.Now()
+	silent, unchanged := now.Sub(c.lastByte), now.Sub(c.changed)
+	c.settleEchoes(now)
+	c.try(w, silent >= settleMatch, unchanged >= settleMatch)
+	if unchanged >= settlePrompt {
+		c.tryPrompt(w)
+	}
+	again := time.Hour
+	for _, left := range []time.Duration{
+		settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged, settleEcho - unchanged,
+	} {
+		if left > 0 {
+			again = min(again, left)
+		}
+	}
+	w.timed = again < time.Hour
+	return again
+}
+
+// tryPrompt ends a wait for the prompt that the console is at.
+func (c *Console) tryPrompt(w *waiter) {
+	t := c.texts
+	end := t.quiet.end() + int64(len(t.held))
+	if len(c.echoes) > 0 || c.err != nil || end <= c.typed || !slices.Contains(c.waiters, w) {
+		return
+	}
+	line := t.lastLine()
+	kind := c.prompts.kind(line)
+	for _, cond := range w.conds {
+		if kind != NoPrompt && cond.wants(kind) {
+			c.matched(w, t.toFull(end), Match{Text: string(line), Index: cond.index, Prompt: kind})
+			return
+		}
+	}
+}
+
+// finish ends all waits on a dead console.
+func (c *Console) finish() {
+	c.findEchoes(true)
+	for _, w := range slices.Clone(c.waiters) {
+		w.advance(c.texts)
+		c.try(w, true, true)
+	}
+	for _, w := range c.waiters {
+		w.fail <- c.err
+	}
+	c.waiters = nil
+}
+
+// settleEchoes gives up on echoes that silence says will not come.
+func (c *Console) settleEchoes(now time.Time) {
+	if now.Sub(c.changed) >= settleEcho || c.err != nil {
+		c.findEchoes(true)
+	}
+}
+
+// findEchoes moves the cursor after echoes that have come. With silent, those
+// that have not come are not expected any more, if anything else has.
+func (c *Console) findEchoes(silent bool) {
+	for len(c.echoes) > 0 {
+		e := c.echoes[0]
+		text := c.texts.quiet.slice(e.from, c.texts.quiet.end())
+		n, state := e.find(text, c.prompts)
+		switch {
+		case state == echoPart && !silent, state == echoChars && !silent, len(text) == 0:
+			return
+		case state == echoNot, state == echoPart:
+			n = 0
+		}
+		c.echoes = c.echoes[1:]
+		c.output = e.from + int64(n)
+		c.typed = max(c.typed, c.output)
+		if len(c.echoes) > 0 {
+			c.echoes[0].from = max(c.echoes[0].from, c.output)
+		}
+		c.cursor = max(c.cursor, c.texts.toFull(c.output))
+		c.restart()
+	}
+}

@@ -1,0 +1,151 @@
+// Package event owns the typed records of a run: what happened, to which
+// machine, in which step. Whoever does something emits an event; package
+// report turns events into terminal text or JSON lines. Nothing here formats
+// or prints.
+package event
+
+import (
+	"sync"
+	"time"
+)
+
+// Event is one thing that happened. Kind is the name it has in machine-readable
+// output; it never changes once published.
+type Event interface{ Kind() string }
+
+// RunStarted opens a run.
+type RunStarted struct {
+	Mission string `json:"mission"` // file name of the script
+	Title   string `json:"title"`
+	Steps   int    `json:"steps"`
+	Minutes int    `json:"minutes,omitempty"` // what the author expects of a student
+}
+
+// Notice is something the reader should know and need not act on: a stand-in
+// image in use, emulation instead of KVM.
+type Notice struct {
+	Text string `json:"text"`
+}
+
+// Progress reports on long work of known or unknown length. Total is 0 when the
+// length is unknown. A last record has Finished set.
+type Progress struct {
+	Subject  string `json:"subject"` // the image or machine worked on
+	Phase    string `json:"phase"`   // «download», «build», «boot» …
+	Note     string `json:"note,omitempty"`
+	Done     int64  `json:"done"`
+	Total    int64  `json:"total"`
+	Finished bool   `json:"finished,omitempty"`
+}
+
+// StepStarted and StepEnded bracket one step. Index counts from 1.
+type StepStarted struct {
+	Index     int    `json:"index"`
+	Total     int    `json:"total"`
+	Title     string `json:"title"`
+	Narration string `json:"narration,omitempty"`
+}
+
+// StepEnded closes a step; Error is empty if it passed.
+type StepEnded struct {
+	Index   int     `json:"index"`
+	Total   int     `json:"total"`
+	Title   string  `json:"title"`
+	Passed  bool    `json:"passed"`
+	Error   string  `json:"error,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Acted records what labrun did to a machine: «boot», «type», «run» …
+type Acted struct {
+	Machine string `json:"machine"`
+	Verb    string `json:"verb"`
+	Text    string `json:"text,omitempty"`
+}
+
+// Checked records a check of the script that passed or failed.
+type Checked struct {
+	Builtin string `json:"builtin"`
+	What    string `json:"what"`
+	Passed  bool   `json:"passed"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Said is a word of the script to its reader.
+type Said struct {
+	Text string `json:"text"`
+}
+
+// Asked is a question of the script, with the answer labrun gave in auto mode.
+type Asked struct {
+	Question string   `json:"question"`
+	Choices  []string `json:"choices,omitempty"`
+	Answer   string   `json:"answer,omitempty"`
+}
+
+// Machine reports a change in a machine's life: «booting», «ready», «stopped»,
+// «failed». Seconds counts from its boot.
+type Machine struct {
+	Name    string  `json:"name"`
+	State   string  `json:"state"`
+	Detail  string  `json:"detail,omitempty"`
+	Seconds float64 `json:"seconds,omitempty"`
+}
+
+// RunEnded closes a run. Failed names the step that ended it, if one did.
+type RunEnded struct {
+	Passed   bool    `json:"passed"`
+	Steps    int     `json:"steps"` // steps that passed
+	Total    int     `json:"total"`
+	Seconds  float64 `json:"seconds"`
+	ExitCode int     `json:"exit_code"`
+	Failed   string  `json:"failed,omitempty"`
+	Records  string  `json:"records,omitempty"` // folder of the consoles' transcripts
+}
+
+func (RunStarted) Kind() string  { return "run_started" }
+func (Notice) Kind() string      { return "notice" }
+func (Progress) Kind() string    { return "progress" }
+func (StepStarted) Kind() string { return "step_started" }
+func (StepEnded) Kind() string   { return "step_ended" }
+func (Acted) Kind() string       { return "acted" }
+func (Checked) Kind() string     { return "checked" }
+func (Said) Kind() string        { return "said" }
+func (Asked) Kind() string       { return "asked" }
+func (Machine) Kind() string     { return "machine" }
+func (RunEnded) Kind() string    { return "run_ended" }
+
+// Record is an event with the moment it happened.
+type Record struct {
+	Time  time.Time
+	Event Event
+}
+
+// Log hands each event to every sink, in order. The zero value is ready; all
+// methods are safe for concurrent use. Sinks run under the log's lock, so they
+// see a total order and must not emit themselves.
+type Log struct {
+	mu    sync.Mutex
+	sinks []func(Record)
+}
+
+// Attach adds a sink for all later events.
+func (l *Log) Attach(sink func(Record)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sinks = append(l.sinks, sink)
+}
+
+// Emit stamps e with the present time and hands it to the sinks. A nil log
+// drops it.
+func (l *Log) Emit(e Event) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	record := Record{Time: time.Now(), Event: e}
+	for _, sink := range l.sinks {
+		sink(record)
+	}
+}

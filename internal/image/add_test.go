@@ -1,0 +1,129 @@
+package image
+
+import (
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// qcow2 is the header of an empty qcow2 image of version 3.
+func qcow2(change func(header []byte)) string {
+	h := make([]byte, 512)
+	copy(h, "QFI\xfb")
+	binary.BigEndian.PutUint32(h[4:], 3)
+	if change != nil {
+		change(h)
+	}
+	return string(h)
+}
+
+func TestAdd(t *testing.T) {
+	s := tiny(t, `echo recipe >"$OUT/disk.img"; echo k >"$OUT/vmlinuz"`, &notes{})
+	raw := strings.Repeat("\x00", 1<<20) + "end" + strings.Repeat("\x00", 1<<20)
+	url, _ := serve(t, raw)
+	for _, c := range []struct{ format, content, from, source string }{
+		{"raw", raw, "", "file my.img (added)"},
+		{"qcow2", qcow2(nil), "", "file my.img (added)"},
+		{"raw", raw, url + "/a/my.img?x=1", "download my.img (added)"},
+	} {
+		if c.from == "" {
+			c.from = filepath.Join(t.TempDir(), "my.img")
+			os.WriteFile(c.from, []byte(c.content), 0o600)
+		}
+		img, err := s.Add(within(t), "box", c.from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if img.DiskFormat != c.format || !img.BIOS || img.Source != c.source || img.Kernel != "" || img.Control != "" || img.StandIn != "" {
+			t.Errorf("%s: %+v", c.from, img)
+		}
+		if contents(t, img.Disk) != c.content {
+			t.Errorf("%s: the copy differs", c.from)
+		}
+		if got, err := s.Ensure(within(t), "box"); err != nil || got.Digest != img.Digest {
+			t.Errorf("Ensure after Add: %+v, %v", got, err)
+		}
+		if err := s.Verify(within(t), "box"); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.GC(within(t)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := s.Build(within(t), "box", true); err == nil || !strings.Contains(err.Error(), "images remove box") {
+		t.Errorf("Build of an added image: %v", err)
+	}
+	if err := s.Remove(within(t), "box"); err != nil {
+		t.Fatal(err)
+	}
+	if img, err := s.Ensure(within(t), "box"); err != nil || img.BIOS || contents(t, img.Disk) != "recipe\n" {
+		t.Errorf("after Remove: %+v, %v", img, err)
+	}
+	if err := s.Remove(within(t), "box"); err == nil {
+		t.Error("removed twice")
+	}
+}
+
+func TestAddRefuses(t *testing.T) {
+	s := tiny(t, "exit 75", &notes{})
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		os.WriteFile(path, []byte(content), 0o600)
+		return path
+	}
+	for _, c := range []struct{ from, want string }{
+		{filepath.Join(dir, "absent"), "no such file"},
+		{dir, "not a regular file"},
+		{fifo, "not a regular file"},
+		{file("empty", ""), "empty"},
+		{file("backed", qcow2(func(h []byte) { h[15] = 104 })), "backing file"},
+		{file("external", qcow2(func(h []byte) { h[79] = 4 })), "another file"},
+		{file("short", "QFI\xfb\x00\x00\x00\x03"), "cut short"},
+		{file("old", qcow2(func(h []byte) { h[7] = 1 })), "version 1"},
+		{file("packed", "\x1f\x8b\x08 and so on"), "gunzip"},
+	} {
+		_, err := s.Add(within(t), "box", c.from)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.from, err, c.want)
+		}
+	}
+	for _, sub := range []string{"added", "work"} {
+		if left, _ := os.ReadDir(filepath.Join(s.dir, sub)); len(left) != 0 {
+			t.Errorf("left in %s: %v", sub, left)
+		}
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	s := tiny(t, `head -c 65536 /dev/zero >"$OUT/disk.img"; echo k >"$OUT/vmlinuz"`, &notes{})
+	img, err := s.Ensure(within(t), "box")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "overlay.qcow2")
+	if _, err := exec.LookPath("qemu-img"); err == nil {
+		if err := img.Overlay(within(t), path); err != nil {
+			t.Fatal(err)
+		}
+		if text := contents(t, path); !strings.HasPrefix(text, "QFI\xfb") || !strings.Contains(text, img.Disk) {
+			t.Error("the overlay does not name its absolute backing file")
+		}
+		// What labrun itself makes is what Add must refuse.
+		if _, err := s.Add(within(t), "box", path); err == nil || !strings.Contains(err.Error(), "backing file") {
+			t.Errorf("Add of an overlay: %v", err)
+		}
+	}
+	t.Setenv("PATH", t.TempDir())
+	if err := img.Overlay(within(t), path); err == nil || !strings.Contains(err.Error(), "qemu-utils") {
+		t.Errorf("without qemu-img: %v", err)
+	}
+}

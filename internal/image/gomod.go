@@ -1,0 +1,82 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// goModule returns the folder of a Go module, downloaded by the go command as
+// this machine has it configured. The checksum database is not asked: the sum
+// in images.lock is as good, and the folder itself is checked against it.
+func (s *Store) goModule(ctx context.Context, image string, in input) (string, error) {
+	mod := in.GoMod + "@" + in.Version
+	s.say(Progress{Image: image, Phase: PhaseDownload, Note: mod})
+	dir, err := os.MkdirTemp(filepath.Join(s.dir, "work"), "gomod.")
+	if err != nil {
+		return "", fmt.Errorf("download %s: %w", mod, err)
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", mod)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GO111MODULE=on", "GOWORK=off", "GOFLAGS=", "GOSUMDB=off", "GOTOOLCHAIN=local")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", fmt.Errorf("download %s: the go command is missing; install Go (package golang-go)", mod)
+	}
+	var got struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &got); err != nil || jsonErr != nil || got.Dir == "" {
+		return "", fmt.Errorf("download %s: %s", mod, lastLine(got.Error+"\n"+stderr.String()))
+	}
+	sum, err := moduleSum(got.Dir, mod)
+	if err != nil {
+		return "", fmt.Errorf("check %s: %w", mod, err)
+	}
+	if sum != in.Sum {
+		return "", fmt.Errorf("check %s: its sum is %s, not %s as images.lock says; `go clean -modcache` removes a damaged copy", mod, sum, in.Sum)
+	}
+	return got.Dir, nil
+}
+
+// moduleSum computes go.sum's "h1:" of the module unpacked in dir: SHA-256 of a
+// list of its files, sorted by name, each line as sha256sum would print it.
+func moduleSum(dir, mod string) (string, error) {
+	type file struct{ name, sum string }
+	var files []file
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		sum, err := sumFile(path)
+		files = append(files, file{mod + "/" + filepath.ToSlash(rel), sum})
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
+	list := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(list, "%s  %s\n", f.sum, f.name)
+	}
+	return "h1:" + base64.StdEncoding.EncodeToString(list.Sum(nil)), nil
+}

@@ -1,0 +1,346 @@
+package image
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Lock is a parsed images.lock: every image labrun knows, and its sources.
+// It is immutable, so safe for concurrent use.
+type Lock struct {
+	images map[string]entry
+	names  []string
+}
+
+// Profile is what a machine needs to know of an image before it boots it.
+type Profile struct {
+	Name     string `toml:"-"`
+	Summary  string `toml:"summary"`  // one line for people
+	Hostname string `toml:"hostname"` // as the guest calls itself
+	Memory   int    `toml:"memory"`   // MiB that suffice
+	CPUs     int    `toml:"cpus"`     // virtual CPUs that pay off
+	Cmdline  string `toml:"cmdline"`  // kernel command line; empty if booted by the BIOS
+
+	Console ConsoleProfile `toml:"console"`
+	Control string         `toml:"-"`      // the guest's serial port with a root shell for labrun, such as "ttyS1"; empty: none
+	Leases  string         `toml:"leases"` // the guest's file of DHCP leases; empty unless it is a router
+	NICs    []NIC          `toml:"nics"`   // by position
+}
+
+// ConsoleProfile is how to get to a shell on an image's console. Each prompt
+// matches the whole unfinished line the console ends in, without escape
+// sequences; nil means that there is no such prompt.
+type ConsoleProfile struct {
+	User           string         `toml:"user"`
+	Password       string         `toml:"password"`
+	LoginPrompt    *regexp.Regexp `toml:"login"`
+	PasswordPrompt *regexp.Regexp `toml:"password_prompt"`
+	ShellPrompt    *regexp.Regexp `toml:"shell"`
+	Poke           bool           `toml:"poke"` // nothing is prompted until Enter is pressed
+}
+
+// NIC is a network card as the guest sees it.
+type NIC struct {
+	Name string `toml:"name"`
+	MAC  string `toml:"mac"` // lower case, colons
+}
+
+// entry is one table of images.lock.
+type entry struct {
+	Profile
+	Original string   `toml:"original"` // what a user can do to get the real image
+	Port     control  `toml:"control"`
+	Sources  []source `toml:"sources"`
+}
+
+type control struct {
+	Port string `toml:"port"`
+}
+
+// source is one way to an image: a recipe, or a download that is a disk image.
+type source struct {
+	Recipe  string  `toml:"recipe"`
+	Inputs  []input `toml:"inputs"`
+	StandIn string  `toml:"stand_in"` // what users know it by, if it is not the real thing
+	Space   int64   `toml:"space"`    // MiB a build takes on the cache's disk, at its peak
+
+	download
+	Format string `toml:"format"` // of the disk image: raw or qcow2
+	Boot   string `toml:"boot"`   // how it boots: bios
+}
+
+// input is a file or folder a recipe is given.
+type input struct {
+	Name string `toml:"name"`
+	download
+	GoMod   string `toml:"gomod"`
+	Version string `toml:"version"`
+	Sum     string `toml:"sum"` // as in go.sum
+}
+
+// download is a file at a URL. Size is in bytes, -1 if unknown; the digests are
+// lower-case hexadecimal.
+type download struct {
+	URL    string `toml:"url"`
+	Size   int64  `toml:"size"`
+	SHA256 string `toml:"sha256"`
+	SHA512 string `toml:"sha512"`
+}
+
+// id names the content of d, and its file in the cache.
+func (d download) id() string {
+	if d.SHA256 != "" {
+		return "sha256-" + d.SHA256
+	}
+	return "sha512-" + d.SHA512
+}
+
+// id names the content of in.
+func (in input) id() string {
+	if in.GoMod != "" {
+		return in.GoMod + "@" + in.Version + " " + in.Sum
+	}
+	return in.download.id()
+}
+
+// String is how messages call the source.
+func (s source) String() string {
+	if s.Recipe != "" {
+		return "recipe " + s.Recipe
+	}
+	return "download " + path.Base(s.URL)
+}
+
+// Names returns the names of all images, sorted.
+func (l *Lock) Names() []string { return slices.Clone(l.names) }
+
+// Profile returns the profile of the image called name.
+func (l *Lock) Profile(name string) (Profile, bool) {
+	e, ok := l.images[name]
+	return e.profile(), ok
+}
+
+// profile is a copy: a caller may change its NICs.
+func (e entry) profile() Profile {
+	p := e.Profile
+	p.NICs = slices.Clone(p.NICs)
+	return p
+}
+
+// ParseLock reads images.lock. It refuses what it does not know. The error
+// names lines; of well-formed TOML it reports every fault.
+func ParseLock(data []byte) (*Lock, error) {
+	var file struct {
+		Version int              `toml:"version"`
+		Images  map[string]entry `toml:"images"`
+	}
+	md, err := toml.Decode(string(data), &file)
+	if err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			return nil, fmt.Errorf("images.lock:%d: %s", pe.Position.Line, pe.Message)
+		}
+		return nil, fmt.Errorf("images.lock: %w", err)
+	}
+	c := &checker{lines: strings.Split(string(data), "\n")}
+	for _, key := range md.Undecoded() {
+		c.fault(strings.Join(key[:len(key)-1], "."), 0, key[len(key)-1], "unknown key %q", key)
+	}
+	if file.Version != 1 {
+		c.fault("", 0, "version", "version is %d; this labrun reads version 1", file.Version)
+	}
+	l := &Lock{images: map[string]entry{}}
+	for name, e := range file.Images {
+		e.Name, e.Profile.Control = name, e.Port.Port
+		c.entry(e)
+		l.images[name] = e
+		l.names = append(l.names, name)
+	}
+	if len(l.names) == 0 {
+		c.fault("", 0, "", "no images")
+	}
+	slices.Sort(l.names)
+	if len(c.faults) > 0 {
+		slices.SortFunc(c.faults, func(a, b fault) int { return a.line - b.line })
+		errs := make([]error, len(c.faults))
+		for i, f := range c.faults {
+			errs[i] = fmt.Errorf("images.lock:%d: %s", f.line, f.text)
+		}
+		return nil, errors.Join(errs...)
+	}
+	return l, nil
+}
+
+// checker collects the faults of a lock file. The TOML library keeps one
+// position for each key, the last, which is wrong in arrays of tables; so the
+// checker looks for the line itself.
+type checker struct {
+	lines  []string
+	faults []fault
+}
+
+type fault struct {
+	line int
+	text string
+}
+
+// fault records a fault of a key in the nth table called table.
+func (c *checker) fault(table string, n int, key, format string, args ...any) {
+	c.faults = append(c.faults, fault{c.line(table, n, key), fmt.Sprintf(format, args...)})
+}
+
+// line finds key in the nth table called table, else that table's header, else
+// the table around it.
+func (c *checker) line(table string, n int, key string) int {
+	current, count, header := "", 0, 0
+	for i, text := range c.lines {
+		text = strings.TrimSpace(text)
+		if strings.HasPrefix(text, "[") && strings.Contains(text, "]") {
+			current = strings.Trim(text[:strings.LastIndex(text, "]")+1], "[] ")
+			if current == table {
+				if count == n {
+					header = i + 1
+				}
+				count++
+			}
+			continue
+		}
+		inside := current == table && (table == "" || count == n+1)
+		if name, _, ok := strings.Cut(text, "="); inside && ok && strings.Trim(name, ` "'`) == key {
+			return i + 1
+		}
+	}
+	if header == 0 && table != "" {
+		up, last := "", table
+		if i := strings.LastIndex(table, "."); i >= 0 {
+			up, last = table[:i], table[i+1:]
+		}
+		return c.line(up, 0, last)
+	}
+	return max(header, 1)
+}
+
+var imageName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+var inputName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+func (c *checker) entry(e entry) {
+	table := "images." + e.Name
+	bad := func(key, format string, args ...any) { c.fault(table, 0, key, e.Name+": "+format, args...) }
+	if !imageName.MatchString(e.Name) {
+		bad("", "an image's name is lower-case letters, digits and hyphens")
+	}
+	if e.Summary == "" {
+		bad("summary", "summary is missing")
+	}
+	if e.Memory < 16 || e.Memory > 1<<20 {
+		bad("memory", "memory is %d MiB; it must be from 16 to 1048576", e.Memory)
+	}
+	if e.CPUs < 1 || e.CPUs > 64 {
+		bad("cpus", "cpus is %d; it must be from 1 to 64", e.CPUs)
+	}
+	if e.Leases != "" && !path.IsAbs(e.Leases) {
+		bad("leases", "leases %q is not an absolute path", e.Leases)
+	}
+	for i, nic := range e.NICs {
+		mac, err := net.ParseMAC(nic.MAC)
+		switch {
+		case nic.Name == "":
+			bad("nics", "NIC %d has no name", i+1)
+		case err != nil || len(mac) != 6 || mac.String() != nic.MAC:
+			bad("nics", "MAC %q of %s is not six lower-case bytes with colons", nic.MAC, nic.Name)
+		case mac[0]&1 != 0:
+			bad("nics", "MAC %q of %s is a multicast address", nic.MAC, nic.Name)
+		}
+		if slices.ContainsFunc(e.NICs[:i], func(o NIC) bool { return o.Name == nic.Name || o.MAC == nic.MAC }) {
+			bad("nics", "NIC %s repeats a name or MAC", nic.Name)
+		}
+	}
+	if e.Console.ShellPrompt == nil {
+		c.fault(table+".console", 0, "shell", "%s: the console's shell prompt is missing", e.Name)
+	}
+	if len(e.Sources) == 0 {
+		bad("", "no sources: add an [[%s.sources]] table", table)
+	}
+	for i, s := range e.Sources {
+		c.source(e, i, s)
+	}
+}
+
+func (c *checker) source(e entry, i int, s source) {
+	bad := func(key, format string, args ...any) {
+		c.fault("images."+e.Name+".sources", i, key, e.Name+": "+format, args...)
+	}
+	switch {
+	case s.Recipe != "" && s.URL != "":
+		bad("url", "a source is a recipe or a url, not both")
+	case s.Recipe != "":
+		if !imageName.MatchString(s.Recipe) {
+			bad("recipe", "recipe %q is not the name of a folder in images/", s.Recipe)
+		}
+		if e.Cmdline == "" {
+			bad("recipe", "a recipe's kernel needs a cmdline")
+		}
+		if s.Format != "" || s.Boot != "" {
+			bad("format", "format and boot belong to a url")
+		}
+	case s.URL != "":
+		c.download(s.download, bad)
+		if s.Format != "raw" && s.Format != "qcow2" {
+			bad("format", `format is %q; it must be "raw" or "qcow2"`, s.Format)
+		}
+		if s.Boot != "bios" {
+			bad("boot", `boot is %q; it must be "bios"`, s.Boot)
+		}
+		if len(s.Inputs) > 0 {
+			bad("inputs", "inputs belong to a recipe")
+		}
+	default:
+		bad("", "a source needs a recipe or a url")
+	}
+	if s.Space < 0 || s.Space > 1<<20 {
+		bad("space", "space is %d MiB; it must be from 0 to 1048576", s.Space)
+	}
+	for j, in := range s.Inputs {
+		if !inputName.MatchString(in.Name) || slices.ContainsFunc(s.Inputs[:j], func(o input) bool { return o.Name == in.Name }) {
+			bad("inputs", "input name %q repeats, or is not lower-case letters, digits and underscores", in.Name)
+		}
+		switch {
+		case in.GoMod != "" && in.URL != "":
+			bad("inputs", "input %s is a gomod or a url, not both", in.Name)
+		case in.GoMod != "":
+			if !strings.HasPrefix(in.Version, "v") || !strings.HasPrefix(in.Sum, "h1:") {
+				bad("inputs", "input %s needs a version (v…) and a sum (h1:…), as in go.sum", in.Name)
+			}
+		default:
+			c.download(in.download, bad)
+		}
+	}
+}
+
+func (c *checker) download(d download, bad func(key, format string, args ...any)) {
+	if u, err := url.Parse(d.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		bad("url", "url %q is not an http or https address", d.URL)
+	}
+	if d.Size <= 0 {
+		bad("size", "size %d of %s is not a positive number of bytes", d.Size, d.URL)
+	}
+	if d.SHA256 == "" && d.SHA512 == "" {
+		bad("sha256", "%s needs a sha256 or a sha512", d.URL)
+	}
+	hexOf := func(key, text string, bytes int) {
+		if raw, err := hex.DecodeString(text); text != "" && (err != nil || len(raw) != bytes || strings.ToLower(text) != text) {
+			bad(key, "%s of %s is not %d lower-case hexadecimal digits", key, d.URL, 2*bytes)
+		}
+	}
+	hexOf("sha256", d.SHA256, 32)
+	hexOf("sha512", d.SHA512, 64)
+}

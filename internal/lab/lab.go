@@ -1,0 +1,278 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lan"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+// MachineConfig declares a machine.
+type MachineConfig struct {
+	Name   string
+	Image  string      // a name in images.lock
+	NICs   []NICConfig // in the order of the guest's cards
+	Memory int         // MiB; 0: as the image says
+	CPUs   int         // 0: as the image says
+}
+
+// NICConfig declares a network card: on a network of the lab, or on the uplink,
+// which is QEMU's user-mode network.
+type NICConfig struct {
+	Network string // ignored if Uplink
+	Uplink  bool
+}
+
+// Config declares a lab.
+type Config struct {
+	Networks []string
+	Machines []MachineConfig
+}
+
+// Options are what a lab needs from its surroundings.
+type Options struct {
+	Store   *image.Store
+	Events  *event.Log
+	Records string // folder for transcripts and packet captures; empty: none are kept
+}
+
+// EnvironmentError says that the host cannot run the lab: no QEMU, no image, too
+// little memory or disk.
+type EnvironmentError struct{ Cause error }
+
+func (e *EnvironmentError) Error() string { return e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *EnvironmentError) Unwrap() error { return e.Cause }
+
+// Lab is the machines and networks of one run. Its methods are safe for
+// concurrent use.
+type Lab struct {
+	options  Options
+	session  *session
+	networks map[string]*lan.Network
+	captures []*capture
+	machines map[string]*Machine
+	order    []string
+	accel    qemu.Verdict
+
+	mu        sync.Mutex
+	prepared  bool
+	terminals []*Terminal
+}
+
+// New lays out a lab; nothing boots yet. The caller closes it.
+func New(config Config, options Options) (*Lab, error) {
+	l := &Lab{options: options, networks: map[string]*lan.Network{}, machines: map[string]*Machine{}}
+	taken := map[string]bool{}
+	for _, mc := range config.Machines {
+		profile, ok := options.Store.Profile(mc.Image)
+		if !ok {
+			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
+		}
+		m := &Machine{lab: l, config: mc, profile: profile}
+		if m.config.Memory == 0 {
+			m.config.Memory = profile.Memory
+		}
+		if m.config.CPUs == 0 {
+			m.config.CPUs = profile.CPUs
+		}
+		for i := range mc.NICs {
+			m.macs = append(m.macs, pickMAC(profile, mc.Name, i, taken))
+		}
+		l.machines[mc.Name] = m
+		l.order = append(l.order, mc.Name)
+	}
+	var err error
+	if l.session, err = openSession(filepath.Join(options.Store.Dir(), "sessions")); err != nil {
+		return nil, &EnvironmentError{err}
+	}
+	if options.Records != "" {
+		if err := os.MkdirAll(options.Records, 0o700); err != nil {
+			l.session.close()
+			return nil, &EnvironmentError{fmt.Errorf("make the records folder: %w", err)}
+		}
+	}
+	for _, name := range config.Networks {
+		network := lan.New(name)
+		l.networks[name] = network
+		if options.Records == "" {
+			continue
+		}
+		c, err := startCapture(network, filepath.Join(options.Records, name+".pcap"))
+		if err != nil {
+			l.Close()
+			return nil, &EnvironmentError{err}
+		}
+		l.captures = append(l.captures, c)
+	}
+	return l, nil
+}
+
+// pickMAC gives a card the address its image's profile fixes, or, where another
+// machine of the same image has it already, one made from the machine's name.
+func pickMAC(profile image.Profile, machine string, card int, taken map[string]bool) string {
+	if card < len(profile.NICs) && !taken[profile.NICs[card].MAC] {
+		mac := profile.NICs[card].MAC
+		taken[mac] = true
+		return mac
+	}
+	for salt := 0; ; salt++ {
+		mac := derivedMAC(machine, card, salt)
+		if !taken[mac] {
+			taken[mac] = true
+			return mac
+		}
+	}
+}
+
+// Machine returns a machine by name; nil if there is none.
+func (l *Lab) Machine(name string) *Machine { return l.machines[name] }
+
+// Network returns a network by name; nil if there is none.
+func (l *Lab) Network(name string) *lan.Network { return l.networks[name] }
+
+// Machines returns the machines in the order of their declaration.
+func (l *Lab) Machines() []*Machine {
+	machines := make([]*Machine, 0, len(l.order))
+	for _, name := range l.order {
+		machines = append(machines, l.machines[name])
+	}
+	return machines
+}
+
+// Prepare gets everything that booting needs: the images, built or fetched if
+// they are not at hand, and the verdict on acceleration. It may take minutes the
+// first time and reports progress. Calling it again costs nothing.
+func (l *Lab) Prepare(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.prepared {
+		return nil
+	}
+	if err := qemu.Installed(); err != nil {
+		return &EnvironmentError{err}
+	}
+	told := map[string]bool{}
+	kernel := ""
+	for _, m := range l.Machines() {
+		img, err := l.options.Store.Ensure(ctx, m.config.Image)
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return &EnvironmentError{err}
+		}
+		m.image = img
+		if img.StandIn != "" && !told[m.config.Image] {
+			told[m.config.Image] = true
+			l.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)})
+		}
+		if kernel == "" {
+			kernel = img.Kernel
+		}
+	}
+	verdict, err := qemu.Probe(ctx, kernel, l.options.Store.Dir())
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &EnvironmentError{err}
+	}
+	l.accel = verdict
+	if verdict.Accel == qemu.TCG && len(l.machines) > 0 {
+		l.options.Events.Emit(event.Notice{Text: "software emulation (slower): " + verdict.Reason})
+	}
+	l.prepared = true
+	return nil
+}
+
+// Boot starts machines side by side and returns when their emulators run; the
+// guests boot on. A machine that runs already is left alone. If one cannot be
+// started, those that this call started are stopped again.
+func (l *Lab) Boot(ctx context.Context, machines ...*Machine) error {
+	if err := l.Prepare(ctx); err != nil {
+		return err
+	}
+	var starting []*Machine
+	for _, m := range machines {
+		if m.Running() {
+			continue
+		}
+		starting = append(starting, m)
+	}
+	if err := l.afford(starting); err != nil {
+		return &EnvironmentError{err}
+	}
+	errs := make([]error, len(starting))
+	var wait sync.WaitGroup
+	for i, m := range starting {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			errs[i] = m.start(ctx)
+		}()
+	}
+	wait.Wait()
+	err := errors.Join(errs...)
+	if err == nil {
+		return nil
+	}
+	for i, m := range starting {
+		if errs[i] == nil {
+			m.stop()
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &EnvironmentError{err}
+}
+
+// Accel returns the verdict on acceleration; meaningful after Prepare.
+func (l *Lab) Accel() qemu.Verdict { return l.accel }
+
+// HostCPUs returns how many processors this run may use, container limits
+// included.
+func HostCPUs() int { return runtime.GOMAXPROCS(0) }
+
+// Close ends every machine, then the networks, then the session. It returns what
+// could not be written of the records, if anything.
+func (l *Lab) Close() error {
+	var wait sync.WaitGroup
+	for _, m := range l.machines {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			m.stop()
+		}()
+	}
+	l.mu.Lock()
+	terminals := l.terminals
+	l.terminals = nil
+	l.mu.Unlock()
+	for _, t := range terminals {
+		t.Close()
+	}
+	wait.Wait()
+	var errs []error
+	for _, m := range l.machines {
+		errs = append(errs, m.recordErr())
+	}
+	for _, c := range l.captures {
+		errs = append(errs, c.close())
+	}
+	for _, n := range l.networks {
+		errs = append(errs, n.Close())
+	}
+	errs = append(errs, l.session.close())
+	return errors.Join(errs...)
+}

@@ -1,0 +1,337 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lan"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+// Machine is one machine of a lab, booted or not. Its methods are safe for
+// concurrent use; those that need a running guest fail with NotBootedError
+// before Boot.
+type Machine struct {
+	lab     *Lab
+	config  MachineConfig
+	profile image.Profile
+	macs    []string
+	image   *image.Image // set by Lab.Prepare
+
+	mu      sync.Mutex
+	guest   *guest // the present or last incarnation
+	boots   int
+	records error // what could not be written of earlier transcripts
+}
+
+// guest is one incarnation of a machine, from power on to power off.
+type guest struct {
+	process    *qemu.Process
+	console    *console.Console
+	control    *console.Console // nil: the image has no control channel
+	shell      *control.Shell
+	transcript *console.Transcript
+	ports      []*lan.Port
+	watched    chan struct{} // closed when the watcher has ended
+	ready      sync.Once     // the first prompt is announced once
+}
+
+// NotBootedError says that a machine was used before boot.
+type NotBootedError struct{ Machine string }
+
+func (e *NotBootedError) Error() string {
+	return fmt.Sprintf("%s is not running: boot(%s) starts it", e.Machine, e.Machine)
+}
+
+// Name returns the machine's name in the mission.
+func (m *Machine) Name() string { return m.config.Name }
+
+// Config returns the machine's declaration, defaults filled in.
+func (m *Machine) Config() MachineConfig { return m.config }
+
+// Profile returns what the image lock says of the machine's image.
+func (m *Machine) Profile() image.Profile { return m.profile }
+
+// MAC returns the hardware address of network card i.
+func (m *Machine) MAC(i int) string { return m.macs[i] }
+
+// Running reports whether the machine's emulator runs.
+func (m *Machine) Running() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.guest != nil && m.guest.process.Exit() == nil
+}
+
+// current returns the incarnation to talk to. A machine that ended by itself
+// still has one, so that its console can say how.
+func (m *Machine) current() (*guest, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.guest == nil {
+		return nil, &NotBootedError{m.config.Name}
+	}
+	return m.guest, nil
+}
+
+// Console returns the machine's console.
+func (m *Machine) Console() (*console.Console, error) {
+	g, err := m.current()
+	if err != nil {
+		return nil, err
+	}
+	return g.console, nil
+}
+
+// Port returns the switch port of network card i; nil for the uplink.
+func (m *Machine) Port(i int) (*lan.Port, error) {
+	g, err := m.current()
+	if err != nil {
+		return nil, err
+	}
+	return g.ports[i], nil
+}
+
+func (m *Machine) spec(overlay string) qemu.Spec {
+	spec := qemu.Spec{
+		Name: m.config.Name, Memory: m.config.Memory, CPUs: m.config.CPUs, Accel: m.lab.accel.Accel,
+		Disk: overlay, DiskFormat: "qcow2", Control: m.profile.Control != "",
+	}
+	if m.image.BIOS {
+		spec.Control = false
+	} else {
+		spec.Kernel, spec.Initrd, spec.Cmdline = m.image.Kernel, m.image.Initrd, m.profile.Cmdline
+	}
+	for i, nic := range m.config.NICs {
+		spec.NICs = append(spec.NICs, qemu.NIC{MAC: m.macs[i], User: nic.Uplink})
+	}
+	return spec
+}
+
+// start powers the machine on. Its disk is an overlay that lives as long as the
+// lab, so what a guest wrote survives a shutdown and the next boot.
+func (m *Machine) start(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.guest != nil {
+		m.closeGuest()
+	}
+	overlay := filepath.Join(m.lab.session.dir, m.config.Name+".qcow2")
+	if _, err := os.Stat(overlay); err != nil {
+		if err := m.image.Overlay(ctx, overlay); err != nil {
+			return err
+		}
+	}
+	process, err := qemu.Start(ctx, m.spec(overlay), m.lab.session.dir)
+	if err != nil {
+		return err
+	}
+	m.boots++
+	g := &guest{process: process, watched: make(chan struct{})}
+	options := console.Options{Name: m.config.Name, Prompts: prompts(m.profile.Console)}
+	if m.lab.options.Records != "" {
+		name := m.config.Name
+		if m.boots > 1 {
+			name = fmt.Sprintf("%s-%d", name, m.boots)
+		}
+		if g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, 24); err != nil {
+			process.Close()
+			return fmt.Errorf("boot %s: transcript: %w", m.config.Name, err)
+		}
+		options.Transcript = g.transcript
+	}
+	g.console = console.New(process.Console(), options)
+	g.console.Watch(panicDetector(func(line string) {
+		g.fail(&PanicError{Machine: m.config.Name, Message: line})
+	}))
+	if port := process.Control(); port != nil {
+		g.control = console.New(port, console.Options{Name: m.config.Name + " control"})
+		g.shell = control.New(m.config.Name, g.control)
+	} else {
+		g.shell = control.NewForeign(m.config.Name, g.console)
+	}
+	for i, nic := range m.config.NICs {
+		if nic.Uplink {
+			g.ports = append(g.ports, nil)
+			continue
+		}
+		port, err := m.lab.networks[nic.Network].Attach(m.config.Name, process.NIC(i))
+		if err != nil {
+			process.Quit(context.Background())
+			g.close()
+			return fmt.Errorf("boot %s: network %s: %w", m.config.Name, nic.Network, err)
+		}
+		g.ports = append(g.ports, port)
+	}
+	go g.watch(m.lab.options.Events, m.config.Name)
+	m.guest = g
+	m.lab.options.Events.Emit(event.Machine{Name: m.config.Name, State: "booting"})
+	return nil
+}
+
+func prompts(p image.ConsoleProfile) console.Prompts {
+	return console.Prompts{Login: p.LoginPrompt, Password: p.PasswordPrompt, Shell: p.ShellPrompt}
+}
+
+// fail ends every wait on the machine, now and later, with err.
+func (g *guest) fail(err error) {
+	g.console.Fail(err)
+	if g.control != nil {
+		g.control.Fail(err)
+	}
+}
+
+// watch waits for the end of the emulator and tells everybody why it came.
+func (g *guest) watch(events *event.Log, name string) {
+	defer close(g.watched)
+	<-g.process.Done()
+	exit := g.process.Exit()
+	g.fail(exit)
+	state := "stopped"
+	if exit.Reason != qemu.Stopped && exit.Reason != qemu.PoweredOff {
+		state = "failed"
+	}
+	events.Emit(event.Machine{Name: name, State: state, Detail: exit.Error(), Seconds: time.Since(g.process.Started()).Seconds()})
+}
+
+// close releases what an ended incarnation holds and returns what its transcript
+// could not write.
+func (g *guest) close() error {
+	g.process.Close()
+	for _, port := range g.ports {
+		if port != nil {
+			port.Close()
+		}
+	}
+	g.console.Close()
+	if g.control != nil {
+		g.control.Close()
+	}
+	if g.transcript != nil {
+		return g.transcript.Close()
+	}
+	return nil
+}
+
+// closeGuest is called with m.mu held.
+func (m *Machine) closeGuest() {
+	g := m.guest
+	g.process.Quit(context.Background())
+	<-g.watched
+	if err := g.close(); err != nil && m.records == nil {
+		m.records = err
+	}
+	m.guest = nil
+}
+
+// stop ends the machine without asking the guest.
+func (m *Machine) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.guest != nil {
+		m.closeGuest()
+	}
+}
+
+func (m *Machine) recordErr() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.records
+}
+
+// Shutdown presses the power button, waits for the guest to power off, and pulls
+// the plug when ctx ends first; that is an error, after which the machine is off
+// all the same.
+func (m *Machine) Shutdown(ctx context.Context) error {
+	g, err := m.current()
+	if err != nil {
+		return err
+	}
+	if g.process.Exit() == nil {
+		err = g.process.Powerdown(ctx)
+	}
+	m.stop()
+	return err
+}
+
+// Reboot shuts the machine down and boots it again with the same disk.
+func (m *Machine) Reboot(ctx context.Context) error {
+	if err := m.Shutdown(ctx); err != nil {
+		return err
+	}
+	return m.lab.Boot(ctx, m)
+}
+
+// Usage returns what the machine has cost the host since its boot.
+func (m *Machine) Usage() (qemu.Usage, error) {
+	g, err := m.current()
+	if err != nil {
+		return qemu.Usage{}, err
+	}
+	if exit := g.process.Exit(); exit != nil {
+		return qemu.Usage{}, exit
+	}
+	return g.process.Usage()
+}
+
+// Run runs a command on the control channel.
+func (m *Machine) Run(ctx context.Context, command string, limit time.Duration) (control.Result, error) {
+	g, err := m.current()
+	if err != nil {
+		return control.Result{}, err
+	}
+	return g.shell.Run(ctx, command, limit)
+}
+
+// ReadFile reads a file of the guest over the control channel.
+func (m *Machine) ReadFile(ctx context.Context, path string) ([]byte, error) {
+	g, err := m.current()
+	if err != nil {
+		return nil, err
+	}
+	return g.shell.ReadFile(ctx, path)
+}
+
+// WriteFile writes a file of the guest over the control channel.
+func (m *Machine) WriteFile(ctx context.Context, path string, data []byte, mode uint32) error {
+	g, err := m.current()
+	if err != nil {
+		return err
+	}
+	return g.shell.WriteFile(ctx, path, data, mode)
+}
+
+// PanicError says that a guest's kernel panicked.
+type PanicError struct{ Machine, Message string }
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("%s's kernel panicked: %s", e.Machine, e.Message)
+}
+
+// panicLine is how Linux announces its end on the console (kernel/panic.c); with
+// printk's time stamp, so that nobody panics a machine with echo.
+var panicLine = regexp.MustCompile(`\[ *\d+\.\d{6}\](?:\[[^]]*\])? (Kernel panic - not syncing[^\r\n]*)[\r\n]`)
+
+// panicDetector returns a watcher of raw console chunks that calls found once.
+func panicDetector(found func(line string)) func([]byte) {
+	const longest = 512
+	var carry []byte
+	var once sync.Once
+	return func(chunk []byte) {
+		carry = append(carry, chunk...)
+		if match := panicLine.FindSubmatch(carry); match != nil {
+			once.Do(func() { found(string(match[1])) })
+		}
+		if extra := len(carry) - longest; extra > 0 {
+			carry = append(carry[:0], carry[extra:]...)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
+)
+
+const (
+	// A guest that prints nothing for so long may be waiting for Enter. BusyBox
+	// activates a console only then, and a daemon's message may have hidden a
+	// prompt that is already there.
+	pokeSoon = 700 * time.Millisecond // for an image known to need it
+	pokeLate = 15 * time.Second       // for any other
+	// pollEvery is the pause between two looks at something in a guest that
+	// sends no event when it changes.
+	pollEvery = 250 * time.Millisecond
+)
+
+// WaitPrompt waits until the console waits for input and returns which kind of
+// prompt it shows. A console that stays silent is sent Enter, except at a
+// password prompt.
+func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (console.Match, error) {
+	g, err := m.current()
+	if err != nil {
+		return console.Match{}, err
+	}
+	c := g.console
+	silence := pokeLate
+	if m.profile.Console.Poke {
+		silence = pokeSoon
+	}
+	for {
+		// Wait in slices of the silence allowed; the deadline is still ctx's.
+		slice, cancel := context.WithTimeoutCause(ctx, silence, errSilent)
+		match, err := c.Expect(slice, console.Prompt(kinds...))
+		cancel()
+		if err == nil {
+			g.ready.Do(func() {
+				m.lab.options.Events.Emit(event.Machine{Name: m.Name(), State: "ready", Seconds: time.Since(g.process.Started()).Seconds()})
+			})
+		}
+		if err == nil || !errors.Is(err, errSilent) {
+			return match, err
+		}
+		if time.Since(c.LastByte()) < silence || c.Waiting() == console.PasswordPrompt {
+			continue
+		}
+		if err := c.SendRaw(ctx, []byte("\r")); err != nil {
+			return match, err
+		}
+	}
+}
+
+var errSilent = errors.New("the console is silent")
+
+// Login goes through login and password prompts until a shell prompt waits. A
+// console that is at a shell already is left there. Empty arguments mean the
+// image's own user and password.
+func (m *Machine) Login(ctx context.Context, user, password string) error {
+	if user == "" {
+		user = m.profile.Console.User
+	}
+	if password == "" {
+		password = m.profile.Console.Password
+	}
+	c, err := m.Console()
+	if err != nil {
+		return err
+	}
+	tried := 0
+	for {
+		prompt, err := m.WaitPrompt(ctx)
+		if err != nil {
+			return err
+		}
+		switch prompt.Prompt {
+		case console.ShellPrompt:
+			return nil
+		case console.LoginPrompt:
+			if user == "" {
+				return fmt.Errorf("login on %s: the image has no user of its own: say login(%s, user=…, password=…)", m.Name(), m.Name())
+			}
+			// A login prompt again means that the last try was refused; one
+			// more may follow a line that a daemon garbled.
+			if tried++; tried > 2 {
+				return &LoginError{Machine: m.Name(), User: user, Tail: c.Tail(6)}
+			}
+			err = c.Send(ctx, user+"\n")
+		case console.PasswordPrompt:
+			err = c.Send(ctx, password+"\n")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// LoginError says that a guest refused a user and password.
+type LoginError struct{ Machine, User, Tail string }
+
+func (e *LoginError) Error() string {
+	return fmt.Sprintf("login on %s as %s: the user or the password was refused twice; the console's last lines:\n%s", e.Machine, e.User, e.Tail)
+}
+
+// Address returns the IPv4 address of the machine on a network, and waits for it
+// until ctx ends. An empty network means the first card that is not the uplink.
+func (m *Machine) Address(ctx context.Context, network string) (netip.Addr, error) {
+	card, err := m.Card(network)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("address of %s: %w", m.Name(), err)
+	}
+	// Both iproute2 and BusyBox know these options.
+	command := fmt.Sprintf(`for i in /sys/class/net/*; do [ "$(cat $i/address)" = %s ] && ip -4 -o addr show dev ${i##*/}; done; true`, m.macs[card])
+	for {
+		result, err := m.Run(ctx, command, time.Minute)
+		if err != nil {
+			return netip.Addr{}, err
+		}
+		if _, rest, ok := strings.Cut(result.Stdout, " inet "); ok {
+			text, _, _ := strings.Cut(strings.TrimSpace(rest), "/")
+			return netip.ParseAddr(text)
+		}
+		if err := pause(ctx); err != nil {
+			return netip.Addr{}, fmt.Errorf("address of %s: its card %s has none: %w", m.Name(), m.macs[card], err)
+		}
+	}
+}
+
+// Card returns the number of the machine's card on a network; an empty name
+// means the first card that is not the uplink.
+func (m *Machine) Card(network string) (int, error) {
+	for i, nic := range m.config.NICs {
+		if !nic.Uplink && (network == "" || nic.Network == network) {
+			return i, nil
+		}
+	}
+	if network == "" {
+		return 0, fmt.Errorf("%s has no card on any network of the lab", m.Name())
+	}
+	return 0, fmt.Errorf("%s has no card on network %s", m.Name(), network)
+}
+
+// Lease is an entry of a router's DHCP lease table, in router7's terms.
+type Lease struct {
+	Num              int       `json:"num"` // place in the address pool
+	Addr             string    `json:"addr"`
+	HardwareAddr     string    `json:"hardware_addr"`
+	Hostname         string    `json:"hostname"`
+	HostnameOverride string    `json:"hostname_override"`
+	Expiry           time.Time `json:"expiry"`
+	LastAck          time.Time `json:"last_ack"`
+}
+
+// Leases returns the DHCP leases that the router has given, once all of the
+// machines in want have one; it waits for that until ctx ends. A router without a
+// lease file has given none.
+func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]Lease, error) {
+	if m.profile.Leases == "" {
+		return nil, fmt.Errorf("leases of %s: its image %s is no router: its profile names no lease file", m.Name(), m.config.Image)
+	}
+	for {
+		leases, err := m.leases(ctx)
+		if err != nil {
+			return nil, err
+		}
+		missing := lacking(leases, want)
+		if len(missing) == 0 {
+			return leases, nil
+		}
+		if err := pause(ctx); err != nil {
+			return leases, fmt.Errorf("leases of %s: %s: no lease: %w", m.Name(), strings.Join(missing, ", "), err)
+		}
+	}
+}
+
+func (m *Machine) leases(ctx context.Context) ([]Lease, error) {
+	result, err := m.Run(ctx, "cat "+m.profile.Leases+" 2>/dev/null || true", time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	data := bytes.TrimSpace([]byte(result.Stdout))
+	if len(data) == 0 {
+		return nil, nil
+	}
+	var leases []Lease
+	if err := json.Unmarshal(data, &leases); err != nil {
+		return nil, fmt.Errorf("leases of %s: %s: %w", m.Name(), m.profile.Leases, err)
+	}
+	return leases, nil
+}
+
+// lacking returns the names of the machines none of whose cards has a lease.
+func lacking(leases []Lease, want []*Machine) []string {
+	var missing []string
+	for _, m := range want {
+		found := false
+		for _, mac := range m.macs {
+			for _, lease := range leases {
+				found = found || strings.EqualFold(lease.HardwareAddr, mac)
+			}
+		}
+		if !found {
+			missing = append(missing, m.Name())
+		}
+	}
+	return missing
+}
+
+// pause waits before the next look; it returns ctx's cause if that ends first.
+func pause(ctx context.Context) error {
+	timer := time.NewTimer(pollEvery)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

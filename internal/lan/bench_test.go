@@ -1,0 +1,233 @@
+package lan
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The benchmarks send frames of one size from one Unix socket to another, through
+// the switch, through QEMU's own hub, and through nothing but the kernel. A last one
+// only copies memory. Compare the Gbit/s; a lossy path counts what arrived.
+
+var frameSizes = []int{64, 1500, 64 << 10}
+
+func BenchmarkSwitch(b *testing.B) {
+	for _, size := range frameSizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			n := New("lan")
+			defer n.Close()
+			p, pathP := listenAt(b, n, "sender")
+			q, pathQ := listenAt(b, n, "receiver")
+			from, to := dial(b, p, pathP), dial(b, q, pathQ)
+			to.arrived(n, 2)
+			from.arrived(n, 1)
+			to.wants(frame(1, 1, "here"))
+			stream(b, from.conn, to.conn, size)
+			b.ReportMetric(float64(q.Counters().Dropped), "dropped")
+		})
+	}
+}
+
+// BenchmarkRoundTrip is one frame to and fro: latency, where batches do not help.
+func BenchmarkRoundTrip(b *testing.B) {
+	n := New("lan")
+	defer n.Close()
+	p, pathP := listenAt(b, n, "a")
+	q, pathQ := listenAt(b, n, "b")
+	from, to := dial(b, p, pathP), dial(b, q, pathQ)
+	to.arrived(n, 2)
+	from.arrived(n, 1)
+	to.wants(frame(1, 1, "here"))
+	roundTrips(b, from.conn, to.conn)
+}
+
+// BenchmarkQEMUHub measures the same through a QEMU that does nothing but forward.
+func BenchmarkQEMUHub(b *testing.B) {
+	hub := func(b *testing.B) (from, to net.Conn) {
+		qemu, err := exec.LookPath("qemu-system-x86_64")
+		if err != nil {
+			b.Skip("no QEMU to compare with")
+		}
+		args := []string{"-machine", "none", "-nodefaults", "-display", "none"}
+		var listeners []net.Listener
+		for i := range 2 {
+			path := filepath.Join(b.TempDir(), "s")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer l.Close()
+			listeners = append(listeners, l)
+			args = append(args,
+				"-netdev", fmt.Sprintf("stream,id=s%d,server=off,addr.type=unix,addr.path=%s", i, path),
+				"-netdev", fmt.Sprintf("hubport,id=h%d,hubid=0,netdev=s%d", i, i))
+		}
+		cmd := exec.Command(qemu, args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		var conns []net.Conn
+		for _, l := range listeners {
+			l.(*net.UnixListener).SetDeadline(time.Now().Add(deadline))
+			conn, err := l.Accept()
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { conn.Close() })
+			conns = append(conns, conn)
+		}
+		return conns[0], conns[1]
+	}
+	for _, size := range frameSizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			from, to := hub(b)
+			stream(b, from, to, size)
+		})
+	}
+	b.Run("RoundTrip", func(b *testing.B) {
+		from, to := hub(b)
+		roundTrips(b, from, to)
+	})
+}
+
+// BenchmarkSocket is the kernel's part: one Unix socket, no switch.
+func BenchmarkSocket(b *testing.B) {
+	for _, size := range frameSizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			l, err := net.Listen("unix", filepath.Join(b.TempDir(), "s"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer l.Close()
+			from, err := net.Dial("unix", l.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer from.Close()
+			to, err := l.Accept()
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer to.Close()
+			stream(b, from, to, size)
+		})
+	}
+}
+
+// BenchmarkCopy is the limit of memory: each frame copied once.
+func BenchmarkCopy(b *testing.B) {
+	for _, size := range frameSizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			from, to := make([]byte, 8<<20), make([]byte, 8<<20) // beyond the second-level cache
+			at := 0
+			for b.Loop() {
+				copy(to[at:at+size], from[at:])
+				if at += size; at+size > len(from) {
+					at = 0
+				}
+			}
+			rate(b, b.N, size)
+		})
+	}
+}
+
+// stream sends b.N frames at full speed. It keeps at most a window on the way, as
+// TCP would, so that the figure is of frames forwarded and not of frames dropped.
+func stream(b *testing.B, from, to net.Conn, size int) {
+	b.Helper()
+	const window = 512 << 10
+	from.SetDeadline(time.Time{})
+	to.SetDeadline(time.Time{})
+	rec := record(frame(2, 1, string(make([]byte, size-minFrame))))
+	burst := max(1, (64<<10)/len(rec))
+	var out []byte
+	for range burst {
+		out = append(out, rec...)
+	}
+	var (
+		mu       sync.Mutex
+		moved    = sync.NewCond(&mu)
+		received int
+		failed   error
+	)
+	b.ReportAllocs()
+	b.ResetTimer()
+	var receiver sync.WaitGroup
+	receiver.Go(func() {
+		buf := make([]byte, 256<<10)
+		for left := b.N * len(rec); left > 0; {
+			n, err := to.Read(buf[:min(left, len(buf))])
+			mu.Lock()
+			left -= n
+			received += n
+			failed = err
+			moved.Signal()
+			mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	})
+	for sent, total := 0, b.N*len(rec); sent < total; {
+		mu.Lock()
+		for sent-received > window && failed == nil {
+			moved.Wait()
+		}
+		err := failed
+		mu.Unlock()
+		if err != nil && err != io.EOF {
+			b.Fatal(err)
+		}
+		n, err := from.Write(out[:min(len(out), total-sent)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		sent += n
+	}
+	receiver.Wait()
+	b.StopTimer()
+	rate(b, b.N, size)
+}
+
+// roundTrips sends one small frame to and fro, b.N times.
+func roundTrips(b *testing.B, one, other net.Conn) {
+	b.Helper()
+	one.SetDeadline(time.Time{})
+	other.SetDeadline(time.Time{})
+	there, back := record(frame(2, 1, string(make([]byte, 50)))), record(frame(1, 2, string(make([]byte, 50))))
+	var echo sync.WaitGroup
+	echo.Go(func() {
+		buf := make([]byte, len(there))
+		for range b.N {
+			if _, err := io.ReadFull(other, buf); err != nil {
+				return
+			}
+			other.Write(back)
+		}
+	})
+	b.ResetTimer()
+	buf := make([]byte, len(back))
+	for range b.N {
+		one.Write(there)
+		if _, err := io.ReadFull(one, buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	echo.Wait()
+}
+
+func rate(b *testing.B, frames, size int) {
+	seconds := b.Elapsed().Seconds()
+	b.ReportMetric(float64(frames)/seconds, "frames/s")
+	b.ReportMetric(float64(frames)*float64(size)*8/1e9/seconds, "Gbit/s")
+}

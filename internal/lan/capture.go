@@ -1,0 +1,204 @@
+package lan
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+)
+
+// captureLimit bounds the bytes that wait for a capture's writer.
+const captureLimit = 8 << 20
+
+// A Capture writes what crosses a network to a pcapng file. Its methods may be
+// called from any goroutine.
+type Capture struct {
+	network *Network
+	wake    chan struct{} // holds one token when the writer should look again
+	done    sync.WaitGroup
+	close   func() error
+
+	mu      sync.Mutex
+	pending []captured // guarded by mu, as all below
+	data    []byte     // the frames of pending, end to end
+	dropped uint64
+	closed  bool
+}
+
+type captured struct {
+	port string
+	at   time.Time
+	size int
+}
+
+// Capture begins to write every frame the switch accepts to w, once, with the
+// time of its arrival and the port it came in by as the pcapng interface. The
+// network never waits for w: what w is too slow for, or comes after it failed, is
+// counted and left out. Close the capture before w; a network closes its captures
+// with itself. It fails when the network is closed.
+func (n *Network) Capture(w io.Writer) (*Capture, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, fmt.Errorf("capture %s: %w", n.name, net.ErrClosed)
+	}
+	c := &Capture{network: n, wake: make(chan struct{}, 1)}
+	var failed error
+	c.done.Go(func() { failed = c.write(w) })
+	c.close = sync.OnceValue(func() error {
+		c.stop()
+		c.done.Wait()
+		return failed
+	})
+	captures := append(slices.Clone(*n.captures.Load()), c)
+	n.captures.Store(&captures)
+	return c, nil
+}
+
+// Dropped returns the number of frames left out because w was too slow or failed.
+func (c *Capture) Dropped() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dropped
+}
+
+// Close ends the capture, writes what waits, and returns the first error of w. It
+// takes as long as w does. Closing again returns the same.
+func (c *Capture) Close() error { return c.close() }
+
+// stop takes the capture off its network and tells the writer to finish.
+func (c *Capture) stop() {
+	n := c.network
+	n.mu.Lock()
+	captures := slices.DeleteFunc(slices.Clone(*n.captures.Load()), func(o *Capture) bool { return o == c })
+	n.captures.Store(&captures)
+	n.mu.Unlock()
+
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.signal()
+}
+
+func (c *Capture) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// add queues a copy of frame for the writer.
+func (c *Capture) add(from *Port, frame []byte, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if len(c.data)+len(frame) > captureLimit {
+		c.dropped++
+		return
+	}
+	c.pending = append(c.pending, captured{from.name, now, len(frame)})
+	c.data = append(c.data, frame...)
+	c.signal()
+}
+
+// take exchanges what waits for the emptied slices of the last batch.
+func (c *Capture) take(pending []captured, data []byte) ([]captured, []byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, d := c.pending, c.data
+	c.pending, c.data = pending[:0], data[:0]
+	return p, d, c.closed
+}
+
+// write is the writer: it empties the queue until the capture is closed, and
+// flushes whenever it has caught up, so that a file can be read as it grows.
+func (c *Capture) write(w io.Writer) error {
+	out := captureFile{w: w, network: c.network.name, interfaces: make(map[string]int)}
+	var (
+		pending []captured
+		data    []byte
+		closed  bool
+		failed  error
+	)
+	for {
+		pending, data, closed = c.take(pending, data)
+		rest := data
+		for i, p := range pending {
+			if failed == nil {
+				failed = out.frame(p, rest[:p.size])
+			}
+			if failed != nil {
+				c.drop(len(pending) - i)
+				break
+			}
+			rest = rest[p.size:]
+		}
+		if failed == nil && (len(pending) > 0 || closed) {
+			failed = out.flush()
+		}
+		if closed {
+			if failed != nil {
+				return fmt.Errorf("capture %s: %w", c.network.name, failed)
+			}
+			return nil
+		}
+		<-c.wake
+	}
+}
+
+func (c *Capture) drop(frames int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropped += uint64(frames)
+}
+
+// A captureFile is a pcapng file with an interface for each port seen so far.
+type captureFile struct {
+	w          io.Writer
+	network    string
+	pcap       *pcapgo.NgWriter // nil until the first interface is known
+	interfaces map[string]int
+}
+
+func (f *captureFile) frame(p captured, data []byte) error {
+	id, ok := f.interfaces[p.port]
+	if !ok {
+		var err error
+		if id, err = f.add(p.port); err != nil {
+			return err
+		}
+		f.interfaces[p.port] = id
+	}
+	return f.pcap.WritePacket(gopacket.CaptureInfo{
+		Timestamp: p.at, CaptureLength: len(data), Length: len(data), InterfaceIndex: id,
+	}, data)
+}
+
+// add begins the file, if need be, and adds an interface.
+func (f *captureFile) add(name string) (id int, err error) {
+	description := pcapgo.NgInterface{Name: name, Description: "network " + f.network, LinkType: layers.LinkTypeEthernet}
+	if f.pcap != nil {
+		return f.pcap.AddInterface(description)
+	}
+	options := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "labrun"}}
+	f.pcap, err = pcapgo.NewNgWriterInterface(f.w, description, options)
+	return 0, err
+}
+
+// flush makes the file whole: with no frame yet it still gets its header.
+func (f *captureFile) flush() error {
+	if f.pcap == nil {
+		if _, err := f.add(f.network); err != nil {
+			return err
+		}
+	}
+	return f.pcap.Flush()
+}

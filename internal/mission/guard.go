@@ -1,0 +1,110 @@
+package mission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/metrics"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+const (
+	// maxSteps of Starlark are a second or two of computing: waiting is done
+	// in builtins and costs none.
+	maxSteps = 50_000_000
+	// maxHeap bounds what a script may make labrun hold; the interpreter has
+	// no limit of its own. Labs run in containers of a few GiB.
+	maxHeap = 1 << 30
+	// maxPrinted bounds what a script may print in one thread, in bytes.
+	maxPrinted = 1 << 20
+
+	heapCheck = 100 * time.Millisecond
+)
+
+// guarded is a thread under guard. The caller releases it.
+type guarded struct {
+	*starlark.Thread
+	release func()
+	cause   context.Context // cancelled with the reason if a limit is hit
+}
+
+// newThread returns a thread that stops with ctx and at the limits. say receives
+// what the script prints; nil drops it.
+func newThread(ctx context.Context, name string, say func(string)) *guarded {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := &starlark.Thread{Name: name}
+	builtins.SetContext(t, ctx)
+	t.SetMaxExecutionSteps(maxSteps)
+	t.OnMaxSteps = func(*starlark.Thread) {
+		cancel(fmt.Errorf("the script computes without end: it was stopped after %d million steps", maxSteps/1_000_000))
+	}
+	printed := 0
+	t.Print = func(_ *starlark.Thread, text string) {
+		if printed += len(text); printed > maxPrinted {
+			cancel(fmt.Errorf("the script printed more than %d KiB", maxPrinted>>10))
+			return
+		}
+		if say != nil {
+			say(text)
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { t.Cancel(context.Cause(ctx).Error()) })
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		watchHeap(ctx, cancel)
+	}()
+	return &guarded{Thread: t, cause: ctx, release: func() {
+		stop()
+		cancel(nil)
+		<-watched
+	}}
+}
+
+// watchHeap cancels when the heap outgrows maxHeap.
+func watchHeap(ctx context.Context, cancel context.CancelCauseFunc) {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	tick := time.NewTicker(heapCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if metrics.Read(heap); heap[0].Value.Uint64() > maxHeap {
+				cancel(fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
+			}
+		}
+	}
+}
+
+// reason replaces the interpreter's own «Starlark computation cancelled» by why
+// it was.
+func (t *guarded) reason(err error) error {
+	if err == nil || t.cause.Err() == nil {
+		return err
+	}
+	cause := context.Cause(t.cause)
+	var evaluation *starlark.EvalError
+	if errors.As(err, &evaluation) && evaluation.Unwrap() != nil && errors.Is(evaluation.Unwrap(), cause) {
+		return err
+	}
+	if evaluation != nil {
+		return &stoppedError{evaluation: evaluation, cause: cause}
+	}
+	return cause
+}
+
+// stoppedError is an evaluation that was stopped from outside, with the place
+// it had reached.
+type stoppedError struct {
+	evaluation *starlark.EvalError
+	cause      error
+}
+
+func (e *stoppedError) Error() string { return e.cause.Error() }
+func (e *stoppedError) Unwrap() error { return e.cause }

@@ -1,0 +1,159 @@
+package mission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+// Mission is a loaded script: its declarations, ready to be run.
+type Mission struct {
+	File    string // as it was named
+	session *builtins.Session
+}
+
+// Declared returns what the script declared.
+func (m *Mission) Declared() builtins.Declaration { return m.session.Declared() }
+
+// LoadFile loads the script at a path of the host. Images are the names that its
+// machines may boot from. An error in the script is an *Error.
+func LoadFile(ctx context.Context, file string, images []string) (*Mission, error) {
+	root, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		return nil, notFound(file, err)
+	}
+	defer root.Close()
+	return Load(ctx, root.FS(), filepath.Base(file), file, images)
+}
+
+// Load loads the script called name in folder, which also confines its load
+// statements; shown is what messages call it.
+func Load(ctx context.Context, folder fs.FS, name, shown string, images []string) (*Mission, error) {
+	m := &Mission{File: shown, session: builtins.New(images)}
+	l := &loader{
+		folder: folder, main: name, shown: shown, ctx: ctx,
+		predeclared: m.session.Predeclared(), modules: map[string]*module{},
+	}
+	if _, err := l.execute(name); err != nil {
+		return nil, Classify(ctx, err)
+	}
+	d := m.Declared()
+	switch {
+	case d.Title == "":
+		return nil, &Error{Kind: Script, Position: shown, Message: "no mission is declared: begin with mission(title = …, api = 1)"}
+	case len(d.Steps) == 0:
+		return nil, &Error{Kind: Script, Position: shown, Message: "no step is declared: make a function a step with step(function)"}
+	}
+	return m, nil
+}
+
+func notFound(file string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Error{Kind: Usage, Position: file, Message: "there is no such mission"}
+	}
+	return &Error{Kind: Usage, Position: file, Message: err.Error()}
+}
+
+// loader executes a script and the files it loads, each once.
+type loader struct {
+	folder      fs.FS
+	main, shown string
+	ctx         context.Context
+	predeclared starlark.StringDict
+	modules     map[string]*module // by path in the folder
+}
+
+type module struct {
+	globals starlark.StringDict
+	err     error
+	done    bool
+}
+
+// largestScript bounds a script's size, in bytes.
+const largestScript = 4 << 20
+
+func (l *loader) execute(name string) (starlark.StringDict, error) {
+	if known, ok := l.modules[name]; ok {
+		if !known.done {
+			return nil, fmt.Errorf("it loads itself, over other files")
+		}
+		return known.globals, known.err
+	}
+	entry := &module{}
+	l.modules[name] = entry
+	entry.globals, entry.err = l.run(name)
+	entry.done = true
+	return entry.globals, entry.err
+}
+
+func (l *loader) run(name string) (starlark.StringDict, error) {
+	shown := path.Join(path.Dir(filepath.ToSlash(l.shown)), name)
+	if name == l.main {
+		shown = l.shown
+	}
+	info, err := fs.Stat(l.folder, name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	} else if err == nil && info.Size() > largestScript {
+		err = fmt.Errorf("it has %d bytes: a script may have %d", info.Size(), largestScript)
+	}
+	var source []byte
+	if err == nil {
+		source, err = fs.ReadFile(l.folder, name)
+	}
+	if err != nil {
+		if name == l.main {
+			return nil, notFound(l.shown, err)
+		}
+		return nil, plainPathError(err)
+	}
+	thread := newThread(l.ctx, shown, nil)
+	defer thread.release()
+	thread.Load = func(_ *starlark.Thread, request string) (starlark.StringDict, error) {
+		target, err := resolve(name, request)
+		if err != nil {
+			return nil, err
+		}
+		return l.execute(target)
+	}
+	globals, err := starlark.ExecFileOptions(&syntax.FileOptions{}, thread.Thread, shown, source, l.predeclared)
+	return globals, thread.reason(err)
+}
+
+// resolve turns the argument of load in the file from into a path of the
+// mission's folder.
+func resolve(from, request string) (string, error) {
+	if !strings.HasPrefix(request, "./") && !strings.HasPrefix(request, "../") {
+		return "", fmt.Errorf(`write it relative to this file: load("./%s", …)`, path.Base(request))
+	}
+	target := path.Join(path.Dir(from), request)
+	if !fs.ValidPath(target) || strings.HasPrefix(target, "..") {
+		return "", errors.New("it is outside the mission's folder: a mission may load files of its own folder only")
+	}
+	if !strings.HasSuffix(target, ".star") {
+		return "", errors.New("it is no script: only files called *.star can be loaded")
+	}
+	return target, nil
+}
+
+// plainPathError drops Go's operation names and keeps the reason.
+func plainPathError(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		if errors.Is(err, fs.ErrNotExist) {
+			return errors.New("there is no such file in the mission's folder")
+		}
+		return pathError.Err
+	}
+	return err
+}

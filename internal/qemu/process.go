@@ -1,0 +1,351 @@
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Binary is the emulator's program name, looked up in PATH.
+const Binary = "qemu-system-x86_64"
+
+// ErrNoQEMU is returned by Start and Probe when the emulator is not installed.
+var ErrNoQEMU = errors.New("qemu: " + Binary + " is not installed: `sudo apt-get install qemu-system-x86 qemu-utils` installs it, `labrun doctor` checks it")
+
+// Installed returns ErrNoQEMU if the emulator is not there.
+func Installed() error {
+	if _, err := exec.LookPath(Binary); err != nil {
+		return ErrNoQEMU
+	}
+	return nil
+}
+
+// ExitReason tells why a machine's process ended.
+type ExitReason int
+
+// The reasons, from the most wanted to the least.
+const (
+	Stopped    ExitReason = iota // labrun ended it
+	PoweredOff                   // the guest powered itself off
+	Killed                       // a signal from outside
+	Crashed                      // QEMU failed by itself
+)
+
+// ExitError says how a machine's process ended.
+type ExitError struct {
+	Machine string
+	Reason  ExitReason
+	Detail  string // the signal, or the last words of QEMU
+}
+
+func (e *ExitError) Error() string {
+	switch e.Reason {
+	case Stopped:
+		return e.Machine + " was stopped"
+	case PoweredOff:
+		return e.Machine + " powered itself off"
+	case Killed:
+		return fmt.Sprintf("%s's QEMU was killed from outside (%s)", e.Machine, e.Detail)
+	}
+	return fmt.Sprintf("%s's QEMU failed: %s", e.Machine, e.Detail)
+}
+
+// Process is a running machine. Its methods are safe for concurrent use.
+type Process struct {
+	spec    Spec
+	cmd     *exec.Cmd
+	console net.Conn
+	control net.Conn
+	nics    []net.Conn
+	qmp     *monitor
+	started time.Time
+
+	stopping atomic.Bool // labrun asked for the end
+	done     chan struct{}
+	exit     *ExitError // set before done is closed
+}
+
+// Start runs a machine. QMP's socket is made in dir, which must be private to
+// the user (mode 0700) and short enough for a Unix socket's name. The guest runs
+// when Start returns. The caller closes the process with Close, also after the
+// guest ended by itself.
+func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	if err := Installed(); err != nil {
+		return nil, err
+	}
+	p := &Process{spec: spec, done: make(chan struct{}), started: time.Now()}
+	var inherited []*os.File
+	defer func() {
+		for _, f := range inherited {
+			f.Close()
+		}
+	}()
+	inherit := func(f *os.File) int {
+		inherited = append(inherited, f)
+		return 2 + len(inherited) // ExtraFiles begin at descriptor 3
+	}
+	fail := func(what string, err error) (*Process, error) {
+		p.closeChannels()
+		return nil, fmt.Errorf("start %s: %s: %w", spec.Name, what, err)
+	}
+
+	var fds Descriptors
+	socket := filepath.Join(dir, spec.Name+".qmp")
+	listener, err := listenUnix(socket)
+	if err != nil {
+		return fail("QMP socket", err)
+	}
+	defer os.Remove(socket)
+	fds.QMP = inherit(listener)
+	channel := func(what string) (net.Conn, int, error) {
+		ours, theirs, err := socketPair(spec.Name + " " + what)
+		if err != nil {
+			return nil, 0, err
+		}
+		return ours, inherit(theirs), nil
+	}
+	if p.console, fds.Console, err = channel("console"); err != nil {
+		return fail("console", err)
+	}
+	if spec.Control {
+		if p.control, fds.Control, err = channel("control"); err != nil {
+			return fail("control channel", err)
+		}
+	}
+	for i, nic := range spec.NICs {
+		if nic.User {
+			p.nics = append(p.nics, nil)
+			continue
+		}
+		conn, fd, err := channel(fmt.Sprintf("NIC %d", i))
+		if err != nil {
+			return fail("network card", err)
+		}
+		p.nics = append(p.nics, conn)
+		fds.NICs = append(fds.NICs, fd)
+	}
+
+	words := &lastWords{}
+	p.cmd = exec.Command(Binary, spec.Argv(fds)...)
+	p.cmd.ExtraFiles = inherited
+	p.cmd.Stdout, p.cmd.Stderr = words, words
+	// A group of its own, so that Ctrl-C in the terminal reaches labrun alone;
+	// and death with labrun, even by SIGKILL.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := launch(p.cmd); err != nil {
+		return fail("run "+Binary, err)
+	}
+	go p.wait(words)
+
+	if p.qmp, err = connectMonitor(ctx, socket, p.done); err != nil {
+		p.Kill()
+		<-p.done
+		if p.exit.Reason == Crashed {
+			err = errors.New(p.exit.Detail)
+		}
+		return fail("QEMU did not come up", err)
+	}
+	return p, nil
+}
+
+func (p *Process) wait(words *lastWords) {
+	err := p.cmd.Wait()
+	exit := &ExitError{Machine: p.spec.Name}
+	status, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case p.stopping.Load():
+		exit.Reason = Stopped
+	case err == nil:
+		// By itself, QEMU leaves with 0 only when the guest powered off.
+		exit.Reason = PoweredOff
+	case status.Signaled():
+		exit.Reason, exit.Detail = Killed, status.Signal().String()
+	default:
+		exit.Reason, exit.Detail = Crashed, words.String()
+		if exit.Detail == "" {
+			exit.Detail = err.Error()
+		}
+	}
+	p.exit = exit
+	close(p.done)
+}
+
+// Console returns the first serial port.
+func (p *Process) Console() net.Conn { return p.console }
+
+// Control returns the second serial port, or nil.
+func (p *Process) Control() net.Conn { return p.control }
+
+// NIC returns the lab's end of network card i; nil for a user-mode network.
+// Frames on it have QEMU's stream framing: a length of four bytes, big-endian.
+func (p *Process) NIC(i int) net.Conn { return p.nics[i] }
+
+// Pid returns the process's id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Started returns the moment the machine was started.
+func (p *Process) Started() time.Time { return p.started }
+
+// Done is closed when the process has ended; Exit then tells why.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Exit returns why the process ended; nil while it runs.
+func (p *Process) Exit() *ExitError {
+	select {
+	case <-p.done:
+		return p.exit
+	default:
+		return nil
+	}
+}
+
+// Powerdown presses the machine's power button and waits for the guest to shut
+// down, until ctx ends.
+func (p *Process) Powerdown(ctx context.Context) error {
+	p.stopping.Store(true)
+	if err := p.Command(ctx, "system_powerdown", nil, nil); err != nil && p.Exit() == nil {
+		return err
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("shut down %s: the guest did not power off: %w", p.spec.Name, context.Cause(ctx))
+	}
+}
+
+// Quit ends QEMU without asking the guest, by QMP and, failing that, by SIGKILL.
+// It returns when the process has ended.
+func (p *Process) Quit(ctx context.Context) {
+	p.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if p.Command(ctx, "quit", nil, nil) == nil {
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+		}
+	}
+	p.Kill()
+	<-p.done
+}
+
+// Kill ends the process at once. It does not wait for it.
+func (p *Process) Kill() {
+	p.stopping.Store(true)
+	if p.Exit() == nil {
+		p.cmd.Process.Kill()
+	}
+}
+
+// Close ends the machine if it still runs and closes its channels.
+func (p *Process) Close() {
+	if p.Exit() == nil {
+		p.Quit(context.Background())
+	}
+	p.qmp.close()
+	p.closeChannels()
+}
+
+func (p *Process) closeChannels() {
+	for _, conn := range append([]net.Conn{p.console, p.control}, p.nics...) {
+		if conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+// socketPair returns a connected pair of Unix stream sockets: ours for labrun,
+// theirs to be inherited.
+func socketPair(name string) (ours net.Conn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	mine := os.NewFile(uintptr(fds[0]), name)
+	defer mine.Close() // FileConn duplicates it
+	theirs = os.NewFile(uintptr(fds[1]), name)
+	if ours, err = net.FileConn(mine); err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
+
+// listenUnix returns a listening Unix socket as a file to be inherited, so that
+// a client may connect before QEMU has read its arguments.
+func listenUnix(path string) (*os.File, error) {
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false)
+	defer listener.Close()
+	return listener.File()
+}
+
+// launch starts a command on a thread that lives as long as labrun: the kernel
+// delivers a parent-death signal when the *thread* that started the child ends,
+// and Go ends threads as it likes.
+func launch(cmd *exec.Cmd) error {
+	launcher.once.Do(func() {
+		launcher.requests = make(chan launchRequest)
+		go func() {
+			runtime.LockOSThread()
+			for r := range launcher.requests {
+				r.result <- r.cmd.Start()
+			}
+		}()
+	})
+	result := make(chan error)
+	launcher.requests <- launchRequest{cmd, result}
+	return <-result
+}
+
+type launchRequest struct {
+	cmd    *exec.Cmd
+	result chan error
+}
+
+var launcher struct {
+	once     sync.Once
+	requests chan launchRequest
+}
+
+// lastWords keeps the end of what QEMU says on its standard error.
+type lastWords struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *lastWords) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text.Write(p)
+	if extra := w.text.Len() - 4096; extra > 0 {
+		w.text.Next(extra)
+	}
+	return len(p), nil
+}
+
+func (w *lastWords) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.TrimSpace(w.text.String())
+}

@@ -1,0 +1,125 @@
+package qemu
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Accel says what executes the guest's instructions.
+type Accel string
+
+// The accelerators that labrun uses.
+const (
+	KVM Accel = "kvm" // the processor, through the host's kernel
+	TCG Accel = "tcg" // QEMU's own translator: works everywhere, slower
+)
+
+// NIC is one network card of a machine.
+type NIC struct {
+	MAC  string // six hexadecimal pairs, «52:55:00:aa:00:10»
+	User bool   // QEMU's user-mode network instead of the lab's switch
+}
+
+// Spec describes a machine completely. Two equal specifications give the same
+// argument vector, apart from the file descriptors that Start assigns.
+type Spec struct {
+	Name   string
+	Memory int // MiB
+	CPUs   int // virtual
+	Accel  Accel
+
+	// Direct kernel boot; all three empty means that the BIOS boots the disk.
+	Kernel, Initrd, Cmdline string
+
+	Disk       string // path of the overlay; empty: none
+	DiskFormat string // «qcow2» or «raw»
+
+	Control bool // give it a second serial port
+	NICs    []NIC
+}
+
+// Descriptors are the file descriptors that the process inherits, by number.
+type Descriptors struct {
+	QMP     int // a listening Unix socket
+	Console int
+	Control int   // used if Spec.Control
+	NICs    []int // one for each NIC that is not User, in order
+}
+
+// Validate reports the first thing in the specification that QEMU would refuse
+// or, worse, misread.
+func (s Spec) Validate() error {
+	switch {
+	case s.Name == "":
+		return fmt.Errorf("machine specification: name is empty")
+	case s.Memory < 16:
+		return fmt.Errorf("machine %s: memory is %d MiB: the least is 16", s.Name, s.Memory)
+	case s.CPUs < 1 || s.CPUs > 64:
+		return fmt.Errorf("machine %s: %d CPUs: from 1 to 64 are possible", s.Name, s.CPUs)
+	case s.Kernel == "" && s.Disk == "":
+		return fmt.Errorf("machine %s: neither a kernel nor a disk to boot from", s.Name)
+	case s.Accel != KVM && s.Accel != TCG:
+		return fmt.Errorf("machine %s: accelerator %q: want kvm or tcg", s.Name, s.Accel)
+	}
+	return nil
+}
+
+// Argv returns the arguments for qemu-system-x86_64, without the program name.
+// It is a pure function of the specification and the descriptors.
+func (s Spec) Argv(fds Descriptors) []string {
+	args := []string{
+		"-name", escape(s.Name) + ",process=labrun-" + escape(s.Name),
+		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
+		// A guest that breaks out of QEMU can start no process and gain no rights.
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		"-machine", "pc,usb=off,vmport=off,dump-guest-core=off",
+		"-m", fmt.Sprint(s.Memory),
+		"-smp", fmt.Sprint(s.CPUs),
+	}
+	if s.Accel == KVM {
+		args = append(args, "-accel", "kvm", "-cpu", "host")
+	} else {
+		args = append(args, "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max")
+	}
+	if s.Kernel != "" {
+		args = append(args, "-kernel", s.Kernel, "-append", s.Cmdline)
+		if s.Initrd != "" {
+			args = append(args, "-initrd", s.Initrd)
+		}
+	}
+	args = append(args,
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d,server=on,wait=off", fds.QMP),
+		"-mon", "chardev=qmp,mode=control",
+		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fds.Console),
+		"-serial", "chardev:console",
+	)
+	if s.Control {
+		args = append(args,
+			"-chardev", fmt.Sprintf("socket,id=control,fd=%d", fds.Control),
+			"-serial", "chardev:control")
+	}
+	args = append(args, "-device", "virtio-rng-pci")
+	if s.Disk != "" {
+		// A lab's disk is thrown away with the run: nothing on it needs to
+		// survive a power cut, so flushes cost nothing.
+		args = append(args,
+			"-drive", "if=none,id=disk,cache=unsafe,discard=unmap,format="+s.DiskFormat+",file="+escape(s.Disk),
+			"-device", "virtio-blk-pci,drive=disk,bootindex=1")
+	}
+	next := 0
+	for i, nic := range s.NICs {
+		id := fmt.Sprintf("nic%d", i)
+		if nic.User {
+			args = append(args, "-netdev", "user,id="+id)
+		} else {
+			args = append(args, "-netdev", fmt.Sprintf("stream,id=%s,addr.type=fd,addr.str=%d", id, fds.NICs[next]))
+			next++
+		}
+		// No option ROM: it would cost seconds of emulated boot and no lab boots from the network.
+		args = append(args, "-device", fmt.Sprintf("virtio-net-pci,netdev=%s,mac=%s,romfile=", id, nic.MAC))
+	}
+	return args
+}
+
+// escape doubles the commas of a value inside a QEMU option list.
+func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }

@@ -1,0 +1,34 @@
+// Package report owns what the outside sees of a run: its events as terminal
+// text or as JSON lines. Results go to one stream and progress to another; both
+// only ever grow, so that a pipe, a log and a screen reader get the same story.
+package report
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// Style says what a stream can show.
+type Style struct {
+	Color bool // ANSI colours
+	Live  bool // a terminal, where a progress bar may redraw its own line
+}
+
+// StyleOf looks at a stream and the environment: NO_COLOR (any value but an
+// empty one) wins over CLICOLOR_FORCE, which wins over the stream's nature. See
+// no-color.org and bixense.com/clicolors.
+func StyleOf(w io.Writer, getenv func(string) string) Style {
+	f, ok := w.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	dumb := getenv("TERM") == "dumb"
+	style := Style{Live: terminal && !dumb, Color: terminal && !dumb}
+	if force := getenv("CLICOLOR_FORCE"); force != "" && force != "0" {
+		style.Color = true
+	}
+	if getenv("NO_COLOR") != "" {
+		style.Color = false
+	}
+	return style
+}

@@ -1,0 +1,177 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/labrun/labrun/internal/event"
+)
+
+// Terminal writes a run for people: a line for each step as it begins, what the
+// mission says below it, and a summary with times at the end.
+type Terminal struct {
+	out, progress io.Writer
+	quiet         bool
+	live          bool
+	bold, faint   *color.Color
+	good, bad     *color.Color
+
+	step  string // «3/8»
+	ended []event.StepEnded
+	bar   *progressbar.ProgressBar
+	task  string // what the bar or the last note is about
+}
+
+// NewTerminal returns a report that writes results to out and progress to
+// progress. With quiet, only failures and the last line are written.
+func NewTerminal(out, progress io.Writer, style Style, live, quiet bool) *Terminal {
+	paint := func(attributes ...color.Attribute) *color.Color {
+		c := color.New(attributes...)
+		if style.Color {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+		return c
+	}
+	return &Terminal{
+		out: out, progress: progress, quiet: quiet, live: live,
+		bold: paint(color.Bold), faint: paint(color.Faint), good: paint(color.FgGreen), bad: paint(color.FgRed, color.Bold),
+	}
+}
+
+// Record is the event sink.
+func (t *Terminal) Record(r event.Record) {
+	if e, ok := r.Event.(event.Progress); ok {
+		t.showProgress(e)
+		return
+	}
+	t.endBar()
+	if e, ok := r.Event.(event.RunEnded); ok {
+		t.summary(e)
+		return
+	}
+	if e, ok := r.Event.(event.StepEnded); ok {
+		t.ended = append(t.ended, e)
+	}
+	if t.quiet {
+		return
+	}
+	switch e := r.Event.(type) {
+	case event.RunStarted:
+		fmt.Fprintf(t.out, "%s\n", t.bold.Sprint(e.Title))
+		fmt.Fprintf(t.out, "%s\n", t.faint.Sprint(introduction(e)))
+	case event.Notice:
+		fmt.Fprintf(t.progress, "note: %s\n", e.Text)
+	case event.StepStarted:
+		t.step = fmt.Sprintf("%d/%d", e.Index, e.Total)
+		fmt.Fprintf(t.out, "%s  %s\n", t.bold.Sprint(t.step), e.Title)
+	case event.Said:
+		t.indented(e.Text)
+	case event.Asked:
+		t.indented("Question: " + e.Question)
+		for _, choice := range e.Choices {
+			t.indented("  - " + choice)
+		}
+		if e.Answer != "" {
+			t.indented("Answer: " + e.Answer)
+		}
+	case event.Machine:
+		if e.State == "ready" {
+			fmt.Fprintf(t.progress, "%s\n", t.faint.Sprintf("     %s is ready after %.1f s", e.Name, e.Seconds))
+		}
+	}
+}
+
+func introduction(e event.RunStarted) string {
+	parts := []string{e.Mission, count(e.Steps, "step")}
+	if e.Minutes > 0 {
+		parts = append(parts, fmt.Sprintf("about %s for a student", count(e.Minutes, "minute")))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func (t *Terminal) indented(text string) {
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		fmt.Fprintf(t.out, "     %s\n", line)
+	}
+}
+
+// summary closes the report: each step with its time, then the verdict.
+func (t *Terminal) summary(e event.RunEnded) {
+	if !t.quiet && len(t.ended) > 0 {
+		fmt.Fprintln(t.out)
+		for _, s := range t.ended {
+			word, paint := "passed", t.good
+			if !s.Passed {
+				word, paint = "FAILED", t.bad
+			}
+			fmt.Fprintf(t.out, "%s  %s  %6.1f s  %s\n", paint.Sprint(word), pad(fmt.Sprintf("%d/%d", s.Index, s.Total), 5), s.Seconds, s.Title)
+		}
+	}
+	if e.Passed {
+		fmt.Fprintf(t.out, "%s %d of %d steps in %.1f s\n", t.good.Sprint("Mission complete:"), e.Steps, e.Total, e.Seconds)
+		return
+	}
+	fmt.Fprintf(t.out, "%s %d of %d steps passed in %.1f s\n", t.bad.Sprint("Mission not complete:"), e.Steps, e.Total, e.Seconds)
+	if e.Records != "" {
+		fmt.Fprintf(t.progress, "what the consoles said is in %s\n", e.Records)
+	}
+}
+
+func pad(text string, width int) string { return fmt.Sprintf("%-*s", width, text) }
+
+// showProgress shows notes as lines, and a bar where there is a length and a
+// terminal to redraw it on.
+func (t *Terminal) showProgress(e event.Progress) {
+	if t.quiet {
+		return
+	}
+	task := e.Subject + ": " + e.Phase
+	if e.Note != "" {
+		t.endBar()
+		fmt.Fprintf(t.progress, "%s: %s\n", e.Subject, e.Note)
+	}
+	if e.Total <= 0 {
+		return
+	}
+	if t.bar == nil || t.task != task {
+		t.endBar()
+		t.task = task
+		if !t.live {
+			fmt.Fprintf(t.progress, "%s, %.1f MB\n", task, float64(e.Total)/1e6)
+			t.bar = progressbar.NewOptions64(e.Total, progressbar.OptionSetWriter(io.Discard))
+		} else {
+			t.bar = progressbar.NewOptions64(e.Total, progressbar.OptionSetWriter(t.progress),
+				progressbar.OptionSetDescription(task), progressbar.OptionShowBytes(true),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(24))
+		}
+	}
+	t.bar.Set64(e.Done)
+	if e.Done >= e.Total {
+		t.endBar()
+	}
+}
+
+// endBar leaves the bar's last state on a line of its own.
+func (t *Terminal) endBar() {
+	if t.bar == nil {
+		return
+	}
+	if t.live {
+		fmt.Fprintln(t.progress)
+	}
+	t.bar, t.task = nil, ""
+}
