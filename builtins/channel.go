@@ -55,7 +55,7 @@ func runCommand(c *call) (starlark.Value, error) {
 	}
 	return record("result", starlark.StringDict{
 		"status": starlark.MakeInt(result.Status), "stdout": starlark.String(result.Stdout),
-		"stderr": starlark.String(result.Stderr), "seconds": starlark.Float(result.Seconds),
+		"stderr": starlark.String(result.Stderr), "seconds": starlark.Float(math.Round(result.Seconds*100) / 100),
 	}), nil
 }
 

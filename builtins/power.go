@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -63,4 +64,4 @@ func reboot(c *call) (starlark.Value, error) {
 }
 
 // seconds turns a duration into the number a script sees.
-func seconds(d time.Duration) starlark.Float { return starlark.Float(d.Seconds()) }
+func seconds(d time.Duration) starlark.Float { return starlark.Float(math.Round(d.Seconds()*100) / 100) }

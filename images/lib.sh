@@ -72,7 +72,7 @@ Dir::Etc::sourcelist "$apt/sources.list";
 Dir::Etc::sourceparts "$apt/parts";
 EOF
   } >"$apt/conf"
-  export APT_CONFIG="$apt/conf"
+  use_debian_sources
 
   cp "$apt/candidates" "$apt/sources.list"
   apt-get update || : # another vendor's source for this release fails here: it lacks Debian's signature
@@ -82,6 +82,12 @@ EOF
   mv "$apt/sources.list.new" "$apt/sources.list"
   [ -n "$(apt-cache madison dpkg)" ] ||
     cannot "the Debian package sources of this machine could not be read (is there a network? apt-get update tells more)"
+}
+
+# use_debian_sources takes up the apt that debian_sources made, in another process of the same recipe too.
+use_debian_sources() {
+  apt=$PWD/apt
+  export APT_CONFIG="$apt/conf"
 }
 
 # unpack FOLDER PACKAGE… downloads the packages with all they depend on and unpacks them, without configuring any.
@@ -108,7 +114,7 @@ kernel() {
 }
 
 # depmod_in ROOT makes the module index of ROOT/lib/modules/$release.
-depmod_in() { "$busybox" depmod -b "$PWD/$1" "$release"; }
+depmod_in() { tool depmod bin/kmod --basedir "$PWD/$1" "$release"; }
 
 # uncompressed BZIMAGE ELF takes the kernel proper out of an xz-compressed bzImage. Unpacking xz in an emulated CPU takes
 # seconds at every boot; QEMU boots the ELF file directly (PVH). Fails if the kernel is packed in another way.
@@ -118,18 +124,25 @@ uncompressed() {
   offset=$((($(number "$1" 497 1) + 1) * 512 + $(number "$1" 584 4)))
   size=$(($(number "$1" 588 4) - 4))
   [ "$(tail -c +$((offset + 1)) "$1" | head -c 6 | od -An -t x1 | tr -d ' ')" = fd377a585a00 ] || return 1
-  tail -c +$((offset + 1)) "$1" | head -c $size | $xz --decompress >"$2" || return 1
+  tail -c +$((offset + 1)) "$1" | head -c $size | tool xz bin/xz --decompress >"$2" || return 1
   [ "$(head -c 4 "$2" | od -An -t x1 | tr -d ' ')" = 7f454c46 ]
 }
 
-# tools unpacks what the recipes run here and a minimal machine lacks: xz, and Debian's static BusyBox for its cpio and
-# depmod; BusyBox is also the user land of the initramfs and of the small images. Sets $busybox and $xz.
+# tools unpacks what the recipes run here and a minimal machine lacks: xz, depmod, and Debian's static BusyBox for its
+# cpio; BusyBox is also the user land of the initramfs and of the small images. Sets $busybox.
 tools() {
-  unpack tools busybox-static xz-utils
-  busybox=$PWD/tools/bin/busybox
-  [ -x "$busybox" ] || busybox=$PWD/tools/usr/bin/busybox
-  libraries=$PWD/tools/lib/x86_64-linux-gnu:$PWD/tools/usr/lib/x86_64-linux-gnu
-  xz="$PWD/tools/lib64/ld-linux-x86-64.so.2 --library-path $libraries $PWD/tools/usr/bin/xz"
+  unpack tools busybox-static xz-utils kmod
+  busybox=$(unpacked tools bin/busybox)
+}
+
+# unpacked FOLDER FILE prints the path of an unpacked file, wherever this release has it: in / or in /usr.
+unpacked() { if [ -e "$1/$2" ]; then echo "$PWD/$1/$2"; else echo "$PWD/$1/usr/$2"; fi; }
+
+# tool NAME FILE ARGUMENT… runs a program from tools/ under that name, with the libraries it was unpacked with.
+tool() {
+  name=$1 file=$(unpacked tools "$2"); shift 2
+  "$(unpacked tools lib64/ld-linux-x86-64.so.2)" --argv0 "$name" --library-path "$PWD/tools/lib/x86_64-linux-gnu:$PWD/tools/usr/lib/x86_64-linux-gnu" \
+    "$file" "$@"
 }
 
 # modules ROOT NAME… copies kernel modules and what they depend on, from kernel/ to ROOT; a built-in one is skipped.
@@ -186,6 +199,8 @@ busybox_root() {
   mkdir -p "$1/etc/udhcpc"
   ln -s /usr/share/udhcpc/default.script "$1/etc/udhcpc/default.script" # where Debian's BusyBox looks
   : >"$1/etc/shadow"
+  echo localhost >"$1/etc/hostname"
+  printf '127.0.0.1 localhost\n::1 localhost\n' >"$1/etc/hosts"
 }
 
 # small ROOT adds what every small image has on top of its user land: boot, network, console, control channel.
@@ -195,13 +210,7 @@ small() {
   install -m 644 "$RECIPES/common/mdev.conf" "$RECIPES/common/inittab" "$1/etc/"
   install -m 755 "$RECIPES/common/control" "$1/sbin/labrun-control"
   install -m 755 "$RECIPES/common/power-button" "$1/sbin/power-button"
-  echo localhost >"$1/etc/hostname"
-  printf '127.0.0.1 localhost\n::1 localhost\n' >"$1/etc/hosts"
-  # root's password is root
-  sed -i '/^root:/d' "$1/etc/shadow"
-  # shellcheck disable=SC2016 # a hash, no variables
-  echo 'root:$6$labrun$6IiC9.Q0rw1d4h05nRBM.2eBdY8Y8tLCvZIkm0CJzKexy926a7GRsl0N.cRi5TaWtALxW4htkftwgK86ipsFA1:20000:0:::::' >>"$1/etc/shadow"
-  chmod 600 "$1/etc/shadow"
+  set_password "$1/etc/shadow"
 }
 
 # programs FOLDER ROOT PROGRAM… copies programs from unpacked packages into ROOT, with the shared libraries they load,
@@ -222,4 +231,12 @@ programs() {
   done
   mkdir -p "$root/lib64"
   cp -L "$loader" "$root/lib64/"
+}
+
+# set_password SHADOW makes root's password root.
+set_password() {
+  sed -i '/^root:/d' "$1"
+  # shellcheck disable=SC2016 # a hash, no variables
+  echo 'root:$6$labrun$6IiC9.Q0rw1d4h05nRBM.2eBdY8Y8tLCvZIkm0CJzKexy926a7GRsl0N.cRi5TaWtALxW4htkftwgK86ipsFA1:20000:0:::::' >>"$1"
+  chmod 600 "$1"
 }

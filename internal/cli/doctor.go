@@ -31,12 +31,9 @@ var tools = []tool{
 	{"mke2fs", "e2fsprogs", "makes the images' file systems"},
 	{"fakeroot", "fakeroot", "builds images without being root"},
 	{"fakechroot", "fakechroot", "builds images without being root"},
-	{"cpio", "cpio", "packs the images' first file systems"},
-	{"xz", "xz-utils", "unpacks Debian's packages"},
-	{"zstd", "zstd", "unpacks Debian's packages"},
 }
 
-// path is where system programs are that an ordinary user's PATH may lack.
+// systemPath is where system programs are that an ordinary user's PATH may lack.
 const systemPath = "/usr/sbin:/sbin"
 
 func (t tool) installed() bool {

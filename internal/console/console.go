@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,8 +68,8 @@ type Console struct {
 	lastByte time.Time // of the stream
 	changed  time.Time // when the quiet text last changed
 	waiters  []*waiter
-	order    []*watcher
-	err      error // why the console is dead
+	watchers []*watcher // replaced, never changed in place
+	err      error      // why the console is dead
 }
 
 type watcher struct{ see func([]byte) }
@@ -143,7 +144,7 @@ func (c *Console) record(b []byte) []*watcher {
 	for _, w := range c.waiters {
 		w.wake()
 	}
-	return c.order
+	return c.watchers
 }
 
 // cleaned is the console as the sink of its own cleaner.
@@ -195,8 +196,7 @@ func (c *Console) SendRaw(ctx context.Context, keys []byte) error {
 
 func (c *Console) typeAt(t typed) error {
 	t.done = make(chan error, 1)
-	err := c.handOver(t)
-	if err != nil {
+	if err := c.handOver(t); err != nil {
 		return fmt.Errorf("type at %s: %w", c.name, err)
 	}
 	return nil
@@ -383,17 +383,11 @@ func (c *Console) Watch(fn func([]byte)) (cancel func()) {
 	w := &watcher{fn}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.order = append(c.order[:len(c.order):len(c.order)], w)
+	c.watchers = append(slices.Clone(c.watchers), w)
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		var left []*watcher
-		for _, o := range c.order {
-			if o != w {
-				left = append(left, o)
-			}
-		}
-		c.order = left
+		c.watchers = slices.DeleteFunc(slices.Clone(c.watchers), func(o *watcher) bool { return o == w })
 	}
 }
 
@@ -407,7 +401,7 @@ func (c *Console) Fail(err error) {
 	case c.err == nil:
 		c.err = err
 		close(c.failing)
-	case errors.Is(c.err, ErrClosed):
+	case errors.Is(c.err, ErrClosed) && !errors.Is(err, ErrClosed):
 		c.err = err
 	}
 	c.finish()

@@ -277,7 +277,7 @@ func (d *dfa) run(s *dfaState, b []byte) (*dfaState, int) {
 				i += k
 			} else {
 				k = len(b) - len(d.prefix) + 1
-				for k > i && !utf8.RuneStart(b[k]) {
+				for k > i && k < len(b) && !utf8.RuneStart(b[k]) {
 					k--
 				}
 				i = max(i, k)

@@ -71,7 +71,9 @@ func NewTranscript(dir, name string, width, height int) (*Transcript, error) {
 func (t *Transcript) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.log.Write(b)
+	if !t.closed {
+		t.log.Write(b)
+	}
 	t.event('o', b)
 	return len(b), nil
 }

@@ -101,7 +101,7 @@ func NewForeign(machine string, c *console.Console) *Shell {
 var functions = []string{
 	`labrun_put() { printf %s "$2" | base64 -d >>"$1"; printf '%s%s\n' @labrun-put- "$(wc -c <"$1")"; }`,
 	`labrun_get() { dd if="$2" bs=` + strconv.Itoa(piece) + ` skip=$3 count=$4 2>/dev/null >/run/labrun/piece; ` +
-		`printf '%s%s %s\n' @labrun-data- $1 $(sha256sum </run/labrun/piece); base64 /run/labrun/piece; printf '%s%s\n' @labrun-end- $1; }`,
+		`printf '%s%s %s %s\n' @labrun-data- $1 $(sha256sum </run/labrun/piece); base64 /run/labrun/piece; printf '%s%s\n' @labrun-end- $1; }`,
 	`labrun_run() { d=/run/labrun; rm -f $d/out $d/err; read -r a _ </proc/uptime; ` +
 		`(cd; exec timeout -k 2 $2 sh $d/cmd >$d/out 2>$d/err </dev/null); s=$?; read -r b _ </proc/uptime; ` +
 		`cat $d/out $d/err >$d/all; printf '%s%s %s %s %s %s %s\n' @labrun-run- $1 $s $a $b $(wc -c <$d/out) $(wc -c <$d/err); labrun_get $1 $d/all 0 1; }`,
@@ -195,10 +195,10 @@ func (s *Shell) run(ctx context.Context, command string, seconds int) (Result, e
 	if err != nil {
 		return result, err
 	}
-	numbers := make([]float64, len(groups)-1)
-	for i, g := range groups[1:] {
+	numbers := make([]float64, len(groups))
+	for i, g := range groups {
 		if numbers[i], err = strconv.ParseFloat(g, 64); err != nil {
-			return result, fmt.Errorf("run on %s: the answer %q cannot be read", s.machine, groups[0])
+			return result, fmt.Errorf("run on %s: the answer %q cannot be read", s.machine, groups)
 		}
 	}
 	result.Status, result.Seconds = int(numbers[0]), numbers[2]-numbers[1]
@@ -263,9 +263,9 @@ func (s *Shell) piece(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(groups[2], "\n", ""))
+	data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(groups[1], "\n", ""))
 	sum := sha256.Sum256(data)
-	if err != nil || hex.EncodeToString(sum[:]) != groups[1] {
+	if err != nil || hex.EncodeToString(sum[:]) != groups[0] {
 		return nil, &damagedError{s.machine}
 	}
 	return data, nil
@@ -287,8 +287,8 @@ func (s *Shell) put(ctx context.Context, file string, data []byte) error {
 		if err != nil {
 			return err
 		}
-		if groups[1] != strconv.Itoa(end) {
-			return fmt.Errorf("write %s on %s: %s of %d bytes arrived", file, s.machine, groups[1], end)
+		if groups[0] != strconv.Itoa(end) {
+			return fmt.Errorf("write %s on %s: %s of %d bytes arrived", file, s.machine, groups[0], end)
 		}
 	}
 	return nil

@@ -144,7 +144,7 @@ func (s *Store) runRecipe(ctx context.Context, image string, src source, dir str
 		roles[role] = f.Name()
 	}
 	if roles["kernel"] == "" || roles["disk"] == "" && roles["initrd"] == "" {
-		return fmt.Errorf("recipe %s left no vmlinuz, or neither disk.img nor initrd", src.Recipe)
+		return fmt.Errorf("recipe %s left no vmlinuz, or neither disk.img nor initrd; its log is %s", src.Recipe, s.logFile(key))
 	}
 	m := manifest{Source: src.String()}
 	if roles["disk"] != "" {
@@ -194,7 +194,7 @@ func copyRecipe(recipes fs.FS, name, dir string) error {
 
 // runScript runs a recipe in work and waits for all of its processes.
 func (s *Store) runScript(ctx context.Context, image, recipe, key, work string, inputs map[string]string) error {
-	logPath := filepath.Join(s.dir, "logs", key+".log")
+	logPath := s.logFile(key)
 	logFile, err := os.Create(logPath)
 	if err != nil {
 		return err
@@ -252,6 +252,8 @@ func (s *Store) runScript(ctx context.Context, image, recipe, key, work string, 
 	}
 	return fmt.Errorf("recipe %s failed: %s (%v)\n    %s\n    the whole log is %s", recipe, reason, err, strings.Join(log.tail, "\n    "), logPath)
 }
+
+func (s *Store) logFile(key string) string { return filepath.Join(s.dir, "logs", key+".log") }
 
 // recipeEnv is the environment of a recipe: nothing of the user's that is not
 // needed to find tools and reach the network.

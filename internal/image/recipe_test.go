@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -76,39 +77,74 @@ func TestRecipeEnvironment(t *testing.T) {
 // long as it, or anything it has started, lives.
 func TestCancelEndsTheWholeGroup(t *testing.T) {
 	ctx, cancel := context.WithCancel(within(t))
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() {
-		f, err := os.Open(pipe)
-		if err == nil {
-			_, err = io.ReadAll(f)
-			f.Close()
-		}
-		ended <- err
-	}()
-	s := tiny(t, `sh -c 'trap "" TERM; exec 9>"$0"; echo "» ready"; while :; do sleep 1000; done' '`+pipe+`' & wait`, &notes{})
+	pipe, started, ended := lifeline(t)
+	s := tiny(t, `sh -c 'trap "" TERM; exec 9>"$0"; echo >&9; while :; do sleep 1000; done' '`+pipe+`' & wait`, &notes{})
 	s.killGrace = 1 // ns: there is nothing to wait for
-	s.progress = func(p Progress) {
-		if p.Note == "ready" {
-			cancel()
-		}
-	}
+	go func() {
+		<-started
+		cancel()
+	}()
 	if _, err := s.Ensure(ctx, "box"); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-within(t).Done():
-		t.Error("the recipe's child still runs")
-	}
+	await(t, ended, "the recipe's child still runs")
 	if left, _ := os.ReadDir(filepath.Join(s.dir, "work")); len(left) != 0 {
 		t.Errorf("left in work: %v", left)
+	}
+}
+
+// Not even SIGKILL for labrun leaves a recipe running.
+func TestKilledLabrunLeavesNoRecipe(t *testing.T) {
+	pipe, started, ended := lifeline(t)
+	dir := t.TempDir()
+	lock := goodLock[:strings.Index(goodLock, "[[images.box.sources]]")] + "[[images.box.sources]]\nrecipe = \"tiny\"\n"
+	script := "exec 9>'" + pipe + "'; echo >&9; sleep 1000 & wait"
+	if err := os.CopyFS(dir, fstest.MapFS{"lock": {Data: []byte(lock)}, "images/tiny/build": {Data: []byte(script)}}); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(within(t), os.Args[0])
+	cmd.Env = append(os.Environ(), "LABRUN_TEST_ENSURE="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, started, "the recipe does not start")
+	cmd.Process.Kill()
+	cmd.Wait()
+	await(t, ended, "the recipe still runs")
+}
+
+// lifeline makes a pipe that tells when somebody has written to it, and when
+// all who had it open for writing are gone.
+func lifeline(t *testing.T) (path string, started, ended <-chan struct{}) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	begin, end := make(chan struct{}), make(chan struct{})
+	go func() {
+		f, err := os.Open(path)
+		if err != nil {
+			return // await tells
+		}
+		defer f.Close()
+		if _, err := io.ReadFull(f, make([]byte, 1)); err != nil {
+			return
+		}
+		close(begin)
+		if _, err := io.Copy(io.Discard, f); err == nil {
+			close(end)
+		}
+	}()
+	return path, begin, end
+}
+
+func await(t *testing.T, event <-chan struct{}, complaint string) {
+	t.Helper()
+	select {
+	case <-event:
+	case <-within(t).Done():
+		t.Fatal(complaint)
 	}
 }
 

@@ -21,7 +21,7 @@ func (e *spaceError) Error() string {
 	if e.need > 0 {
 		text = fmt.Sprintf("the disk of %s has %s free, %s are needed", e.dir, mib(e.free), mib(e.need))
 	}
-	return text + "; make room (`labrun images gc` helps) or set XDG_CACHE_HOME to another disk"
+	return text + "; make room (`labrun images gc` helps) or set LABRUN_CACHE to a folder on another disk"
 }
 
 func mib(bytes int64) string { return fmt.Sprintf("%d MiB", (bytes+1<<20-1)>>20) }
@@ -86,3 +86,6 @@ func removeTree(dir string) error {
 func unescapeMount(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
+
+// FreeSpace returns how many bytes the cache's disk can still take.
+func (s *Store) FreeSpace() (int64, error) { return s.free(s.dir) }

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ type Progress struct {
 
 // StoreOptions says how to open a [Store]. Lock and Recipes are required.
 type StoreOptions struct {
-	Dir      string         // the cache; default $XDG_CACHE_HOME/labrun, else ~/.cache/labrun
+	Dir      string         // the cache; default $LABRUN_CACHE, else $XDG_CACHE_HOME/labrun, else ~/.cache/labrun
 	Lock     *Lock          // what images there are
 	Recipes  fs.FS          // the images/ folder, a folder for each recipe
 	Mirror   string         // folder or URL prefix tried before upstream; see LABRUN_MIRROR
@@ -78,11 +79,11 @@ type Store struct {
 
 // Open opens the cache, and makes it if need be.
 func Open(o StoreOptions) (*Store, error) {
-	dir := o.Dir
+	dir := cmp.Or(o.Dir, os.Getenv("LABRUN_CACHE"))
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return nil, fmt.Errorf("open image cache: %w; set XDG_CACHE_HOME", err)
+			return nil, fmt.Errorf("open image cache: %w; set LABRUN_CACHE to a folder for it", err)
 		}
 		dir = filepath.Join(cache, "labrun")
 	}
@@ -92,7 +93,7 @@ func Open(o StoreOptions) (*Store, error) {
 	}
 	for _, sub := range []string{"blobs", "builds", "added", "damaged", "failed", "logs", "locks", "work"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return nil, fmt.Errorf("open image cache: %w; set XDG_CACHE_HOME to a folder you can write to", err)
+			return nil, fmt.Errorf("open image cache: %w; set LABRUN_CACHE to a folder you can write to", err)
 		}
 	}
 	return &Store{

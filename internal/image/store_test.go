@@ -121,6 +121,35 @@ func refused() string {
 	return srv.URL
 }
 
+func TestCacheFolder(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "xdg"))
+	t.Setenv("LABRUN_CACHE", "")
+	where := func(o StoreOptions) string {
+		t.Helper()
+		s, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		return s.Dir()
+	}
+	if got, want := where(StoreOptions{}), filepath.Join(dir, "xdg", "labrun"); got != want {
+		t.Errorf("by default: %s, want %s", got, want)
+	}
+	t.Setenv("LABRUN_CACHE", filepath.Join(dir, "set"))
+	if got, want := where(StoreOptions{}), filepath.Join(dir, "set"); got != want {
+		t.Errorf("with LABRUN_CACHE: %s, want %s", got, want)
+	}
+	if got, want := where(StoreOptions{Dir: filepath.Join(dir, "option")}), filepath.Join(dir, "option"); got != want {
+		t.Errorf("with Dir: %s, want %s", got, want)
+	}
+	os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
+	if _, err := Open(StoreOptions{Dir: filepath.Join(dir, "file")}); err == nil || !strings.Contains(err.Error(), "LABRUN_CACHE") {
+		t.Errorf("in a file: %v", err)
+	}
+}
+
 func TestEnsureBuildsOnce(t *testing.T) {
 	url, count := serve(t, "hello")
 	var n notes

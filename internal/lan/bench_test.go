@@ -19,20 +19,18 @@ import (
 var frameSizes = []int{64, 1500, 64 << 10}
 
 func BenchmarkSwitch(b *testing.B) {
-	for _, size := range frameSizes {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			n := New("lan")
-			defer n.Close()
-			p, pathP := listenAt(b, n, "sender")
-			q, pathQ := listenAt(b, n, "receiver")
-			from, to := dial(b, p, pathP), dial(b, q, pathQ)
-			to.arrived(n, 2)
-			from.arrived(n, 1)
-			to.wants(frame(1, 1, "here"))
-			stream(b, from.conn, to.conn, size)
-			b.ReportMetric(float64(q.Counters().Dropped), "dropped")
-		})
-	}
+	eachLoad(b, func(b *testing.B, size, burst int) {
+		n := New("lan")
+		defer n.Close()
+		p, pathP := listenAt(b, n, "sender")
+		q, pathQ := listenAt(b, n, "receiver")
+		from, to := dial(b, p, pathP), dial(b, q, pathQ)
+		to.arrived(n, 2)
+		from.arrived(n, 1)
+		to.wants(frame(1, 1, "here"))
+		stream(b, from.conn, to.conn, size, burst)
+		b.ReportMetric(float64(q.Counters().Dropped), "dropped")
+	})
 }
 
 // BenchmarkRoundTrip is one frame to and fro: latency, where batches do not help.
@@ -87,12 +85,10 @@ func BenchmarkQEMUHub(b *testing.B) {
 		}
 		return conns[0], conns[1]
 	}
-	for _, size := range frameSizes {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			from, to := hub(b)
-			stream(b, from, to, size)
-		})
-	}
+	eachLoad(b, func(b *testing.B, size, burst int) {
+		from, to := hub(b)
+		stream(b, from, to, size, burst)
+	})
 	b.Run("RoundTrip", func(b *testing.B) {
 		from, to := hub(b)
 		roundTrips(b, from, to)
@@ -101,26 +97,24 @@ func BenchmarkQEMUHub(b *testing.B) {
 
 // BenchmarkSocket is the kernel's part: one Unix socket, no switch.
 func BenchmarkSocket(b *testing.B) {
-	for _, size := range frameSizes {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			l, err := net.Listen("unix", filepath.Join(b.TempDir(), "s"))
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer l.Close()
-			from, err := net.Dial("unix", l.Addr().String())
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer from.Close()
-			to, err := l.Accept()
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer to.Close()
-			stream(b, from, to, size)
-		})
-	}
+	eachLoad(b, func(b *testing.B, size, burst int) {
+		l, err := net.Listen("unix", filepath.Join(b.TempDir(), "s"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer l.Close()
+		from, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer from.Close()
+		to, err := l.Accept()
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer to.Close()
+		stream(b, from, to, size, burst)
+	})
 }
 
 // BenchmarkCopy is the limit of memory: each frame copied once.
@@ -142,13 +136,12 @@ func BenchmarkCopy(b *testing.B) {
 
 // stream sends b.N frames at full speed. It keeps at most a window on the way, as
 // TCP would, so that the figure is of frames forwarded and not of frames dropped.
-func stream(b *testing.B, from, to net.Conn, size int) {
+func stream(b *testing.B, from, to net.Conn, size, burst int) {
 	b.Helper()
 	const window = 512 << 10
 	from.SetDeadline(time.Time{})
 	to.SetDeadline(time.Time{})
 	rec := record(frame(2, 1, string(make([]byte, size-minFrame))))
-	burst := max(1, (64<<10)/len(rec))
 	var out []byte
 	for range burst {
 		out = append(out, rec...)

@@ -120,7 +120,7 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 	thread := newThread(l.ctx, shown, nil)
 	defer thread.release()
 	thread.Load = func(_ *starlark.Thread, request string) (starlark.StringDict, error) {
-		target, err := resolve(name, request)
+		target, err := within(name, request)
 		if err != nil {
 			return nil, err
 		}
@@ -130,9 +130,9 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 	return globals, thread.reason(err)
 }
 
-// resolve turns the argument of load in the file from into a path of the
+// within turns the argument of load in the file from into a path of the
 // mission's folder.
-func resolve(from, request string) (string, error) {
+func within(from, request string) (string, error) {
 	if !strings.HasPrefix(request, "./") && !strings.HasPrefix(request, "../") {
 		return "", fmt.Errorf(`write it relative to this file: load("./%s", …)`, path.Base(request))
 	}

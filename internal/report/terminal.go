@@ -133,44 +133,41 @@ func (t *Terminal) summary(e event.RunEnded) {
 
 func pad(text string, width int) string { return fmt.Sprintf("%-*s", width, text) }
 
-// showProgress shows notes as lines, and a bar where there is a length and a
-// terminal to redraw it on.
+// showProgress gives each piece of work a line, and a bar instead where it has a
+// length and there is a terminal to redraw it on.
 func (t *Terminal) showProgress(e event.Progress) {
 	if t.quiet {
 		return
 	}
 	task := e.Subject + ": " + e.Phase
 	if e.Note != "" {
-		t.endBar()
-		fmt.Fprintf(t.progress, "%s: %s\n", e.Subject, e.Note)
+		task = e.Subject + ": " + e.Note
+		if e.Total > 0 {
+			task = e.Subject + ": " + e.Phase + " " + e.Note
+		}
 	}
-	if e.Total <= 0 {
-		return
-	}
-	if t.bar == nil || t.task != task {
+	if t.task != task {
 		t.endBar()
 		t.task = task
-		if !t.live {
-			fmt.Fprintf(t.progress, "%s, %.1f MB\n", task, float64(e.Total)/1e6)
-			t.bar = progressbar.NewOptions64(e.Total, progressbar.OptionSetWriter(io.Discard))
-		} else {
+		switch {
+		case e.Total > 0 && t.live:
 			t.bar = progressbar.NewOptions64(e.Total, progressbar.OptionSetWriter(t.progress),
 				progressbar.OptionSetDescription(task), progressbar.OptionShowBytes(true),
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(24))
+		case e.Total > 0:
+			fmt.Fprintf(t.progress, "%s (%.1f MB)\n", task, float64(e.Total)/1e6)
+		default:
+			fmt.Fprintln(t.progress, task)
 		}
 	}
-	t.bar.Set64(e.Done)
-	if e.Done >= e.Total {
-		t.endBar()
+	if t.bar != nil {
+		t.bar.Set64(e.Done)
 	}
 }
 
 // endBar leaves the bar's last state on a line of its own.
 func (t *Terminal) endBar() {
-	if t.bar == nil {
-		return
-	}
-	if t.live {
+	if t.bar != nil {
 		fmt.Fprintln(t.progress)
 	}
 	t.bar, t.task = nil, ""
