@@ -64,4 +64,6 @@ func reboot(c *call) (starlark.Value, error) {
 }
 
 // seconds turns a duration into the number a script sees.
-func seconds(d time.Duration) starlark.Float { return starlark.Float(math.Round(d.Seconds()*100) / 100) }
+func seconds(d time.Duration) starlark.Float {
+	return starlark.Float(math.Round(d.Seconds()*100) / 100)
+}

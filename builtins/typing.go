@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/lab"
 )
 
 func typing() []Entry {
@@ -112,7 +113,7 @@ func send(c *call) (starlark.Value, error) {
 	if c.boolean("enter") {
 		text += "\n"
 	}
-	return nil, terminal.Send(c.ctx, text)
+	return nil, lab.Type(c.ctx, terminal, text)
 }
 
 // keys are what a terminal sends for the keys that are no text (xterm's codes).

@@ -8,14 +8,11 @@ say() { printf '» %s\n' "$*"; }
 # cannot REASON ends the recipe: this image cannot be had on this machine (EX_TEMPFAIL; the next source is tried).
 cannot() { printf '%s\n' "$*" >&2; exit 75; }
 
-# need COMMAND PACKAGE [COMMAND PACKAGE …] names every missing tool at once, not one per attempt.
+# need COMMAND=PACKAGE… names every missing tool at once, not one per attempt.
 need() {
   missing=
-  while [ $# -gt 1 ]; do
-    command -v "$1" >/dev/null || missing="$missing $2"
-    shift 2
-  done
-  [ -z "$missing" ] || cannot "missing tools: install the Debian packages$missing (apt-get install$missing)"
+  for tool in "$@"; do command -v "${tool%=*}" >/dev/null || missing="$missing ${tool#*=}"; done
+  [ -z "$missing" ] || cannot "tools are missing: run apt-get install$missing"
 }
 
 # ordinary users find mke2fs only here
@@ -24,14 +21,12 @@ umask 022
 export LC_ALL=C
 
 # become_root re-runs the recipe under fakeroot unless it is root, so that files in the image belong to root either way.
-become_root() {
-  [ "$(id -u)" = 0 ] || { need fakeroot fakeroot; exec fakeroot -- sh "$0"; }
-}
+become_root() { [ "$(id -u)" = 0 ] || exec fakeroot -- sh "$0"; }
 
 # debian_sources makes a private apt: its own lists and cache (so no root, and no stale lists), of the machine's sources
 # only those that Debian signed for this release. Every later apt command uses it through APT_CONFIG.
 debian_sources() {
-  need apt-get apt dpkg-deb dpkg
+  need apt-get=apt dpkg-deb=dpkg
   [ "$(dpkg --print-architecture)" = amd64 ] || cannot 'the images are for amd64, and this machine is not'
   codename=$(. /etc/os-release && echo "$ID ${VERSION_CODENAME:-}")
   case $codename in
@@ -44,7 +39,8 @@ debian_sources() {
   apt=$PWD/apt
   mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts"
   : >"$apt/status"
-  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ARCHITECTURE)' 'Created-By: Packages' |
+  # shellcheck disable=SC2016 # the fields are apt's
+  apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ARCHITECTURE)' 'Created-By: Packages' |
     awk -v codename="$codename" -v keyring=$keyring '
       $3 == "main" && $4 == "amd64" && ($2 ~ "^" codename "(-updates|-security)?$" || $2 ~ /^(old)?stable(-updates|-security)?$/) {
         print "deb [arch=amd64 signed-by=" keyring "]", $1, $2, $3
@@ -76,6 +72,7 @@ EOF
 
   cp "$apt/candidates" "$apt/sources.list"
   apt-get update || : # another vendor's source for this release fails here: it lacks Debian's signature
+  # shellcheck disable=SC2016 # the fields are apt's
   apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
     awk -v codename="$codename" -v keyring=$keyring 'index($4, codename) == 1 {
       print "deb [arch=amd64 signed-by=" keyring "]", $1, $2, $3 }' >"$apt/sources.list.new"
@@ -141,7 +138,8 @@ unpacked() { if [ -e "$1/$2" ]; then echo "$PWD/$1/$2"; else echo "$PWD/$1/usr/$
 # tool NAME FILE ARGUMENT… runs a program from tools/ under that name, with the libraries it was unpacked with.
 tool() {
   name=$1 file=$(unpacked tools "$2"); shift 2
-  "$(unpacked tools lib64/ld-linux-x86-64.so.2)" --argv0 "$name" --library-path "$PWD/tools/lib/x86_64-linux-gnu:$PWD/tools/usr/lib/x86_64-linux-gnu" \
+  # fakeroot's library is not among them, and not needed
+  LD_PRELOAD='' "$(unpacked tools lib64/ld-linux-x86-64.so.2)" --argv0 "$name" --library-path "$PWD/tools/lib/x86_64-linux-gnu:$PWD/tools/usr/lib/x86_64-linux-gnu" \
     "$file" "$@"
 }
 
@@ -155,7 +153,7 @@ modules() {
       file = $1; sub(/.*\//, "", file); sub(/\.ko.*/, "", file); gsub(/-/, "_", file)
       if (file == name) for (i = 1; i <= NF; i++) if ($i != "") print $i }' "kernel/$base/modules.dep"
   done | sort -u | (cd "kernel/$base" && xargs cp --parents -t "$OLDPWD/$root/$base")
-  cp "kernel/$base/modules.order" "kernel/$base/modules.builtin" "$root/$base/"
+  cp "kernel/$base"/modules.order "kernel/$base"/modules.builtin* "$root/$base/"
   depmod_in "$root"
 }
 
@@ -171,10 +169,9 @@ initrd() {
   (cd initrd && find . | "$busybox" cpio -o -H newc) >"$OUT/initrd"
 }
 
-# disk FOLDER SIZE [MKE2FS-OPTION…] writes OUT/disk.img: a sparse ext4 root file system of that size from the folder.
+# disk FOLDER SIZE writes OUT/disk.img: a sparse ext4 root file system of that size from the folder.
 # Fixed identifiers keep it the same from build to build; the tables are written now, not by the guest at first mount.
 disk() {
-  need mke2fs e2fsprogs
   mke2fs -q -t ext4 -d "$1" -L root -m 0 -J size=8 -U 5255b2a7-7c9b-4d4e-9e6f-0a2540000001 \
     -E hash_seed=5255b2a7-7c9b-4d4e-9e6f-0a2540000002,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 "$OUT/disk.img" "$2"
   fallocate --dig-holes "$OUT/disk.img" || : # only saves space
@@ -223,7 +220,7 @@ programs() {
   for program in "$@"; do
     mkdir -p "$root/${program%/*}"
     cp "$folder$program" "$root$program"
-    "$loader" --library-path "$path" --list "$folder$program" |
+    LD_PRELOAD='' "$loader" --library-path "$path" --list "$folder$program" |
       awk -v folder="$folder/" 'index($3, folder) == 1 { print substr($3, length(folder) + 1) }'
   done | sort -u | while read -r library; do
     mkdir -p "$root/${library%/*}"

@@ -1,7 +1,9 @@
 package image
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,6 +59,9 @@ func TestAdd(t *testing.T) {
 	if _, err := s.Build(within(t), "box", true); err == nil || !strings.Contains(err.Error(), "images remove box") {
 		t.Errorf("Build of an added image: %v", err)
 	}
+	if img, err := s.Build(within(t), "box", false); err != nil || !img.BIOS {
+		t.Errorf("Build of all that is missing, where an image was added: %+v, %v", img, err)
+	}
 	if err := s.Remove(within(t), "box"); err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +104,65 @@ func TestAddRefuses(t *testing.T) {
 	for _, sub := range []string{"added", "work"} {
 		if left, _ := os.ReadDir(filepath.Join(s.dir, sub)); len(left) != 0 {
 			t.Errorf("left in %s: %v", sub, left)
+		}
+	}
+}
+
+// A damaged image that was added cannot be made again, so it is an error.
+func TestAddedIsDamaged(t *testing.T) {
+	s := tiny(t, `echo recipe >"$OUT/disk.img"; echo k >"$OUT/vmlinuz"`, &notes{})
+	file := filepath.Join(t.TempDir(), "my.img")
+	os.WriteFile(file, []byte("disk"), 0o600)
+	img, err := s.Add(within(t), "box", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(img.Disk, 0o644)
+	os.WriteFile(img.Disk, []byte("dis"), 0o644)
+	if _, err := s.Ensure(within(t), "box"); err == nil || !strings.Contains(err.Error(), "labrun images add box") {
+		t.Errorf("got %v", err)
+	}
+	if img, err := s.Ensure(within(t), "box"); err != nil || img.BIOS {
+		t.Errorf("afterwards: %+v, %v", img, err)
+	}
+}
+
+func TestDiskImageSource(t *testing.T) {
+	for _, c := range []struct{ format, content, fault string }{
+		{"raw", "raw disk", ""},
+		{"qcow2", qcow2(nil), ""},
+		{"qcow2", "raw disk", "its format is raw, not qcow2"},
+		{"qcow2", qcow2(func(h []byte) { h[15] = 104 }), "backing file"},
+	} {
+		url, _ := serve(t, c.content)
+		sum := sha256.Sum256([]byte(c.content))
+		text := strings.Replace(goodLock[:strings.Index(goodLock, "[[images.box.sources]]")], "cmdline", "# cmdline", 1) + fmt.Sprintf(`[[images.box.sources]]
+url    = "%s/my.img"
+size   = %d
+sha256 = "%x"
+format = "%s"
+boot   = "bios"
+`, url, len(c.content), sum, c.format)
+		l, err := ParseLock([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, StoreOptions{Lock: l})
+		if err := s.Fetch(within(t), "box"); err != nil {
+			t.Fatal(err)
+		}
+		img, err := s.Ensure(within(t), "box")
+		if c.fault != "" {
+			if err == nil || !strings.Contains(err.Error(), c.fault) {
+				t.Errorf("got %v, want %q", err, c.fault)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if img.DiskFormat != c.format || !img.BIOS || img.Source != "download my.img" || contents(t, img.Disk) != c.content {
+			t.Errorf("image: %+v", img)
 		}
 	}
 }

@@ -22,11 +22,25 @@ import (
 func (s *Store) goModule(ctx context.Context, image string, in input) (string, error) {
 	mod := in.GoMod + "@" + in.Version
 	s.say(Progress{Image: image, Phase: PhaseDownload, Note: mod})
+	fail := func(err error) (string, error) { return "", fmt.Errorf("download %s: %w", mod, err) }
+	unlock, err := s.acquire(ctx, image, "gomod")
+	if err != nil {
+		return fail(err)
+	}
+	defer unlock()
+	if err := s.clearWork("gomod"); err != nil {
+		return fail(err)
+	}
 	dir, err := os.MkdirTemp(filepath.Join(s.dir, "work"), "gomod.")
 	if err != nil {
-		return "", fmt.Errorf("download %s: %w", mod, err)
+		return fail(err)
 	}
 	defer os.RemoveAll(dir)
+	// A module of our own, lest the command finds one in a folder above and
+	// writes to its go.sum.
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module download\n"), 0o644); err != nil {
+		return fail(err)
+	}
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", mod)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GO111MODULE=on", "GOWORK=off", "GOFLAGS=", "GOSUMDB=off", "GOTOOLCHAIN=local")
@@ -37,11 +51,11 @@ func (s *Store) goModule(ctx context.Context, image string, in input) (string, e
 		return "", context.Cause(ctx)
 	}
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("download %s: the go command is missing; install Go (package golang-go)", mod)
+		return fail(errors.New("the go command is missing; install Go (package golang-go)"))
 	}
 	var got struct{ Dir, Error string }
 	if jsonErr := json.Unmarshal(out, &got); err != nil || jsonErr != nil || got.Dir == "" {
-		return "", fmt.Errorf("download %s: %s", mod, lastLine(got.Error+"\n"+stderr.String()))
+		return fail(errors.New(lastLine(got.Error + "\n" + stderr.String())))
 	}
 	sum, err := moduleSum(got.Dir, mod)
 	if err != nil {

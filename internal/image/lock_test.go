@@ -69,6 +69,11 @@ func TestParseLockFaults(t *testing.T) {
 		{"https://example.org/data", "ftp://example.org/data", "not an http"},
 		{`recipe   = "tiny"`, `recipe = "../x"`, `images.lock:26: box: recipe "../x"`},
 		{`recipe   = "tiny"`, ``, "images.lock:25: box: a source needs a recipe or a url"},
+		{`name = "data"`, `name = "Da ta"`, `input name "Da ta"`},
+		{`recipe = "box"`, "recipe = \"box\"\nurl = \"https://example.org/x\"", "images.lock:19: box: a source is a recipe or a url, not both"},
+		{`recipe   = "tiny"`, "url = \"https://example.org/x\"\nsize = 1\nsha256 = \"00\"\nformat = \"vmdk\"\nboot = \"uefi\"", "images.lock:28: box: sha256 of https://example.org/x is not 64"},
+		{`recipe   = "tiny"`, "url = \"https://example.org/x\"\nsize = 1\nsha256 = \"00\"\nformat = \"vmdk\"\nboot = \"uefi\"", "images.lock:29: box: format is \"vmdk\""},
+		{`url = "https://example.org/data"`, `gomod = "example.org/data"`, "needs a version"},
 		{`port = "ttyS1"`, `prot = "ttyS1"`, `images.lock:15: unknown key "images.box.control.prot"`},
 	} {
 		text := strings.Replace(goodLock, c.old, c.new, 1)

@@ -155,7 +155,7 @@ func (e *UnavailableError) Error() string {
 // The image stays in the cache until Close, whatever GC another process runs.
 // It returns an *UnavailableError if no source can be had.
 func (s *Store) Ensure(ctx context.Context, name string) (*Image, error) {
-	return s.obtain(ctx, name, false)
+	return s.obtain(ctx, name, mayReuse)
 }
 
 // Build is Ensure, but tries every source again, network or not. With force it
@@ -168,11 +168,11 @@ func (s *Store) Build(ctx context.Context, name string, force bool) (*Image, err
 	if force {
 		return s.build(ctx, name, mustBuild)
 	}
-	return s.build(ctx, name, mayRetry)
+	return s.obtain(ctx, name, mayRetry)
 }
 
-// Cached returns the image Ensure would use, if that takes neither network nor
-// a build.
+// Cached returns the best image there is without network or a build. Ensure may
+// find a better one.
 func (s *Store) Cached(name string) (*Image, bool) {
 	e, ok := s.lock.images[name]
 	if !ok {
@@ -200,7 +200,7 @@ const (
 	mustBuild               // build anew
 )
 
-func (s *Store) obtain(ctx context.Context, name string, retry bool) (*Image, error) {
+func (s *Store) obtain(ctx context.Context, name string, how effort) (*Image, error) {
 	e, ok := s.lock.images[name]
 	if !ok {
 		return nil, s.unknown(name)
@@ -215,10 +215,7 @@ func (s *Store) obtain(ctx context.Context, name string, retry bool) (*Image, er
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
-	if retry {
-		return s.build(ctx, name, mayRetry)
-	}
-	return s.build(ctx, name, mayReuse)
+	return s.build(ctx, name, how)
 }
 
 func (s *Store) unknown(name string) error {

@@ -232,8 +232,21 @@ func TestStandInAndRememberedFailure(t *testing.T) {
 	os.Mkdir(filepath.Join(mirror, "sub"), 0o755)
 	os.WriteFile(filepath.Join(mirror, "sub", "data"), []byte(content), 0o644)
 	img, err := open(t, StoreOptions{Lock: lock, Dir: s.dir, Mirror: mirror}).Ensure(within(t), "box")
-	if err != nil || img.StandIn != "" || count.Load() != 3 {
+	if err != nil || img.StandIn != "" || img.Why != "" || count.Load() != 3 {
 		t.Errorf("with a mirror: %v, %+v after %d attempts", err, img, count.Load())
+	}
+}
+
+// A mirror folder may be filled after it was tried in vain.
+func TestMirrorIsFilledLater(t *testing.T) {
+	mirror := t.TempDir()
+	s := open(t, StoreOptions{Lock: box(t, refused()+"/data", "hello"), Mirror: mirror})
+	if img, err := s.Ensure(within(t), "box"); err != nil || img.StandIn != "tiny" {
+		t.Fatalf("%+v, %v", img, err)
+	}
+	os.WriteFile(filepath.Join(mirror, "data"), []byte("hello"), 0o644)
+	if img, err := s.Ensure(within(t), "box"); err != nil || img.StandIn != "" {
+		t.Errorf("%+v, %v", img, err)
 	}
 }
 

@@ -94,12 +94,54 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 			if tried++; tried > 2 {
 				return &LoginError{Machine: m.Name(), User: user, Tail: c.Tail(6)}
 			}
-			err = c.Send(ctx, user+"\n")
+			err = Type(ctx, c, user+"\n")
 		case console.PasswordPrompt:
-			err = c.Send(ctx, password+"\n")
+			err = Type(ctx, c, password+"\n")
 		}
 		if err != nil {
 			return err
+		}
+	}
+}
+
+const (
+	// BusyBox's login prints «Password: » first and throws away what was typed
+	// until then a moment later, which under emulation is long.
+	passwordSettle = 150 * time.Millisecond
+	// What a program prints once it has read a password is at least a newline.
+	// A console that stays silent for so long has lost it.
+	passwordLost = 3 * time.Second
+)
+
+// Type types text at a console, as its Send does, and makes sure that a password
+// arrives: a person would notice that nothing happens and type it again.
+func Type(ctx context.Context, c *console.Console, text string) error {
+	if c.Waiting() != console.PasswordPrompt {
+		return c.Send(ctx, text)
+	}
+	if err := sleep(ctx, passwordSettle); err != nil {
+		return err
+	}
+	answered := make(chan struct{}, 1)
+	defer c.Watch(func([]byte) {
+		select {
+		case answered <- struct{}{}:
+		default:
+		}
+	})()
+	for {
+		if err := c.Send(ctx, text); err != nil {
+			return err
+		}
+		lost := time.NewTimer(passwordLost)
+		select {
+		case <-answered:
+			lost.Stop()
+			return nil
+		case <-ctx.Done():
+			lost.Stop()
+			return context.Cause(ctx)
+		case <-lost.C:
 		}
 	}
 }
@@ -216,8 +258,10 @@ func lacking(leases []Lease, want []*Machine) []string {
 }
 
 // pause waits before the next look; it returns ctx's cause if that ends first.
-func pause(ctx context.Context) error {
-	timer := time.NewTimer(pollEvery)
+func pause(ctx context.Context) error { return sleep(ctx, pollEvery) }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
