@@ -196,6 +196,7 @@ busybox_root() {
   mkdir -p "$1/etc/udhcpc"
   ln -s /usr/share/udhcpc/default.script "$1/etc/udhcpc/default.script" # where Debian's BusyBox looks
   : >"$1/etc/shadow"
+  chmod 600 "$1/etc/shadow"
   echo localhost >"$1/etc/hostname"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$1/etc/hosts"
 }
@@ -235,5 +236,4 @@ set_password() {
   sed -i '/^root:/d' "$1"
   # shellcheck disable=SC2016 # a hash, no variables
   echo 'root:$6$labrun$6IiC9.Q0rw1d4h05nRBM.2eBdY8Y8tLCvZIkm0CJzKexy926a7GRsl0N.cRi5TaWtALxW4htkftwgK86ipsFA1:20000:0:::::' >>"$1"
-  chmod 600 "$1"
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -68,7 +69,7 @@ func (p *program) newImages() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.AddCommand(
-		&cobra.Command{Use: "list", Short: "what there is, and where it comes from", Args: cobra.NoArgs, RunE: p.withStore(p.listImages)},
+		p.newListImages(),
 		&cobra.Command{Use: "fetch [NAME…]", Short: "get images ready, trying every source again", RunE: p.withStore(p.makeImages(false))},
 		&cobra.Command{Use: "build [NAME…]", Short: "make images anew, even if they are there", RunE: p.withStore(p.makeImages(true))},
 		&cobra.Command{Use: "verify [NAME…]", Short: "read images again and compare their digests", RunE: p.withStore(p.verifyImages)},
@@ -79,11 +80,55 @@ func (p *program) newImages() *cobra.Command {
 	return root
 }
 
-func (p *program) listImages(c *cobra.Command, store *image.Store, _ []string) error {
-	list, err := store.List(c.Context())
-	if err != nil {
-		return err
-	}
+// listed is an image in machine-readable output.
+type listed struct {
+	Name    string   `json:"name"`
+	Summary string   `json:"summary"`
+	Sources []string `json:"sources"`
+	Ready   bool     `json:"ready"`
+	Source  string   `json:"source,omitempty"`
+	StandIn string   `json:"stand_in,omitempty"`
+	Bytes   int64    `json:"bytes,omitempty"`
+	Kernel  string   `json:"kernel,omitempty"`
+	Initrd  string   `json:"initrd,omitempty"`
+	Cmdline string   `json:"cmdline,omitempty"`
+	Disk    string   `json:"disk,omitempty"`
+	Format  string   `json:"disk_format,omitempty"`
+	Digest  string   `json:"digest,omitempty"`
+	Memory  int      `json:"memory"`
+	CPUs    int      `json:"cpus"`
+}
+
+func (p *program) newListImages() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "list", Short: "what there is, and where it comes from", Args: cobra.NoArgs}
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line, with the files of ready images")
+	c.RunE = p.withStore(func(c *cobra.Command, store *image.Store, _ []string) error {
+		list, err := store.List(c.Context())
+		if err != nil {
+			return err
+		}
+		if !asJSON {
+			return p.listImages(list)
+		}
+		encoder := json.NewEncoder(p.Out)
+		for _, s := range list {
+			profile, _ := store.Profile(s.Name)
+			l := listed{Name: s.Name, Summary: s.Summary, Sources: s.Sources, Bytes: s.Size, Memory: profile.Memory, CPUs: profile.CPUs}
+			if i := s.Image; i != nil {
+				l.Ready, l.Source, l.StandIn, l.Digest = true, i.Source, i.StandIn, i.Digest
+				l.Kernel, l.Initrd, l.Cmdline, l.Disk, l.Format = i.Kernel, i.Initrd, i.Cmdline, i.Disk, i.DiskFormat
+			}
+			if err := encoder.Encode(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c
+}
+
+func (p *program) listImages(list []image.Status) error {
 	table := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "IMAGE\tREADY\tSIZE\tFROM\tWHAT")
 	for _, s := range list {

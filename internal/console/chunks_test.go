@@ -55,7 +55,7 @@ func play(t testing.TB, parts []string, conds ...expect.ExpectOpt) (m Match, unr
 		t.Fatal(err)
 	}
 	// A wait that exists before the stream begins; Expect would race with it.
-	w := &waiter{conds: all, poke: make(chan struct{}, 1), result: make(chan Match, 1), fail: make(chan error, 1)}
+	w := newWaiter(all)
 	c.mu.Lock()
 	c.waiters = append(c.waiters, w)
 	c.start(w)

@@ -20,6 +20,10 @@ var ErrClosed = errors.New("console closed")
 // have small buffers, and small writes let flow control work between them.
 const piece = 512
 
+// submits are the keys at which a prompt does more than edit its line: Enter,
+// Ctrl-C, Ctrl-D, Ctrl-Z and Ctrl-\\.
+const submits = "\r\n\x03\x04\x1a\x1c"
+
 // Options say what a console is connected to. The zero value works.
 type Options struct {
 	Name    string  // the machine, for errors: "router7"
@@ -64,6 +68,7 @@ type Console struct {
 	cursor   int64     // in the full text
 	output   int64     // in the quiet text: what was printed since the last Send
 	typed    int64     // in the quiet text: what was printed since anything was typed
+	asked    int64     // in the quiet text: what was printed since a Send, an Enter or a signal key
 	echoes   []echo    // that are still expected; while there are any, no wait matches
 	lastByte time.Time // of the stream
 	changed  time.Time // when the quiet text last changed
@@ -166,6 +171,7 @@ func (s *cleaned) erase() {
 	c.cursor = min(c.cursor, c.texts.full.end())
 	c.output = min(c.output, quiet)
 	c.typed = min(c.typed, quiet)
+	c.asked = min(c.asked, quiet)
 	for i := range c.echoes {
 		c.echoes[i].from = min(c.echoes[i].from, quiet)
 	}
@@ -177,13 +183,13 @@ func (s *cleaned) erase() {
 // Send types text and remembers its echo: what was on the console before is
 // no longer waited for, and waits start after the echo of the text's first line.
 // A newline in text is the Enter key and is typed as a carriage return; none is
-// added. It returns when all is written, or ctx ends or the console dies; then a part may
-// have been typed.
+// added. It returns when all is written, or ctx ends or the console dies; then
+// a part may have been typed.
 //
 // At a password prompt no echo is expected. Where one is but does not come, waits
-// start where the console was when the text was typed, after two other lines
-// or 300 ms of silence. Type at a prompt: what is typed while a program runs is
-// echoed by the terminal and then once more by the shell.
+// start where the console was when the text was typed, after two other lines or
+// 300 ms of silence (3 s if the echo began). Type at a prompt: what is typed while
+// a program runs is echoed by the terminal and then once more by the shell.
 func (c *Console) Send(ctx context.Context, text string) error {
 	return c.typeAt(typed{ctx: ctx, text: strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")})
 }
@@ -265,7 +271,8 @@ func (c *Console) write(t typed) error {
 func (c *Console) expectEcho(t typed) (secret bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	secret = c.prompts.kind(c.texts.lastLine()) == PasswordPrompt
+	line, _ := c.texts.lastLine()
+	secret = c.prompts.kind(line) == PasswordPrompt
 	quiet := c.texts.quiet.end()
 	if !t.raw {
 		c.output = quiet
@@ -273,38 +280,26 @@ func (c *Console) expectEcho(t typed) (secret bool) {
 			c.echoes = append(c.echoes, e)
 		}
 	}
+	if !t.raw || strings.ContainsAny(t.text, submits) {
+		c.asked = quiet
+	}
 	c.typed = quiet
 	c.cursor = c.texts.full.end()
 	c.restart()
 	return secret
 }
 
-// Waiting says which prompt the console is at now, of those printed since
-// anything was last typed. It may still be in the middle of printing.
+// Waiting says which prompt the console is at right now, if that was printed
+// since anything was last typed. It may not have settled yet: what looks like a
+// prompt may become another line.
 func (c *Console) Waiting() PromptKind {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.echoes) > 0 || c.texts.quiet.end()+int64(len(c.texts.held)) <= c.typed {
+	if c.err != nil {
 		return NoPrompt
 	}
-	return c.prompts.kind(c.texts.lastLine())
-}
-
-// Finished waits until the console is at a prompt, as Expect(ctx, Prompt())
-// does, but leaves the cursor where it is, so that what the last command printed
-// can still be waited for.
-func (c *Console) Finished(ctx context.Context) error {
-	c.mu.Lock()
-	before := c.cursor
-	c.mu.Unlock()
-	if _, err := c.Expect(ctx, Prompt()); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cursor = max(before, c.texts.toFull(c.output))
-	c.restart()
-	return nil
+	kind, _, _ := c.prompt(c.typed)
+	return kind
 }
 
 // Output returns what was printed since the last Send, without its echo,
@@ -319,8 +314,8 @@ func (c *Console) Output() string {
 	}
 	t := c.texts
 	text := string(t.quiet.slice(c.output, t.quiet.end())) + string(t.held)
-	if i := strings.LastIndexByte(text, '\n') + 1; c.prompts.kind(t.lastLine()) != NoPrompt {
-		text = text[:i]
+	if kind, _, _ := c.prompt(c.output); kind != NoPrompt {
+		text = text[:strings.LastIndexByte(text, '\n')+1]
 	}
 	if strings.TrimSpace(text) == "" {
 		full := string(t.full.slice(t.toFull(c.output), t.full.end()))

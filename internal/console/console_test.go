@@ -22,21 +22,34 @@ var machine = Options{
 	Prompts: Prompts{
 		Login:    regexp.MustCompile(`^\S+ login: $`),
 		Password: regexp.MustCompile(`(?i)^password: ?$`),
-		Shell:    regexp.MustCompile(`^(\S+[:~/]\S* ?)?[#$] $`),
+		Shell:    regexp.MustCompile(`^(\S*[:~/]\S* ?)?[#$] $`),
 	},
 	Noise: []*regexp.Regexp{regexp.MustCompile(`\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `)},
 }
 
 // A guest is the far end of a console, played by the test.
 type guest struct {
-	t    *testing.T
-	port net.Conn
-	c    *Console
+	t        *testing.T
+	port     net.Conn
+	c        *Console
+	written  int
+	recorded chan int // how many bytes the console has taken in
+	more     <-chan struct{}
 }
 
 func newGuest(t *testing.T, o Options) *guest {
 	near, far := net.Pipe()
-	g := &guest{t: t, port: far, c: New(near, o)}
+	g := &guest{t: t, port: far, c: New(near, o), recorded: make(chan int, 1)}
+	g.recorded <- 0
+	more := make(chan struct{}, 1)
+	g.more = more
+	g.c.Watch(func(b []byte) {
+		g.recorded <- <-g.recorded + len(b)
+		select {
+		case more <- struct{}{}:
+		default:
+		}
+	})
 	t.Cleanup(func() {
 		g.c.Close()
 		far.Close()
@@ -48,21 +61,17 @@ func newGuest(t *testing.T, o Options) *guest {
 func (g *guest) print(parts ...string) {
 	g.t.Helper()
 	for _, s := range parts {
-		if s == "" {
-			continue
-		}
-		seen := make(chan struct{})
-		left := len(s)
-		cancel := g.c.Watch(func(b []byte) {
-			if left -= len(b); left == 0 {
-				close(seen)
-			}
-		})
-		if _, err := io.WriteString(g.port, s); err != nil {
+		n, err := io.WriteString(g.port, s)
+		if err != nil {
 			g.t.Fatalf("print %q: %v", s, err)
 		}
-		<-seen
-		cancel()
+		for g.written += n; ; <-g.more {
+			recorded := <-g.recorded
+			g.recorded <- recorded
+			if recorded == g.written {
+				break
+			}
+		}
 	}
 }
 
@@ -342,14 +351,17 @@ func TestPromptIsTheLastLine(t *testing.T) {
 	if m := g.expect(Prompt()); m.Prompt != ShellPrompt || m.Text != "root@os25:~# " {
 		t.Errorf("match %+v", m)
 	}
-	g.absent(Prompt()) // it was consumed
 	g.print("[    9.123456] e1000: link up\r\n")
-	g.absent(Prompt())
+	g.expect(Prompt()) // nothing was typed, so the machine still waits
 	if err := sendRaw(g, "\r"); err != nil {
 		t.Fatal(err)
 	}
+	g.absent(Prompt())
 	g.print("\r\nroot@os25:~# [   10.00")
 	g.expect(Prompt(ShellPrompt))
+	if k := g.c.Waiting(); k != ShellPrompt {
+		t.Errorf("waiting at %v", k)
+	}
 	g.print("0000] usb\r\n\r\nos25 login: ")
 	if m := g.expect(Prompt(ShellPrompt), Prompt(LoginPrompt)); m.Index != 1 || m.Prompt != LoginPrompt {
 		t.Errorf("match %+v", m)
@@ -402,7 +414,7 @@ func TestTexts(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	const total = 200 << 20
+	const total = 20 << 20
 	chunk := []byte(strings.Repeat("[    1.000000] a kernel line\r\nand \x1b[31mcolour\x1b[0m\r\n", 1200))
 	src := &source{chunk: chunk, left: total}
 	c := New(src, machine)
@@ -429,13 +441,38 @@ func TestNobodyWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g.print("the end\r\n")
+	io.WriteString(g.port, "the end\r\n")
 	g.expect(Text("the end"))
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	if m.HeapAlloc > 32<<20 {
 		t.Errorf("heap of %d MB", m.HeapAlloc>>20)
+	}
+}
+
+// Far more text than a pattern is run on comes before the match, or follows a
+// match that would take everything.
+func TestPatternsOnLongText(t *testing.T) {
+	lines := strings.Repeat("a line of no use 123\r\n", 20000)
+	m, unread, _ := play(t, []string{lines, "a", " line of use ", "456\r\nrest"}, pattern(`(?m)^a line of use (\d+)$`))
+	if m.Text != "a line of use 456" || m.Groups[0] != "456" || unread != "\nrest" {
+		t.Errorf("match %+v, unread %q", m, unread)
+	}
+	m, unread, _ = play(t, []string{lines, "BEGIN", lines, "end"}, pattern(`(?s)BEGIN.*`))
+	if got := len(m.Text); got < growth || got > growth+len("BEGIN")+1 || !strings.HasSuffix(unread, "end") {
+		t.Errorf("match of %d bytes, unread %d", got, len(unread))
+	}
+	// What is no longer in memory is missing from the match; the wait still ends.
+	m, _, _ = play(t, []string{"BEGIN", strings.Repeat(lines, 12), "END\r\n"}, pattern(`(?s)BEGIN(.*)END\n`))
+	if m.Index != 0 || !strings.HasSuffix(m.Text, "END\n") {
+		t.Errorf("condition %d, match of %d bytes", m.Index, len(m.Text))
+	}
+	// A line without an end, on which characters are taken back.
+	long := strings.Repeat("x", 20000)
+	m, _, _ = play(t, strings.SplitAfter(long+"abcd\b\bCD "+long+"\n", "\b"), pattern(`xab(\w+) x`))
+	if m.Index != 0 || m.Groups[0] != "CD" {
+		t.Errorf("match %+v", m)
 	}
 }
 

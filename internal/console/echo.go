@@ -72,7 +72,8 @@ func blank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' }
 
 // find looks for the echo in what the console printed since it was typed: at
 // once, at the start of a line, or after a prompt that was printed again. After
-// two other lines it is not expected any more (echoNot).
+// two other lines it is not expected any more (echoNot). With echoPart, what is
+// returned is how far it has come, or 0.
 func (e *echo) find(text []byte, prompts Prompts) (int, echoState) {
 	// Lines that never end are no echo either.
 	tooFar := len(text) > 4096+4*len(e.want)

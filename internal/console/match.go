@@ -24,7 +24,7 @@ const rescan = 64 << 10
 
 // A Match is a condition that holds.
 type Match struct {
-	Text   string     // what matched; for a prompt its line
+	Text   string     // what matched, as far as it is still in memory; for a prompt its line
 	Groups []string   // what the pattern's parenthesised groups matched, without the whole; nil for text and prompts
 	Index  int        // which of Expect's conditions matched
 	Prompt PromptKind // which prompt it is; NoPrompt for text and patterns
@@ -37,12 +37,15 @@ func Text(s string) expect.ExpectOpt { return expect.String(s) }
 // Pattern is the condition that re matches.
 func Pattern(re *regexp.Regexp) expect.ExpectOpt { return expect.Regexp(re) }
 
+var anyPrompt = []PromptKind{LoginPrompt, PasswordPrompt, ShellPrompt}
+
 // Prompt is the condition that the console waits at a prompt of one of these
 // kinds, or of any kind if none is given: its last line is unterminated, looks
-// like that prompt, and has not changed for 40 ms.
+// like that prompt, has not changed for 40 ms, and was printed since anything was
+// last typed.
 func Prompt(kinds ...PromptKind) expect.ExpectOpt {
 	if len(kinds) == 0 {
-		kinds = []PromptKind{LoginPrompt, PasswordPrompt, ShellPrompt}
+		kinds = anyPrompt
 	}
 	return func(o *expect.ExpectOpts) error {
 		o.Matchers = append(o.Matchers, promptMatcher(kinds))
@@ -285,8 +288,8 @@ func (s *patternScan) match(v *view) (string, []string, int64) {
 	}
 	loc := s.re.FindSubmatchIndex(text)
 	if loc == nil {
-		// The beginning is no longer in memory.
-		return string(text), make([]string, s.re.NumSubexp()), s.now.pos
+		// The beginning is no longer in memory; this is what is left of the match.
+		return string(v.slice(s.from, s.now.pos)), make([]string, s.re.NumSubexp()), s.now.pos
 	}
 	groups := make([]string, s.re.NumSubexp())
 	for i := range groups {

@@ -181,14 +181,11 @@ func (t *texts) removedBefore() int64 {
 }
 
 // lastLine is the unterminated line that the quiet text ends in, or nil if it
-// is longer than any prompt.
-func (t *texts) lastLine() []byte {
-	line := t.quiet.lastLine()
-	if len(line) > longestPrompt {
-		return nil
+// is longer than any prompt, and what is held after it.
+func (t *texts) lastLine() (line, held []byte) {
+	line = t.quiet.lastLine()
+	if len(line)+len(t.held) > longestPrompt {
+		return nil, nil
 	}
-	if len(t.held) > 0 {
-		line = append(bytes.Clone(line), t.held...)
-	}
-	return line
+	return line, t.held
 }

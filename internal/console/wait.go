@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -13,7 +14,8 @@ import (
 const (
 	settleMatch  = 30 * time.Millisecond  // without a byte: a match grows no more
 	settlePrompt = 40 * time.Millisecond  // unchanged: a prompt waits
-	settleEcho   = 300 * time.Millisecond // unchanged: no echo comes
+	settleEcho   = 300 * time.Millisecond // unchanged: what came is no echo
+	stalledEcho  = 3 * time.Second        // unchanged: an echo that began does not go on
 	tailLines    = 10                     // of the console, in a WaitError
 )
 
@@ -45,6 +47,7 @@ func (e *WaitError) Unwrap() error { return e.Cause }
 // A waiter is one Expect under way.
 type waiter struct {
 	conds  []condition
+	peek   bool // Finished: the cursor stays where it is
 	scans  []scan
 	poke   chan struct{} // data came while no timer ran
 	timed  bool          // a timer runs, or a poke is on its way
@@ -100,13 +103,31 @@ func (c *Console) Expect(ctx context.Context, conds ...expect.ExpectOpt) (Match,
 	if err != nil {
 		return Match{}, fmt.Errorf("wait on %s: %w", c.name, err)
 	}
-	started := time.Now()
-	w := &waiter{
-		conds:  all,
+	return c.wait(ctx, newWaiter(all))
+}
+
+// Finished waits until the console is at any prompt that was printed since the
+// last Send, and the last Enter or signal key (Ctrl-C …) of SendRaw. The cursor
+// stays where it is, so that what was printed can still be waited for. The time-out
+// is that of ctx, and the error a *[WaitError].
+func (c *Console) Finished(ctx context.Context) error {
+	w := newWaiter([]condition{{kinds: anyPrompt}})
+	w.peek = true
+	_, err := c.wait(ctx, w)
+	return err
+}
+
+func newWaiter(conds []condition) *waiter {
+	return &waiter{
+		conds:  conds,
 		poke:   make(chan struct{}, 1),
 		result: make(chan Match, 1),
 		fail:   make(chan error, 1),
 	}
+}
+
+func (c *Console) wait(ctx context.Context, w *waiter) (Match, error) {
+	started := time.Now()
 	c.mu.Lock()
 	c.waiters = append(c.waiters, w)
 	c.start(w)
@@ -139,7 +160,10 @@ func (c *Console) Expect(ctx context.Context, conds ...expect.ExpectOpt) (Match,
 func (c *Console) giveUp(w *waiter, started time.Time, cause error) (Match, error) {
 	c.mu.Lock()
 	if slices.Contains(c.waiters, w) {
+		now := time.Now()
+		c.settleEchoes(now)
 		c.try(w, true, true)
+		c.tryPrompt(w, now)
 	}
 	c.drop(w)
 	c.mu.Unlock()
@@ -183,12 +207,13 @@ func (c *Console) start(w *waiter) {
 func (c *Console) restart() {
 	for _, w := range c.waiters {
 		c.start(w)
+		w.advance(c.texts)
 	}
 }
 
 // look lets the waits see what is new.
 func (c *Console) look() {
-	c.findEchoes(false)
+	c.findEchoes(0)
 	if len(c.echoes) > 0 {
 		return
 	}
@@ -201,7 +226,7 @@ func (c *Console) look() {
 // try ends a wait if a condition holds. The flags say that the views' ends
 // count as the end of the text.
 func (c *Console) try(w *waiter, silentFull, silentQuiet bool) {
-	if len(c.echoes) > 0 {
+	if len(c.echoes) > 0 || !slices.Contains(c.waiters, w) {
 		return
 	}
 	var best *scan
@@ -216,6 +241,9 @@ func (c *Console) try(w *waiter, silentFull, silentQuiet bool) {
 		at, whole := s.found(silent)
 		if at < 0 {
 			continue
+		}
+		if _, ends := s.found(false); s.quiet && !ends && len(c.texts.held) > 0 && silentFull {
+			continue // it may go on in what is held; the full view shows that
 		}
 		if s.quiet {
 			at = c.texts.toFull(at)
@@ -237,9 +265,12 @@ func (c *Console) try(w *waiter, silentFull, silentQuiet bool) {
 }
 
 // matched ends a wait with a match.
-func (c *Console) matched(w *waiter, cursor int64, m Match) {
+func (c *Console) matched(w *waiter, end int64, m Match) {
 	m.At = c.lastByte
-	c.cursor = cursor
+	if !w.peek {
+		// A prompt may be before the cursor, if a wait has already seen it.
+		c.cursor = max(c.cursor, end)
+	}
 	c.drop(w)
 	w.result <- m
 }
@@ -255,12 +286,11 @@ func (c *Console) settle(w *waiter) time.Duration {
 	silent, unchanged := now.Sub(c.lastByte), now.Sub(c.changed)
 	c.settleEchoes(now)
 	c.try(w, silent >= settleMatch, unchanged >= settleMatch)
-	if unchanged >= settlePrompt {
-		c.tryPrompt(w)
-	}
+	c.tryPrompt(w, now)
 	again := time.Hour
 	for _, left := range []time.Duration{
-		settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged, settleEcho - unchanged,
+		settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged,
+		settleEcho - unchanged, stalledEcho - unchanged,
 	} {
 		if left > 0 {
 			again = min(again, left)
@@ -270,26 +300,49 @@ func (c *Console) settle(w *waiter) time.Duration {
 	return again
 }
 
-// tryPrompt ends a wait for the prompt that the console is at.
-func (c *Console) tryPrompt(w *waiter) {
-	t := c.texts
-	end := t.quiet.end() + int64(len(t.held))
-	if len(c.echoes) > 0 || c.err != nil || end <= c.typed || !slices.Contains(c.waiters, w) {
+// tryPrompt ends a wait for the prompt that the console is at, if it stands still.
+func (c *Console) tryPrompt(w *waiter, now time.Time) {
+	if now.Sub(c.changed) < settlePrompt || c.err != nil || !slices.Contains(c.waiters, w) {
 		return
 	}
-	line := t.lastLine()
-	kind := c.prompts.kind(line)
+	since := c.typed
+	if w.peek {
+		since = c.asked
+	}
+	kind, line, end := c.prompt(since)
 	for _, cond := range w.conds {
 		if kind != NoPrompt && cond.wants(kind) {
-			c.matched(w, t.toFull(end), Match{Text: string(line), Index: cond.index, Prompt: kind})
+			c.matched(w, end, Match{Text: string(line), Index: cond.index, Prompt: kind})
 			return
 		}
 	}
 }
 
+// prompt says which prompt the console is at, its line, and where in the full
+// text it ends, if it was printed since a place in the quiet text.
+func (c *Console) prompt(since int64) (kind PromptKind, line []byte, end int64) {
+	t := c.texts
+	if len(c.echoes) > 0 {
+		return NoPrompt, nil, 0
+	}
+	line, held := t.lastLine()
+	end = t.toFull(t.quiet.end())
+	// What is held may be part of a prompt, or a kernel line that just began.
+	if t.quiet.end()+int64(len(held)) > since {
+		whole := append(bytes.Clone(line), held...)
+		if kind = c.prompts.kind(whole); kind != NoPrompt {
+			return kind, whole, end + int64(len(held))
+		}
+	}
+	if t.quiet.end() > since {
+		kind = c.prompts.kind(line)
+	}
+	return kind, line, end
+}
+
 // finish ends all waits on a dead console.
 func (c *Console) finish() {
-	c.findEchoes(true)
+	c.findEchoes(stalledEcho)
 	for _, w := range slices.Clone(c.waiters) {
 		w.advance(c.texts)
 		c.try(w, true, true)
@@ -302,20 +355,25 @@ func (c *Console) finish() {
 
 // settleEchoes gives up on echoes that silence says will not come.
 func (c *Console) settleEchoes(now time.Time) {
-	if now.Sub(c.changed) >= settleEcho || c.err != nil {
-		c.findEchoes(true)
+	if silence := now.Sub(c.changed); len(c.echoes) > 0 && silence >= settleEcho {
+		c.findEchoes(silence)
+		c.look()
 	}
 }
 
-// findEchoes moves the cursor after echoes that have come. With silent, those
-// that have not come are not expected any more, if anything else has.
-func (c *Console) findEchoes(silent bool) {
+// findEchoes moves the cursor after echoes that have come. After enough silence,
+// those that have not come are not expected any more, if anything else has.
+func (c *Console) findEchoes(silence time.Duration) {
 	for len(c.echoes) > 0 {
 		e := c.echoes[0]
 		text := c.texts.quiet.slice(e.from, c.texts.quiet.end())
 		n, state := e.find(text, c.prompts)
+		patience := settleEcho
+		if state == echoPart && n > 0 {
+			patience = stalledEcho // a busy host runs its guests by fits and starts
+		}
 		switch {
-		case state == echoPart && !silent, state == echoChars && !silent, len(text) == 0:
+		case len(text) == 0, (state == echoPart || state == echoChars) && silence < patience:
 			return
 		case state == echoNot, state == echoPart:
 			n = 0
@@ -323,6 +381,7 @@ func (c *Console) findEchoes(silent bool) {
 		c.echoes = c.echoes[1:]
 		c.output = e.from + int64(n)
 		c.typed = max(c.typed, c.output)
+		c.asked = max(c.asked, c.output)
 		if len(c.echoes) > 0 {
 			c.echoes[0].from = max(c.echoes[0].from, c.output)
 		}

@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -34,10 +33,16 @@ const Ready = "labrun control ready"
 // serial port is a thin pipe.
 const MaxFile = 8 << 20
 
+// History is how much text a console must keep in memory to carry the largest
+// file, base64-encoded.
+const History = MaxFile/3*4 + MaxFile/16
+
 const (
-	piece   = 64 << 10 // bytes that one answer carries
-	line    = 3000     // characters typed in one line; a terminal's line buffer holds 4096
-	retries = 5        // of a transfer whose digest differs
+	// A port of our own passes any line; a shared console has the line buffer of a
+	// terminal, which holds 4096 characters.
+	pieceOwn, pieceShared = 15_000, 2_000 // bytes that one typed line carries
+	longestCommand        = 32 << 10      // bytes
+	retries               = 5             // of a transfer whose digest differs
 	// grace is what a guest may need beyond a command's own limit to say so.
 	grace = 15 * time.Second
 )
@@ -92,19 +97,23 @@ func NewForeign(machine string, c *console.Console) *Shell {
 	return &Shell{console: c, machine: machine, foreign: true}
 }
 
-// functions is what the guest's shell is taught: POSIX, and the common part of
-// BusyBox and GNU tools. Each definition is one line.
+// functions is what the guest's shell is taught, in what POSIX, BusyBox and GNU
+// tools have in common. Each program that runs costs an emulated guest tens of
+// milliseconds, so there are few.
 //
-//	labrun_put FILE BASE64        append to FILE, answer its size
-//	labrun_get ID FILE SKIP COUNT send pieces of FILE, in units of piece
-//	labrun_run ID SECONDS         run DIR/cmd, answer status, times and output
+//	labrun_run ID SECONDS COMMAND  run it; answer status, times and output
+//	labrun_get ID FILE             answer a file
+//	labrun_put FILE BASE64         append to a file; answer its size
+//	labrun_send SIZE FILE          the body of an answer
 var functions = []string{
+	`labrun_send() { [ $1 = 0 ] || [ $1 -gt ` + strconv.Itoa(MaxFile) + ` ] || base64 "$2"; }`,
+	`labrun_run() { f=/run/labrun/$1; read -r a _ </proc/uptime; (cd; exec timeout -k 2 $2 sh -c "$3" >$f.out 2>$f.err </dev/null); s=$?; ` +
+		`read -r b _ </proc/uptime; set -- $1 $(wc -c $f.out $f.err) $(sha256sum $f.out $f.err); ` +
+		`printf '%s%s %s %s %s %s %s %s %s\n' @labrun-run- $1 $s $a $b $8 $2 ${10} $4; ` +
+		`labrun_send $2 $f.out; echo .; labrun_send $4 $f.err; printf '%s%s\n' @labrun-end- $1; }`,
+	`labrun_get() { if c=$({ wc -c <"$2" && sha256sum <"$2"; } 2>&1); then set -- $1 "$2" $c; printf '%s%s %s %s\n' @labrun-get- $1 $4 $3; ` +
+		`labrun_send $3 "$2"; else printf '%s%s %s\n' @labrun-no- $1 "$c"; fi; printf '%s%s\n' @labrun-end- $1; }`,
 	`labrun_put() { printf %s "$2" | base64 -d >>"$1"; printf '%s%s\n' @labrun-put- "$(wc -c <"$1")"; }`,
-	`labrun_get() { dd if="$2" bs=` + strconv.Itoa(piece) + ` skip=$3 count=$4 2>/dev/null >/run/labrun/piece; ` +
-		`printf '%s%s %s %s\n' @labrun-data- $1 $(sha256sum </run/labrun/piece); base64 /run/labrun/piece; printf '%s%s\n' @labrun-end- $1; }`,
-	`labrun_run() { d=/run/labrun; rm -f $d/out $d/err; read -r a _ </proc/uptime; ` +
-		`(cd; exec timeout -k 2 $2 sh $d/cmd >$d/out 2>$d/err </dev/null); s=$?; read -r b _ </proc/uptime; ` +
-		`cat $d/out $d/err >$d/all; printf '%s%s %s %s %s %s %s\n' @labrun-run- $1 $s $a $b $(wc -c <$d/out) $(wc -c <$d/err); labrun_get $1 $d/all 0 1; }`,
 	`mkdir -p /run/labrun; chmod 700 /run/labrun; printf '%s%s\n' @labrun- defined`,
 }
 
@@ -157,6 +166,12 @@ func (s *Shell) expect(ctx context.Context, pattern *regexp.Regexp) ([]string, e
 func (s *Shell) Run(ctx context.Context, command string, limit time.Duration) (Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(command) > longestCommand {
+		return Result{}, fmt.Errorf("run on %s: the command has %d bytes, %d are possible: write it to a file and run that", s.machine, len(command), longestCommand)
+	}
+	if strings.ContainsRune(command, 0) {
+		return Result{}, fmt.Errorf("run on %s: the command has a NUL byte", s.machine)
+	}
 	seconds := int(math.Ceil(limit.Seconds()))
 	ctx, cancel := context.WithTimeout(ctx, limit+grace)
 	defer cancel()
@@ -167,8 +182,9 @@ func (s *Shell) Run(ctx context.Context, command string, limit time.Duration) (R
 	if err != nil {
 		return result, err
 	}
-	// timeout(1) leaves with 124, or 137 if it had to kill.
-	if (result.Status == 124 || result.Status == 137) && result.Seconds >= float64(seconds)-0.5 {
+	// timeout(1) leaves with 124, or 137 if it had to kill; BusyBox's with 143.
+	ended := result.Status == 124 || result.Status == 137 || result.Status == 143
+	if ended && result.Seconds >= float64(seconds)-0.5 {
 		return result, &TimeoutError{Machine: s.machine, Command: command, Limit: limit}
 	}
 	return result, nil
@@ -179,96 +195,85 @@ func (s *Shell) run(ctx context.Context, command string, seconds int) (Result, e
 	if err := s.define(ctx); err != nil {
 		return result, err
 	}
-	const file = "/run/labrun/cmd"
 	s.serial++
-	request := fmt.Sprintf("labrun_run %d %d", s.serial, seconds)
-	if text := base64.StdEncoding.EncodeToString([]byte(command)); len(text) <= line {
-		// The usual case in one round trip.
-		request = ": >" + file + "\nlabrun_put " + file + " " + text + "\n" + request
-	} else if err := s.put(ctx, file, []byte(command)); err != nil {
+	word := quote(command)
+	if s.foreign {
+		// A line editor would act on tabs and newlines.
+		word = `"$(echo ` + base64.StdEncoding.EncodeToString([]byte(command)) + ` | base64 -d)"`
+	}
+	if err := s.send(ctx, fmt.Sprintf("labrun_run %d %d %s", s.serial, seconds, word)); err != nil {
 		return result, err
 	}
-	if err := s.send(ctx, request); err != nil {
-		return result, err
-	}
-	groups, err := s.expect(ctx, runAnswer(s.serial))
+	answer := fmt.Sprintf(`(?s)@labrun-run-%d (\d+) ([\d.]+) ([\d.]+) (\w+) (\d+) (\w+) (\d+)\n(.*?)\.\n(.*?)@labrun-end-%d\n`, s.serial, s.serial)
+	groups, err := s.expect(ctx, regexp.MustCompile(answer))
 	if err != nil {
 		return result, err
 	}
-	numbers := make([]float64, len(groups))
-	for i, g := range groups {
-		if numbers[i], err = strconv.ParseFloat(g, 64); err != nil {
-			return result, fmt.Errorf("run on %s: the answer %q cannot be read", s.machine, groups)
+	result.Status, _ = strconv.Atoi(groups[0])
+	begin, _ := strconv.ParseFloat(groups[1], 64)
+	end, _ := strconv.ParseFloat(groups[2], 64)
+	result.Seconds = end - begin
+	base := fmt.Sprintf("/run/labrun/%d", s.serial)
+	for _, part := range []struct {
+		sum, size, body, file string
+		into                  *string
+	}{
+		{groups[3], groups[4], groups[7], base + ".out", &result.Stdout},
+		{groups[5], groups[6], groups[8], base + ".err", &result.Stderr},
+	} {
+		data, err := decode(part.sum, part.size, part.body)
+		if errors.Is(err, errDamaged) {
+			data, err = s.get(ctx, part.file)
 		}
+		if err != nil {
+			return result, fmt.Errorf("run on %s: output of `%s`: %w", s.machine, command, err)
+		}
+		*part.into = string(data)
 	}
-	result.Status, result.Seconds = int(numbers[0]), numbers[2]-numbers[1]
-	stdout, stderr := int(numbers[3]), int(numbers[4])
-	if stdout+stderr > MaxFile {
-		return result, fmt.Errorf("run on %s: `%s` printed %d bytes: at most %d can be had; send the output to a file and look at a part of it",
-			s.machine, command, stdout+stderr, MaxFile)
-	}
-	all, err := s.receive(ctx, "/run/labrun/all", stdout+stderr, true)
+	return result, s.send(ctx, "rm -f "+base+".*")
+}
+
+// errDamaged says that a transfer arrived with another length or digest than it
+// was sent with.
+var errDamaged = errors.New("it was damaged on the way, again and again: something else prints on the console")
+
+// decode checks the body of an answer against the size and digest that precede it.
+func decode(sum, size, body string) ([]byte, error) {
+	n, err := strconv.Atoi(size)
 	if err != nil {
-		return result, err
+		return nil, errDamaged
 	}
-	result.Stdout, result.Stderr = string(all[:stdout]), string(all[stdout:])
-	return result, nil
-}
-
-func runAnswer(id int) *regexp.Regexp {
-	return regexp.MustCompile(fmt.Sprintf(`@labrun-run-%d (\d+) ([\d.]+) ([\d.]+) (\d+) (\d+)\n`, id))
-}
-
-// receive fetches size bytes of a file in pieces. With underway, the guest is
-// already sending the first.
-func (s *Shell) receive(ctx context.Context, file string, size int, underway bool) ([]byte, error) {
-	data := make([]byte, 0, size)
-	for n := 0; n == 0 || len(data) < size; n++ {
-		var got []byte
-		var err error
-		for try := 0; ; try++ {
-			if !underway {
-				s.serial++
-				if err := s.send(ctx, fmt.Sprintf("labrun_get %d %s %d 1", s.serial, quote(file), n)); err != nil {
-					return nil, err
-				}
-			}
-			underway = false
-			if got, err = s.piece(ctx); err == nil {
-				break
-			}
-			var damaged *damagedError
-			if !errors.As(err, &damaged) || try == retries {
-				return nil, err
-			}
-		}
-		if len(got) == 0 && len(data) < size {
-			return nil, fmt.Errorf("read %s from %s: it became shorter while it was read (%d of %d bytes)", file, s.machine, len(data), size)
-		}
-		data = append(data, got...)
+	if n > MaxFile {
+		return nil, fmt.Errorf("it has %d bytes: at most %d can be had", n, MaxFile)
+	}
+	data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(body, "\n", ""))
+	if err != nil || len(data) != n || fmt.Sprintf("%x", sha256.Sum256(data)) != sum {
+		return nil, errDamaged
 	}
 	return data, nil
 }
 
-// damagedError says that a piece arrived with the wrong digest.
-type damagedError struct{ machine string }
-
-func (e *damagedError) Error() string {
-	return "transfer from " + e.machine + ": the digest differs, again and again: something else prints on the console"
-}
-
-func (s *Shell) piece(ctx context.Context) ([]byte, error) {
-	answer := regexp.MustCompile(fmt.Sprintf(`(?s)@labrun-data-%d (\w+)[^\n]*\n(.*)@labrun-end-%d\n`, s.serial, s.serial))
-	groups, err := s.expect(ctx, answer)
-	if err != nil {
-		return nil, err
+// get fetches a file, again if it arrives damaged.
+func (s *Shell) get(ctx context.Context, file string) ([]byte, error) {
+	for try := 0; ; try++ {
+		s.serial++
+		if err := s.send(ctx, fmt.Sprintf("labrun_get %d %s", s.serial, quote(file))); err != nil {
+			return nil, err
+		}
+		answer := fmt.Sprintf(`(?s)@labrun-(get|no)-%d ([^\n]*)\n(.*?)@labrun-end-%d\n`, s.serial, s.serial)
+		groups, err := s.expect(ctx, regexp.MustCompile(answer))
+		if err != nil {
+			return nil, err
+		}
+		if groups[0] == "no" {
+			return nil, &GuestError{"read", file, s.machine, groups[1]}
+		}
+		sum, size, _ := strings.Cut(groups[1], " ")
+		data, err := decode(sum, size, groups[2])
+		if !errors.Is(err, errDamaged) || try == retries {
+			return data, err
+		}
 	}
-	data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(groups[1], "\n", ""))
-	sum := sha256.Sum256(data)
-	if err != nil || hex.EncodeToString(sum[:]) != groups[0] {
-		return nil, &damagedError{s.machine}
-	}
-	return data, nil
 }
 
 // put makes file hold data.
@@ -276,7 +281,10 @@ func (s *Shell) put(ctx context.Context, file string, data []byte) error {
 	if err := s.send(ctx, ": >"+quote(file)); err != nil {
 		return err
 	}
-	const step = line / 4 * 3
+	step := pieceOwn
+	if s.foreign {
+		step = pieceShared
+	}
 	for done := 0; done < len(data); done += step {
 		end := min(done+step, len(data))
 		text := base64.StdEncoding.EncodeToString(data[done:end])
@@ -298,23 +306,17 @@ var putAnswer = regexp.MustCompile(`@labrun-put- *(\d+)\n`)
 
 // ReadFile returns the content of a file of the guest, MaxFile bytes at most.
 func (s *Shell) ReadFile(ctx context.Context, path string) ([]byte, error) {
-	result, err := s.Run(ctx, "wc -c <"+quote(path), time.Minute)
-	if err != nil {
-		return nil, err
-	}
-	size, err := strconv.Atoi(strings.TrimSpace(result.Stdout))
-	if result.Status != 0 || err != nil {
-		return nil, &GuestError{"read", path, s.machine, guestReason(result)}
-	}
-	if size > MaxFile {
-		return nil, fmt.Errorf("read %s from %s: it has %d bytes: at most %d can be read", path, s.machine, size, MaxFile)
-	}
-	if size == 0 {
-		return nil, nil
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.receive(ctx, path, size, false)
+	if err := s.define(ctx); err != nil {
+		return nil, err
+	}
+	data, err := s.get(ctx, path)
+	var refused *GuestError
+	if err != nil && !errors.As(err, &refused) {
+		return nil, fmt.Errorf("read %s from %s: %w", path, s.machine, err)
+	}
+	return data, err
 }
 
 // WriteFile makes a file of the guest hold data, with the given permissions. The
@@ -333,16 +335,15 @@ func (s *Shell) WriteFile(ctx context.Context, path string, data []byte, mode ui
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(data)
 	temporary := quote(path + ".labrun")
 	result, err := s.Run(ctx, fmt.Sprintf(
 		`echo "%x  %s" | sha256sum -c >/dev/null || exit 9; cp %s %s && chmod %o %s && mv %s %s || { rm -f %s; exit 1; }`,
-		sum, arrived, arrived, temporary, mode, temporary, temporary, quote(path), temporary), time.Minute)
+		sha256.Sum256(data), arrived, arrived, temporary, mode, temporary, temporary, quote(path), temporary), time.Minute)
 	switch {
 	case err != nil:
 		return err
 	case result.Status == 9:
-		return fmt.Errorf("write %s on %s: %w", path, s.machine, &damagedError{s.machine})
+		return fmt.Errorf("write %s on %s: %w", path, s.machine, errDamaged)
 	case result.Status != 0:
 		return &GuestError{"write", path, s.machine, guestReason(result)}
 	}

@@ -239,6 +239,10 @@ func (s *Store) open(ctx context.Context, from string, d download, part string, 
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
+		var lookup *net.DNSError
+		if errors.As(err, &lookup) {
+			err = errors.New("its host cannot be looked up: " + lookup.Err) // the rest is for administrators
+		}
 		body.Close()
 		return nil, 0, err
 	}

@@ -137,6 +137,9 @@ func (m *Machine) start(ctx context.Context) error {
 	m.boots++
 	g := &guest{process: process, watched: make(chan struct{})}
 	options := console.Options{Name: m.config.Name, Prompts: prompts(m.profile.Console)}
+	if process.Control() == nil {
+		options.History = control.History // files travel over the console
+	}
 	if m.lab.options.Records != "" {
 		name := m.config.Name
 		if m.boots > 1 {
@@ -153,7 +156,7 @@ func (m *Machine) start(ctx context.Context) error {
 		g.fail(&PanicError{Machine: m.config.Name, Message: line})
 	}))
 	if port := process.Control(); port != nil {
-		g.control = console.New(port, console.Options{Name: m.config.Name + " control"})
+		g.control = console.New(port, console.Options{Name: m.config.Name + "'s control channel", History: control.History})
 		g.shell = control.New(m.config.Name, g.control)
 	} else {
 		g.shell = control.NewForeign(m.config.Name, g.console)

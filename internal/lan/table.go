@@ -15,6 +15,9 @@ const (
 	ageLimit = 300 * time.Second
 	// tableSize bounds the memory a guest can take by inventing addresses.
 	tableSize = 4096
+	// sweepEvery spares a full table from being searched for every frame that
+	// bears a new address, while all ports wait for it.
+	sweepEvery = time.Second
 )
 
 // An Entry is one address the switch has learned.
@@ -28,6 +31,7 @@ type Entry struct {
 type table struct {
 	mu       sync.RWMutex
 	stations map[mac]*station // guarded by mu
+	swept    time.Duration    // guarded by mu; when the aged were last forgotten
 }
 
 type station struct {
@@ -64,7 +68,8 @@ func (t *table) learn(from *Port, src mac, now time.Duration) {
 	defer t.mu.Unlock()
 	s := t.stations[src]
 	if s == nil {
-		if len(t.stations) >= tableSize {
+		if len(t.stations) >= tableSize && now-t.swept >= sweepEvery {
+			t.swept = now
 			t.forget(func(s *station) bool { return now-time.Duration(s.seen.Load()) >= ageLimit })
 		}
 		if len(t.stations) >= tableSize {
