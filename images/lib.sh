@@ -88,12 +88,18 @@ use_debian_sources() {
 }
 
 # unpack FOLDER PACKAGE… downloads the packages with all they depend on and unpacks them, without configuring any.
+# Whether a release keeps a file in / or in /usr, it is found in FOLDER/usr.
 unpack() {
   folder=$1; shift
   rm -f "$apt"/archives/*.deb
   apt-get install --yes --download-only "$@" || cannot "could not download $* from this machine's package sources"
-  mkdir -p "$folder"
-  for deb in "$apt"/archives/*.deb; do dpkg-deb --extract "$deb" "$folder"; done
+  for name in bin sbin lib lib64; do
+    mkdir -p "$folder/usr/$name"
+    ln -s "usr/$name" "$folder/$name"
+  done
+  for deb in "$apt"/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$folder"
+  done
 }
 
 # kernel FLAVOUR unpacks Debian's current kernel of that flavour into kernel/, sets $release, and installs OUT/vmlinuz.
@@ -129,18 +135,15 @@ uncompressed() {
 # cpio; BusyBox is also the user land of the initramfs and of the small images. Sets $busybox.
 tools() {
   unpack tools busybox-static xz-utils kmod
-  busybox=$(unpacked tools bin/busybox)
+  busybox=$PWD/tools/usr/bin/busybox
 }
 
-# unpacked FOLDER FILE prints the path of an unpacked file, wherever this release has it: in / or in /usr.
-unpacked() { if [ -e "$1/$2" ]; then echo "$PWD/$1/$2"; else echo "$PWD/$1/usr/$2"; fi; }
-
-# tool NAME FILE ARGUMENT… runs a program from tools/ under that name, with the libraries it was unpacked with.
+# tool NAME FILE ARGUMENT… runs a program from tools/ under that name, with the libraries it was unpacked with;
+# fakeroot's is not among them, and not needed.
 tool() {
-  name=$1 file=$(unpacked tools "$2"); shift 2
-  # fakeroot's library is not among them, and not needed
-  LD_PRELOAD='' "$(unpacked tools lib64/ld-linux-x86-64.so.2)" --argv0 "$name" --library-path "$PWD/tools/lib/x86_64-linux-gnu:$PWD/tools/usr/lib/x86_64-linux-gnu" \
-    "$file" "$@"
+  name=$1 file=$PWD/tools/usr/$2; shift 2
+  LD_PRELOAD='' "$PWD/tools/usr/lib64/ld-linux-x86-64.so.2" --argv0 "$name" \
+    --library-path "$PWD/tools/usr/lib/x86_64-linux-gnu" "$file" "$@"
 }
 
 # modules ROOT NAME… copies kernel modules and what they depend on, from kernel/ to ROOT; a built-in one is skipped.
@@ -153,6 +156,8 @@ modules() {
       file = $1; sub(/.*\//, "", file); sub(/\.ko.*/, "", file); gsub(/-/, "_", file)
       if (file == name) for (i = 1; i <= NF; i++) if ($i != "") print $i }' "kernel/$base/modules.dep"
   done | sort -u | (cd "kernel/$base" && xargs cp --parents -t "$OLDPWD/$root/$base")
+  # newer releases pack each module; unpack it once, here
+  find "$root/$base" -name '*.ko.xz' | while read -r module; do tool xz bin/xz --decompress "$PWD/$module"; done
   cp "kernel/$base"/modules.order "kernel/$base"/modules.builtin* "$root/$base/"
   depmod_in "$root"
 }
@@ -180,7 +185,7 @@ disk() {
 # busybox_root ROOT makes a root file system of BusyBox alone, with the accounts a machine needs.
 busybox_root() {
   mkdir -p "$1"
-  (cd "$1" && mkdir -p bin dev etc home lib mnt opt proc root run sbin srv sys tmp usr/bin usr/sbin usr/share/udhcpc var/log var/lib var/tmp)
+  (cd "$1" && mkdir -p bin dev etc home lib mnt opt proc root run sbin srv sys tmp usr/bin usr/sbin var/log var/lib var/tmp)
   chmod 700 "$1/root"
   chmod 1777 "$1/tmp" "$1/var/tmp"
   install -m 755 "$busybox" "$1/bin/busybox"
@@ -192,9 +197,6 @@ busybox_root() {
   install -m 644 "$RECIPES/common/passwd" "$1/etc/passwd"
   install -m 644 "$RECIPES/common/group" "$1/etc/group"
   install -m 644 "$RECIPES/common/profile" "$1/etc/profile"
-  install -m 755 "$RECIPES/common/udhcpc" "$1/usr/share/udhcpc/default.script"
-  mkdir -p "$1/etc/udhcpc"
-  ln -s /usr/share/udhcpc/default.script "$1/etc/udhcpc/default.script" # where Debian's BusyBox looks
   : >"$1/etc/shadow"
   chmod 600 "$1/etc/shadow"
   echo localhost >"$1/etc/hostname"
@@ -205,30 +207,29 @@ busybox_root() {
 small() {
   install -m 755 "$RECIPES/common/rcS" -D "$1/etc/init.d/rcS"
   install -m 755 "$RECIPES/common/nic" "$1/etc/nic"
+  install -m 755 "$RECIPES/common/udhcpc" "$1/sbin/udhcpc-script"
   install -m 644 "$RECIPES/common/mdev.conf" "$RECIPES/common/inittab" "$1/etc/"
   install -m 755 "$RECIPES/common/control" "$1/sbin/labrun-control"
   install -m 755 "$RECIPES/common/power-button" "$1/sbin/power-button"
   set_password "$1/etc/shadow"
 }
 
-# programs FOLDER ROOT PROGRAM… copies programs from unpacked packages into ROOT, with the shared libraries they load,
-# at the same paths: beside another C library they find their own loader and libraries, and disturb nothing.
+# programs FOLDER ROOT PROGRAM… copies programs from unpacked packages into ROOT, with the shared libraries they load:
+# at Debian's own paths, so beside another C library they find their loader and libraries, and disturb nothing.
 programs() {
   folder=$PWD/$1 root=$2; shift 2
-  multiarch=x86_64-linux-gnu
-  loader=$folder/lib64/ld-linux-x86-64.so.2
-  path=$folder/lib/$multiarch:$folder/usr/lib/$multiarch
+  loader=lib64/ld-linux-x86-64.so.2
   for program in "$@"; do
     mkdir -p "$root/${program%/*}"
     cp "$folder$program" "$root$program"
-    LD_PRELOAD='' "$loader" --library-path "$path" --list "$folder$program" |
+    LD_PRELOAD='' "$folder/$loader" --library-path "$folder/usr/lib/x86_64-linux-gnu" --list "$folder$program" |
       awk -v folder="$folder/" 'index($3, folder) == 1 { print substr($3, length(folder) + 1) }'
   done | sort -u | while read -r library; do
     mkdir -p "$root/${library%/*}"
     cp -L "$folder/$library" "$root/$library"
   done
   mkdir -p "$root/lib64"
-  cp -L "$loader" "$root/lib64/"
+  cp -L "$folder/$loader" "$root/$loader"
 }
 
 # set_password SHADOW makes root's password root.

@@ -147,7 +147,7 @@ func (c *Console) record(b []byte) []*watcher {
 	c.lastByte = time.Now()
 	c.clean.write(b, (*cleaned)(c))
 	for _, w := range c.waiters {
-		w.wake()
+		w.wake(c.lastByte)
 	}
 	return c.watchers
 }

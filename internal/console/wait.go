@@ -49,8 +49,8 @@ type waiter struct {
 	conds  []condition
 	peek   bool // Finished: the cursor stays where it is
 	scans  []scan
-	poke   chan struct{} // data came while no timer ran
-	timed  bool          // a timer runs, or a poke is on its way
+	poke   chan struct{} // data came, and no look at what silence decides is due soon
+	due    time.Time     // when the next such look is due; zero at first
 	result chan Match    // receives the one match
 	fail   chan error    // or why there is none
 }
@@ -62,10 +62,15 @@ type scan struct {
 	quiet bool
 }
 
-func (w *waiter) wake() {
-	if !w.timed {
-		w.timed = true
-		w.poke <- struct{}{}
+// wake has the wait look again, but not for each of many small chunks.
+func (w *waiter) wake(now time.Time) {
+	if !w.due.IsZero() && w.due.Sub(now) <= settlePrompt {
+		return
+	}
+	w.due = now
+	select {
+	case w.poke <- struct{}{}:
+	default: // one is on its way
 	}
 }
 
@@ -132,7 +137,7 @@ func (c *Console) wait(ctx context.Context, w *waiter) (Match, error) {
 	c.waiters = append(c.waiters, w)
 	c.start(w)
 	c.look()
-	w.wake()
+	w.wake(started)
 	if c.err != nil {
 		c.finish()
 	}
@@ -287,16 +292,17 @@ func (c *Console) settle(w *waiter) time.Duration {
 	c.settleEchoes(now)
 	c.try(w, silent >= settleMatch, unchanged >= settleMatch)
 	c.tryPrompt(w, now)
+	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged}
+	if len(c.echoes) > 0 {
+		left = append(left, settleEcho-unchanged, stalledEcho-unchanged)
+	}
 	again := time.Hour
-	for _, left := range []time.Duration{
-		settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged,
-		settleEcho - unchanged, stalledEcho - unchanged,
-	} {
-		if left > 0 {
-			again = min(again, left)
+	for _, d := range left {
+		if d > 0 {
+			again = min(again, d)
 		}
 	}
-	w.timed = again < time.Hour
+	w.due = now.Add(again)
 	return again
 }
 

@@ -38,11 +38,11 @@ const MaxFile = 8 << 20
 const History = MaxFile/3*4 + MaxFile/16
 
 const (
-	// A port of our own passes any line; a shared console has the line buffer of a
-	// terminal, which holds 4096 characters.
-	pieceOwn, pieceShared = 15_000, 2_000 // bytes that one typed line carries
-	longestCommand        = 32 << 10      // bytes
-	retries               = 5             // of a transfer whose digest differs
+	// Bytes that one typed line carries. A port of our own passes any line; the
+	// line editor of BusyBox takes 1024 characters.
+	pieceOwn, pieceShared = 15_000, 600
+	longestCommand        = 32 << 10 // bytes
+	retries               = 5        // of a transfer whose digest differs
 	// grace is what a guest may need beyond a command's own limit to say so.
 	grace = 15 * time.Second
 )
@@ -81,9 +81,10 @@ type Shell struct {
 	machine string
 	foreign bool // a shared console at a shell prompt instead of a port of our own
 
-	mu      sync.Mutex
-	defined bool
-	serial  int
+	mu        sync.Mutex
+	announced bool // Ready was seen
+	defined   bool
+	serial    int
 }
 
 // New returns a shell on a control port that announces itself with Ready.
@@ -122,10 +123,11 @@ func (s *Shell) define(ctx context.Context) error {
 	if s.defined {
 		return nil
 	}
-	if !s.foreign {
+	if !s.foreign && !s.announced {
 		if _, err := s.console.Expect(ctx, console.Text(Ready)); err != nil {
 			return err
 		}
+		s.announced = true
 	}
 	for _, f := range functions {
 		if err := s.send(ctx, f); err != nil {
@@ -198,7 +200,13 @@ func (s *Shell) run(ctx context.Context, command string, seconds int) (Result, e
 	s.serial++
 	word := quote(command)
 	if s.foreign {
-		// A line editor would act on tabs and newlines.
+		// A line editor would act on tabs and newlines, and cut long lines.
+		if len(command) > pieceShared {
+			if err := s.put(ctx, "/run/labrun/command", []byte(command)); err != nil {
+				return result, err
+			}
+			command = "sh /run/labrun/command"
+		}
 		word = `"$(echo ` + base64.StdEncoding.EncodeToString([]byte(command)) + ` | base64 -d)"`
 	}
 	if err := s.send(ctx, fmt.Sprintf("labrun_run %d %d %s", s.serial, seconds, word)); err != nil {

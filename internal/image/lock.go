@@ -40,12 +40,13 @@ type Profile struct {
 // matches the whole unfinished line the console ends in, without escape
 // sequences; nil means that there is no such prompt.
 type ConsoleProfile struct {
-	User           string         `toml:"user"`
-	Password       string         `toml:"password"`
-	LoginPrompt    *regexp.Regexp `toml:"login"`
-	PasswordPrompt *regexp.Regexp `toml:"password_prompt"`
-	ShellPrompt    *regexp.Regexp `toml:"shell"`
-	Poke           bool           `toml:"poke"` // nothing is prompted until Enter is pressed
+	User           string           `toml:"user"`
+	Password       string           `toml:"password"`
+	LoginPrompt    *regexp.Regexp   `toml:"login"`
+	PasswordPrompt *regexp.Regexp   `toml:"password_prompt"`
+	ShellPrompt    *regexp.Regexp   `toml:"shell"`
+	Poke           bool             `toml:"poke"`  // nothing is prompted until Enter is pressed
+	Noise          []*regexp.Regexp `toml:"noise"` // beginnings of daemons' log lines that land on the console
 }
 
 // NIC is a network card as the guest sees it.

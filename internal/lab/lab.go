@@ -67,6 +67,9 @@ type Lab struct {
 	mu        sync.Mutex
 	prepared  bool
 	terminals []*Terminal
+
+	closing sync.Once
+	closed  error
 }
 
 // New lays out a lab; nothing boots yet. The caller closes it.
@@ -245,8 +248,14 @@ func (l *Lab) Accel() qemu.Verdict { return l.accel }
 func HostCPUs() int { return runtime.GOMAXPROCS(0) }
 
 // Close ends every machine, then the networks, then the session. It returns what
-// could not be written of the records, if anything.
+// could not be written of the records, if anything. Closing again changes
+// nothing.
 func (l *Lab) Close() error {
+	l.closing.Do(func() { l.closed = l.close() })
+	return l.closed
+}
+
+func (l *Lab) close() error {
 	var wait sync.WaitGroup
 	for _, m := range l.machines {
 		wait.Add(1)

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,6 +42,7 @@ type guest struct {
 	shell      *control.Shell
 	transcript *console.Transcript
 	ports      []*lan.Port
+	failed     chan struct{} // closed when the consoles know why the machine ended
 	watched    chan struct{} // closed when the watcher has ended
 	ready      sync.Once     // the first prompt is announced once
 }
@@ -135,8 +137,8 @@ func (m *Machine) start(ctx context.Context) error {
 		return err
 	}
 	m.boots++
-	g := &guest{process: process, watched: make(chan struct{})}
-	options := console.Options{Name: m.config.Name, Prompts: prompts(m.profile.Console)}
+	g := &guest{process: process, failed: make(chan struct{}), watched: make(chan struct{})}
+	options := console.Options{Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise}
 	if process.Control() == nil {
 		options.History = control.History // files travel over the console
 	}
@@ -151,16 +153,17 @@ func (m *Machine) start(ctx context.Context) error {
 		}
 		options.Transcript = g.transcript
 	}
-	g.console = console.New(process.Console(), options)
+	g.console = console.New(&channel{process.Console(), g.failed}, options)
 	g.console.Watch(panicDetector(func(line string) {
 		g.fail(&PanicError{Machine: m.config.Name, Message: line})
 	}))
 	if port := process.Control(); port != nil {
-		g.control = console.New(port, console.Options{Name: m.config.Name + "'s control channel", History: control.History})
+		g.control = console.New(&channel{port, g.failed}, console.Options{Name: m.config.Name + "'s control channel", History: control.History})
 		g.shell = control.New(m.config.Name, g.control)
 	} else {
 		g.shell = control.NewForeign(m.config.Name, g.console)
 	}
+	go g.watch(m.lab.options.Events, m.config.Name)
 	for i, nic := range m.config.NICs {
 		if nic.Uplink {
 			g.ports = append(g.ports, nil)
@@ -169,12 +172,12 @@ func (m *Machine) start(ctx context.Context) error {
 		port, err := m.lab.networks[nic.Network].Attach(m.config.Name, process.NIC(i))
 		if err != nil {
 			process.Quit(context.Background())
+			<-g.watched
 			g.close()
 			return fmt.Errorf("boot %s: network %s: %w", m.config.Name, nic.Network, err)
 		}
 		g.ports = append(g.ports, port)
 	}
-	go g.watch(m.lab.options.Events, m.config.Name)
 	m.guest = g
 	m.lab.options.Events.Emit(event.Machine{Name: m.config.Name, State: "booting"})
 	return nil
@@ -192,12 +195,28 @@ func (g *guest) fail(err error) {
 	}
 }
 
+// channel is a serial port whose end is not told before its reason is known: a
+// closed port must not be reported where the news is that the guest powered off.
+type channel struct {
+	net.Conn
+	failed <-chan struct{}
+}
+
+func (c *channel) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		<-c.failed
+	}
+	return n, err
+}
+
 // watch waits for the end of the emulator and tells everybody why it came.
 func (g *guest) watch(events *event.Log, name string) {
 	defer close(g.watched)
 	<-g.process.Done()
 	exit := g.process.Exit()
 	g.fail(exit)
+	close(g.failed)
 	state := "stopped"
 	if exit.Reason != qemu.Stopped && exit.Reason != qemu.PoweredOff {
 		state = "failed"

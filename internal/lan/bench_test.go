@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -33,16 +32,12 @@ func BenchmarkSwitch(b *testing.B) {
 	eachLoad(b, func(b *testing.B, size, burst int) {
 		n := New("lan")
 		defer n.Close()
-		p, pathP := listenAt(b, n, "sender")
-		q, pathQ := listenAt(b, n, "receiver")
-		from, to := dial(b, p, pathP), dial(b, q, pathQ)
-		to.arrived(n, 2)
-		from.arrived(n, 1)
-		to.wants(frame(1, 1, "here"))
+		from, to := connect(b, n, "sender"), connect(b, n, "receiver")
+		to.announce(2, from)
 		if err := stream(b, from.conn, to.conn, size, burst); err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(q.Counters().Dropped), "dropped")
+		b.ReportMetric(float64(to.port.Counters().Dropped), "dropped")
 	})
 }
 
@@ -50,13 +45,9 @@ func BenchmarkSwitch(b *testing.B) {
 func BenchmarkRoundTrip(b *testing.B) {
 	n := New("lan")
 	defer n.Close()
-	p, pathP := listenAt(b, n, "a")
-	q, pathQ := listenAt(b, n, "b")
-	from, to := dial(b, p, pathP), dial(b, q, pathQ)
-	to.arrived(n, 2)
-	from.arrived(n, 1)
-	to.wants(frame(1, 1, "here"))
-	roundTrips(b, from.conn, to.conn)
+	one, other := connect(b, n, "one"), connect(b, n, "other")
+	other.announce(2, one)
+	roundTrips(b, one.conn, other.conn)
 }
 
 // BenchmarkQEMUHub measures the same through a QEMU that does nothing but forward.
@@ -67,35 +58,21 @@ func BenchmarkQEMUHub(b *testing.B) {
 			b.Skip("no QEMU to compare with")
 		}
 		args := []string{"-machine", "none", "-nodefaults", "-display", "none"}
-		var listeners []net.Listener
+		var (
+			conns     []net.Conn
+			inherited []*os.File
+		)
 		for i := range 2 {
-			path := filepath.Join(b.TempDir(), "s")
-			l, err := net.Listen("unix", path)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer l.Close()
-			listeners = append(listeners, l)
+			ends := socketPair(b)
+			conns, inherited = append(conns, fileConn(b, ends[0])), append(inherited, ends[1])
 			args = append(args,
-				"-netdev", fmt.Sprintf("stream,id=s%d,server=off,addr.type=unix,addr.path=%s", i, path),
+				"-netdev", fmt.Sprintf("stream,id=s%d,addr.type=fd,addr.str=%d", i, 3+i),
 				"-netdev", fmt.Sprintf("hubport,id=h%d,hubid=0,netdev=s%d", i, i))
 		}
 		cmd := exec.Command(qemu, args...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := cmd.Start(); err != nil {
-			b.Fatal(err)
-		}
+		cmd.ExtraFiles = inherited
+		start(b, cmd)
 		b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		var conns []net.Conn
-		for _, l := range listeners {
-			l.(*net.UnixListener).SetDeadline(time.Now().Add(deadline))
-			conn, err := l.Accept()
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.Cleanup(func() { conn.Close() })
-			conns = append(conns, conn)
-		}
 		return conns[0], conns[1]
 	}
 	eachLoad(b, func(b *testing.B, size, burst int) {
@@ -113,22 +90,8 @@ func BenchmarkQEMUHub(b *testing.B) {
 // BenchmarkSocket is the kernel's part: one Unix socket, no switch.
 func BenchmarkSocket(b *testing.B) {
 	eachLoad(b, func(b *testing.B, size, burst int) {
-		l, err := net.Listen("unix", filepath.Join(b.TempDir(), "s"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer l.Close()
-		from, err := net.Dial("unix", l.Addr().String())
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer from.Close()
-		to, err := l.Accept()
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer to.Close()
-		if err := stream(b, from, to, size, burst); err != nil {
+		ends := socketPair(b)
+		if err := stream(b, fileConn(b, ends[0]), fileConn(b, ends[1]), size, burst); err != nil {
 			b.Fatal(err)
 		}
 	})
@@ -205,6 +168,8 @@ func stream(b *testing.B, from, to net.Conn, size, burst int) error {
 		from.SetWriteDeadline(time.Now().Add(silence))
 		n, err := from.Write(out[:min(len(out), total-sent)])
 		if err != nil {
+			to.Close()
+			receiver.Wait()
 			return err
 		}
 		sent += n

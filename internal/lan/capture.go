@@ -13,7 +13,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 )
 
-// captureLimit bounds the bytes that wait for a capture's writer.
+// captureLimit bounds the bytes of records that wait for a capture's writer.
 const captureLimit = 8 << 20
 
 // A Capture writes what crosses a network to a pcapng file. Its methods may be
@@ -26,15 +26,16 @@ type Capture struct {
 
 	mu      sync.Mutex
 	pending []captured // guarded by mu, as all below
-	data    []byte     // the frames of pending, end to end
+	data    []byte     // the records of pending, end to end
 	dropped uint64
 	closed  bool
 }
 
+// captured is a run of records that came in by one port at one time.
 type captured struct {
-	port string
-	at   time.Time
-	size int
+	port   string
+	at     time.Time
+	frames uint64
 }
 
 // Capture begins to write every frame the switch accepts to w, once, with the
@@ -93,19 +94,19 @@ func (c *Capture) signal() {
 	}
 }
 
-// add queues a copy of frame for the writer.
-func (c *Capture) add(from *Port, frame []byte, now time.Time) {
+// add queues a copy of run for the writer.
+func (c *Capture) add(from *Port, run []byte, frames uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return
 	}
-	if len(c.data)+len(frame) > captureLimit {
-		c.dropped++
+	if len(c.data)+len(run) > captureLimit {
+		c.dropped += frames
 		return
 	}
-	c.pending = append(c.pending, captured{from.name, now, len(frame)})
-	c.data = append(c.data, frame...)
+	c.pending = append(c.pending, captured{from.name, now, frames})
+	c.data = append(c.data, run...)
 	c.signal()
 }
 
@@ -130,17 +131,20 @@ func (c *Capture) write(w io.Writer) error {
 	)
 	for {
 		pending, data, closed = c.take(pending, data)
-		rest := data
-		for i, p := range pending {
-			if failed == nil {
-				failed = out.frame(p, rest[:p.size])
+		rest, missing := data, uint64(0)
+		for _, p := range pending {
+			for range p.frames {
+				if failed == nil {
+					size := recordSize(rest)
+					failed = out.frame(p, rest[headerSize:size])
+					rest = rest[size:]
+				}
+				if failed != nil {
+					missing++
+				}
 			}
-			if failed != nil {
-				c.drop(len(pending) - i)
-				break
-			}
-			rest = rest[p.size:]
 		}
+		c.drop(missing)
 		if failed == nil && (len(pending) > 0 || closed) {
 			failed = out.flush()
 		}
@@ -154,10 +158,10 @@ func (c *Capture) write(w io.Writer) error {
 	}
 }
 
-func (c *Capture) drop(frames int) {
+func (c *Capture) drop(frames uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dropped += uint64(frames)
+	c.dropped += frames
 }
 
 // A captureFile is a pcapng file with an interface for each port seen so far.

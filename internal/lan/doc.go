@@ -2,18 +2,42 @@
 // switch inside this process, the links of its ports with their faults, and the
 // capture of what crosses it. It needs no root, tap device or bridge.
 //
-// A guest's NIC reaches a port over a Unix socket, which QEMU 7.2 and later
-// dials by itself:
+// # Wire format
 //
-//	-netdev stream,id=lan0,server=off,addr.type=unix,addr.path=SOCKET
+// A peer is a stream socket. For a guest it is one end of a pair whose other end
+// QEMU, from version 7.2 on, inherits and drives a network card with:
 //
-// On that socket each frame follows its own length, four bytes big-endian, in
-// both directions. A switch that forwards a frame therefore sends exactly the
-// bytes it received, and frames that arrive together for one destination are
-// looked up, copied and queued together. That run is the unit of work here: at
-// most one copy for each receiving port, and no allocation.
+//	-netdev stream,id=nic0,addr.type=fd,addr.str=FD
+//
+// On that stream each frame follows its own length, four bytes big-endian, in both
+// directions: a record. A switch that forwards a frame therefore sends exactly
+// the bytes it received.
+//
+// # Forwarding
+//
+// A port learns the source addresses of what comes in and sends a frame where its
+// destination was last seen: to one port, to none when that is the port it came
+// from, and to all others when the destination is unknown or a group. An address
+// is forgotten 300 seconds after its last frame, or when its peer leaves. A frame
+// of fewer than 14 bytes or of more than QEMU accepts (68 KiB) is counted and
+// passed over. A length beyond 256 KiB ends that port's connection, because the
+// stream has lost its place; Port.Err tells, and the other ports go on.
+//
+// Records that arrive together and share both addresses are looked up, counted,
+// copied and queued together. That run is the unit of work: one copy for each
+// receiving port, and no allocation.
+//
+// # Backpressure
 //
 // Each port has one goroutine that receives and one that sends. The first never
-// waits for the second: what does not fit into a port's bounded queue is dropped
-// and counted, as a real switch does, so a stopped guest holds up nobody.
+// waits for the second, and no lock is held while either reads or writes: what
+// does not fit into a port's bounded queue is dropped and counted, as a real
+// switch does, so a stopped guest holds up nobody. A capture's writer has such a
+// queue too.
+//
+// # Faults
+//
+// SetLink makes a port's cable cut, slow or lossy while frames cross it, and whole
+// again. A delay is a time noted beside what is queued, kept by the goroutine that
+// sends, and never lets one frame overtake another.
 package lan

@@ -21,15 +21,6 @@ const (
 	readSize = 256 << 10
 )
 
-// A FramingError reports that a peer's stream cannot be a sequence of frames.
-type FramingError struct {
-	Length uint32 // the length it announced, in bytes
-}
-
-func (e *FramingError) Error() string {
-	return fmt.Sprintf("read frame: length %d exceeds %d: the peer does not speak QEMU's stream protocol", e.Length, maxSane)
-}
-
 // mac is an Ethernet address in the low 48 bits.
 type mac uint64
 
@@ -66,8 +57,10 @@ func newFrameReader(r io.Reader) *frameReader {
 // At the end of the stream it returns io.EOF, or io.ErrUnexpectedEOF within a
 // frame.
 func (f *frameReader) fill() error {
-	f.tail = copy(f.buf, f.buf[f.head:f.tail])
-	f.head = 0
+	if f.head > 0 { // or a frame in many small pieces would be moved for each
+		f.tail = copy(f.buf, f.buf[f.head:f.tail])
+		f.head = 0
+	}
 	n, err := f.r.Read(f.buf[f.tail:])
 	f.tail += n
 	if n > 0 {
@@ -80,7 +73,8 @@ func (f *frameReader) fill() error {
 }
 
 // next returns where the next record lies in buf; end is 0 when none is
-// complete. Frames of an impossible length are passed over and counted.
+// complete. Frames of an impossible length are passed over and counted. An error
+// means that the stream has lost its place for good.
 func (f *frameReader) next() (start, end int, err error) {
 	for {
 		if f.skip > 0 {
@@ -94,7 +88,7 @@ func (f *frameReader) next() (start, end int, err error) {
 		length := binary.BigEndian.Uint32(f.buf[f.head:])
 		switch {
 		case length > maxSane:
-			return 0, 0, &FramingError{Length: length}
+			return 0, 0, fmt.Errorf("read frame: a length of %d bytes: the peer does not speak QEMU's stream protocol", length)
 		case length < minFrame || length > maxFrame:
 			f.invalid++
 			f.skip = headerSize + int(length)

@@ -44,14 +44,16 @@ func (l Link) loses(random func() float64) bool {
 type queue struct {
 	wake chan struct{} // holds one token when the sender should look again
 
-	mu       sync.Mutex
-	open     bool // a peer is connected
+	// random decides what is lost, here and on the way in. Only tests replace it.
+	random func() float64
+
+	mu       sync.Mutex // guards all below
+	gone     bool       // the peer has left
 	link     Link
-	random   func() float64
-	buf      []byte     // records waiting, in order
-	frames   uint64     // how many
-	arrivals []arrival  // when they are due; empty when all are due at once
-	counts   lostFrames // what was not sent
+	buf      []byte    // records waiting, in order
+	frames   uint64    // how many
+	arrivals []arrival // when they are due; empty when all are due at once
+	counts   unsent
 }
 
 // An arrival is a run of records within buf that falls due at one time.
@@ -61,7 +63,8 @@ type arrival struct {
 	frames uint64
 }
 
-type lostFrames struct{ dropped, lost uint64 }
+// unsent counts the frames that did not reach the sender, by reason.
+type unsent struct{ dropped, lost uint64 }
 
 func newQueue() *queue {
 	return &queue{wake: make(chan struct{}, 1), random: rand.Float64}
@@ -72,7 +75,7 @@ func newQueue() *queue {
 func (q *queue) put(run []byte, frames uint64, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.open || q.link.Cut {
+	if q.gone || q.link.Cut {
 		q.counts.lost += frames
 		return
 	}
@@ -177,11 +180,11 @@ func (q *queue) setLink(l Link) {
 	q.signal()
 }
 
-// connect says whether there is a peer to queue for; without, the queue is empty.
-func (q *queue) connect(open bool) {
+// disconnect says that the peer left: nothing waits for it from now on.
+func (q *queue) disconnect() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.open = open
+	q.gone = true
 	q.discard()
 }
 
@@ -199,7 +202,7 @@ func (q *queue) signal() {
 	}
 }
 
-func (q *queue) lostFrames() lostFrames {
+func (q *queue) unsentFrames() unsent {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.counts

@@ -128,7 +128,8 @@ func TestLoss(t *testing.T) {
 			name     string
 			from, to *peer
 		}{{"to the peer", a, b}, {"from the peer", b, a}} {
-			b.port.queue.random = random() // nothing is on its way
+			synctest.Wait() // nothing is on its way
+			b.port.queue.random = random()
 			before := b.port.Counters().Lost
 			expect := random()
 			var sent, want [][]byte

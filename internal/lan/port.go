@@ -1,7 +1,6 @@
 package lan
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,11 +14,11 @@ import (
 // A Port is one socket of the switch, with the cable to its peer. Its methods may
 // be called from any goroutine.
 type Port struct {
-	network  *Network
-	name     string
-	listener net.Listener // nil for an attached port
-	queue    *queue
-	done     sync.WaitGroup // the goroutine that serves the port
+	network *Network
+	name    string
+	conn    net.Conn
+	queue   *queue
+	done    sync.WaitGroup // the goroutine that serves the port
 
 	link     atomic.Pointer[Link]
 	rxFrames atomic.Uint64
@@ -29,10 +28,8 @@ type Port struct {
 	lost     atomic.Uint64 // besides what the queue counts
 	invalid  atomic.Uint64
 
-	mu     sync.Mutex
-	conn   net.Conn // guarded by mu; the peer, nil while there is none
-	err    error    // guarded by mu
-	closed bool     // guarded by mu
+	mu  sync.Mutex // also keeps link and queue's link alike when two callers set it
+	err error      // guarded by mu
 }
 
 // Counters says what crossed a port. The directions are the switch's: Rx came
@@ -41,16 +38,16 @@ type Counters struct {
 	RxFrames, RxBytes uint64 // accepted and forwarded
 	TxFrames, TxBytes uint64 // handed to the peer's socket
 	Dropped           uint64 // found the port's queue full
-	Lost              uint64 // fell to the link (cut or loss, both directions), or found no peer connected
+	Lost              uint64 // fell to the link (cut or loss, both directions), or found the peer gone
 	Invalid           uint64 // too short or too long to be a frame
 }
 
 // Name returns the name the port was made with.
 func (p *Port) Name() string { return p.name }
 
-// Counters returns the port's counts since it was made, over all its peers.
+// Counters returns the port's counts since it was made.
 func (p *Port) Counters() Counters {
-	q := p.queue.lostFrames()
+	q := p.queue.unsentFrames()
 	return Counters{
 		RxFrames: p.rxFrames.Load(), RxBytes: p.rxBytes.Load(),
 		TxFrames: p.txFrames.Load(), TxBytes: p.txBytes.Load(),
@@ -63,121 +60,73 @@ func (p *Port) Counters() Counters {
 // Link returns the condition of the port's cable.
 func (p *Port) Link() Link { return *p.link.Load() }
 
-// SetLink changes the condition of the port's cable at once, for this peer and
-// later ones; SetLink(Link{}) repairs it. A cut also loses what is in flight; what
-// the peer's socket already holds arrives. It fails only for values out of range.
+// SetLink changes the condition of the port's cable at once; SetLink(Link{})
+// repairs it. A cut also loses what is in flight, except what the peer's socket
+// already holds. It fails only for values out of range.
 func (p *Port) SetLink(l Link) error {
 	if err := l.validate(); err != nil {
 		return fmt.Errorf("set link %s: %w", p.name, err)
 	}
-	p.mu.Lock() // keeps the two directions alike when two callers meet
+	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.link.Store(&l)
 	p.queue.setLink(l)
 	return nil
 }
 
-// Err returns why the last connection ended, when it was not the peer leaving:
-// a *FramingError, say. It is nil while a peer is connected.
+// Err returns why the connection ended. It is nil while it lasts, and when the
+// peer left or the port was closed.
 func (p *Port) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
 }
 
-// Close disconnects the peer, removes the port from its network and its socket
-// from the disk, and waits for the port's goroutines. Closing again does nothing.
-func (p *Port) Close() error {
-	p.mu.Lock()
-	var err error
-	if !p.closed {
-		p.closed = true
-		if p.listener != nil {
-			err = p.listener.Close()
-		}
-		if p.conn != nil {
-			p.conn.Close()
-		}
-	}
-	p.mu.Unlock()
+// Close disconnects the peer, removes the port from its network, and waits for
+// the port's goroutines. What is queued for the peer is lost. Closing again does
+// nothing.
+func (p *Port) Close() {
+	p.conn.Close()
 	p.done.Wait()
 	p.network.remove(p)
-	return err
 }
 
-// listen makes a socket that only its owner can use. The mode is set on the
-// descriptor before it is bound, so the file never had another.
-func listen(path string) (net.Listener, error) {
-	const maxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
-	if len(path) > maxPath {
-		return nil, fmt.Errorf("%s: the path has %d bytes, a socket's may have %d: use a shorter TMPDIR", path, len(path), maxPath)
-	}
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		if e := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o600) }); e != nil {
-			return e
-		}
-		return err
-	}}
-	return config.Listen(context.Background(), "unix", path)
-}
-
-// accept serves one peer after the other until the port is closed.
-func (p *Port) accept() {
-	for {
-		conn, err := p.listener.Accept()
-		if err != nil {
-			p.mu.Lock()
-			if !p.closed {
-				p.err = fmt.Errorf("accept %s: %w", p.name, err)
-			}
-			p.mu.Unlock()
-			return
-		}
-		p.serve(conn)
-	}
-}
-
-// serve connects the port to conn until either end closes it.
-func (p *Port) serve(conn net.Conn) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		conn.Close()
-		return
-	}
-	p.conn, p.err = conn, nil
-	p.mu.Unlock()
-
-	p.queue.connect(true)
+// serve connects the port to its peer until either end closes the connection.
+func (p *Port) serve() {
+	var (
+		sender    sync.WaitGroup
+		sendError error
+	)
 	stop := make(chan struct{})
-	var sender sync.WaitGroup
-	sender.Go(func() { p.send(conn, stop) })
-	err := p.receive(conn)
-	p.queue.connect(false)
-	conn.Close()
+	sender.Go(func() { sendError = p.send(stop) })
+	err := p.receive()
+	p.queue.disconnect()
+	p.conn.Close() // ends a write that waits for the peer
 	close(stop)
 	sender.Wait()
 	p.network.table.forgetPort(p)
 
-	p.mu.Lock()
-	p.conn = nil
-	if !p.closed && !left(err) {
-		p.err = err
+	if left(err) { // which it also is when send closed the connection
+		err = sendError
 	}
-	p.mu.Unlock()
+	if !left(err) {
+		p.mu.Lock()
+		p.err = fmt.Errorf("port %s: %w", p.name, err)
+		p.mu.Unlock()
+	}
 }
 
-// left reports whether err is a peer that ended the connection, by design or by
-// being killed.
+// left reports whether a connection that ended with err was ended by the peer, by
+// design or by being killed, or by Close.
 func left(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed)
+	return err == nil ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // receive forwards what the peer sends until the connection ends.
-func (p *Port) receive(conn net.Conn) error {
-	frames := newFrameReader(conn)
+func (p *Port) receive() error {
+	frames := newFrameReader(p.conn)
 	for {
 		if err := frames.fill(); err != nil {
 			return err
@@ -192,8 +141,8 @@ func (p *Port) receive(conn net.Conn) error {
 }
 
 // send writes what is queued until stop. Its only wait besides the queue is the
-// write itself, which closing conn ends.
-func (p *Port) send(conn net.Conn, stop <-chan struct{}) {
+// write itself, which closing the connection ends.
+func (p *Port) send(stop <-chan struct{}) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var batch []byte
@@ -202,11 +151,10 @@ func (p *Port) send(conn net.Conn, stop <-chan struct{}) {
 		var wait time.Duration
 		batch, frames, wait = p.queue.take(batch)
 		if frames > 0 {
-			if _, err := conn.Write(batch); err != nil {
+			if _, err := p.conn.Write(batch); err != nil {
 				p.lost.Add(frames)
-				conn.Close() // receive sees it and ends the connection
-				<-stop
-				return
+				p.conn.Close() // so that receive ends too
+				return err
 			}
 			p.txFrames.Add(frames)
 			p.txBytes.Add(uint64(len(batch)) - frames*headerSize)
@@ -221,7 +169,7 @@ func (p *Port) send(conn net.Conn, stop <-chan struct{}) {
 		case <-p.queue.wake:
 		case <-due:
 		case <-stop:
-			return
+			return nil
 		}
 	}
 }

@@ -1,11 +1,12 @@
 package lan
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -33,40 +34,37 @@ func TestQEMU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, socket := listenAt(t, n, "guest")
-	ours, theirs := net.Pipe()
-	if _, err := n.Attach("server", theirs); err != nil {
+	server := connect(t, n, "server")
+	ends := socketPair(t)
+	port, err := n.Attach("guest", fileConn(t, ends[0]))
+	if err != nil {
 		t.Fatal(err)
 	}
-	server := &peer{t: t, conn: ours, r: bufio.NewReader(ours)}
-
 	cmd := exec.Command(qemu, "-accel", "tcg", "-M", "pc", "-m", "32", "-nodefaults", "-display", "none", "-boot", "n",
-		"-netdev", "stream,id=lan0,server=off,addr.type=unix,addr.path="+socket,
-		"-device", "virtio-net-pci,netdev=lan0,mac="+hardware.String())
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+		"-netdev", "stream,id=nic0,addr.type=fd,addr.str=3",
+		"-device", "virtio-net-pci,netdev=nic0,mac="+hardware.String())
+	cmd.ExtraFiles = []*os.File{ends[1]}
+	output := start(t, cmd)
 	ended := make(chan struct{})
 	go func() {
 		cmd.Wait()
-		ours.Close() // fails the read below at once
+		server.conn.Close() // fails the read below at once
 		close(ended)
 	}()
-	t.Cleanup(func() {
+	defer func() {
 		cmd.Process.Kill()
 		<-ended
-	})
+	}()
 
-	ours.SetReadDeadline(time.Now().Add(2 * time.Minute))
+	server.conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	offered := net.IPv4(10, 254, 0, 77).To4()
 	want := layers.DHCPMsgTypeDiscover
 	for want != layers.DHCPMsgTypeUnspecified {
 		f, err := server.receive()
 		if err != nil {
-			t.Fatalf("no DHCP %v came from QEMU: %v\nQEMU says: %s", want, err, output.String())
+			cmd.Process.Kill()
+			<-ended
+			t.Fatalf("no DHCP %v came from QEMU: %v\nQEMU says: %s", want, err, output)
 		}
 		dhcp := parseDHCP(f)
 		if dhcp == nil || dhcp.ClientHWAddr.String() != hardware.String() {
@@ -74,7 +72,6 @@ func TestQEMU(t *testing.T) {
 		}
 		switch message := messageType(dhcp); message {
 		case layers.DHCPMsgTypeDiscover:
-			ours.SetWriteDeadline(time.Now().Add(deadline))
 			server.send(offer(t, dhcp, offered))
 			want = layers.DHCPMsgTypeRequest
 		case layers.DHCPMsgTypeRequest:
@@ -122,6 +119,25 @@ func TestQEMU(t *testing.T) {
 			t.Errorf("the capture has no DHCP %v, only %v", m, captured)
 		}
 	}
+}
+
+// start starts a command that ends with the thread that starts it, which is
+// therefore kept for the test, and returns what the command will have said when it
+// has ended. It closes the files that the command inherits.
+func start(t testing.TB, cmd *exec.Cmd) *bytes.Buffer {
+	t.Helper()
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+	output := new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = output, output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range cmd.ExtraFiles {
+		f.Close()
+	}
+	return output
 }
 
 func parseDHCP(frame []byte) *layers.DHCPv4 {

@@ -1,0 +1,487 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lan"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+// These tests boot real machines. The images come from the user's own cache, or
+// are built there.
+
+const patience = 5 * time.Minute // for anything an emulated machine does on a busy host
+
+func openStore(t *testing.T) *image.Store {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots virtual machines: run without -short")
+	}
+	lock, err := image.ParseLock(labrun.ImagesLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := image.Open(image.StoreOptions{Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+func context5(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// routerAlone is the smallest lab: one machine, which boots in seconds.
+func routerAlone(t *testing.T) (context.Context, *Lab, *Machine) {
+	ctx := context5(t)
+	l := newLab(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+		{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
+	}})
+	router := l.Machine("router7")
+	if err := l.Boot(ctx, router); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.WaitPrompt(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx, l, router
+}
+
+func newLab(t *testing.T, c Config) *Lab {
+	t.Helper()
+	l, err := New(c, Options{Store: openStore(t), Records: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if _, err := os.Stat(l.session.dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the session folder is still there: %v", err)
+		}
+	})
+	return l
+}
+
+func TestControlChannel(t *testing.T) {
+	ctx, _, router := routerAlone(t)
+	g, err := router.current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shells := map[string]*control.Shell{"own port": g.shell, "shared console": control.NewForeign("router7", g.console)}
+	for name, shell := range shells {
+		t.Run(name, func(t *testing.T) {
+			r, err := shell.Run(ctx, `printf 'one\n\n'; printf "it's two" >&2; exit 7`, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Status != 7 || r.Stdout != "one\n\n" || r.Stderr != "it's two" {
+				t.Errorf("got %+v", r)
+			}
+			data := make([]byte, 40_000)
+			for i := range data {
+				data[i] = byte(i * i >> 3)
+			}
+			file := "/root/a 'strange' name"
+			if err := shell.WriteFile(ctx, file, data, 0o640); err != nil {
+				t.Fatal(err)
+			}
+			back, err := shell.ReadFile(ctx, file)
+			if err != nil || !bytes.Equal(back, data) {
+				t.Errorf("read back %d bytes, %v; wrote %d", len(back), err, len(data))
+			}
+			if r, err := shell.Run(ctx, `ls -l /root | grep strange`, time.Minute); err != nil || !strings.HasPrefix(r.Stdout, "-rw-r-----") {
+				t.Errorf("permissions: %q, %v", r.Stdout, err)
+			}
+			if err := shell.WriteFile(ctx, "/root/empty", nil, 0o600); err != nil {
+				t.Error(err)
+			}
+			if back, err := shell.ReadFile(ctx, "/root/empty"); err != nil || len(back) != 0 {
+				t.Errorf("the empty file has %d bytes, %v", len(back), err)
+			}
+			var refused *control.GuestError
+			for _, path := range []string{"/root/none", "/root"} {
+				if _, err := shell.ReadFile(ctx, path); !errors.As(err, &refused) {
+					t.Errorf("reading %s: %v", path, err)
+				}
+			}
+			if err := shell.WriteFile(ctx, "/none/x", data, 0o600); !errors.As(err, &refused) {
+				t.Errorf("writing to a folder that is not there: %v", err)
+			}
+			_, err = shell.Run(ctx, "sleep 600", time.Second)
+			if late := new(control.TimeoutError); !errors.As(err, &late) {
+				t.Errorf("a command without end: %v", err)
+			}
+			if r, err := shell.Run(ctx, "sleep 600 & echo started", time.Minute); err != nil || r.Stdout != "started\n" {
+				t.Errorf("a command in the background: %+v, %v", r, err)
+			}
+			if r, err := shell.Run(ctx, "seq 30000; cat", time.Minute); err != nil || !strings.HasSuffix(r.Stdout, "\n30000\n") {
+				t.Errorf("a longer output: %d bytes, %v", len(r.Stdout), err)
+			}
+		})
+	}
+}
+
+func TestControlShellComesBack(t *testing.T) {
+	ctx, _, router := routerAlone(t)
+	if r, err := router.Run(ctx, "pkill -9 -f 'sh /dev/[t]tyS1'; sleep 600", time.Minute); err == nil {
+		t.Errorf("a command that killed its shell had the result %+v", r)
+	}
+	r, err := router.Run(ctx, "echo back", time.Minute)
+	if err != nil || r.Stdout != "back\n" {
+		t.Errorf("the next command: %+v, %v", r, err)
+	}
+}
+
+func TestLeavesThroughTheConsole(t *testing.T) {
+	ctx, _, router := routerAlone(t)
+	c, err := router.Console()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait := func(cause string, ends func()) error {
+		t.Helper()
+		ends()
+		_, err := c.Expect(ctx, console.Text("what never comes"))
+		var wait *console.WaitError
+		if !errors.As(err, &wait) || wait.Tail == "" || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: the wait ended with %v", cause, err)
+		}
+		return err
+	}
+	var panicked *PanicError
+	if err := wait("panic", func() {
+		if err := c.Send(ctx, "echo c >/proc/sysrq-trigger\n"); err != nil {
+			t.Fatal(err)
+		}
+	}); !errors.As(err, &panicked) {
+		t.Errorf("a panic: %v", err)
+	}
+}
+
+func TestPowersOffInMidWait(t *testing.T) {
+	ctx, _, router := routerAlone(t)
+	c, _ := router.Console()
+	if err := c.Send(ctx, "poweroff -f\n"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Expect(ctx, console.Text("what never comes"))
+	var exit *qemu.ExitError
+	if !errors.As(err, &exit) || exit.Reason != qemu.PoweredOff {
+		t.Errorf("the wait ended with %v", err)
+	}
+	if _, err := router.Run(ctx, "true", time.Minute); !errors.As(err, &exit) {
+		t.Errorf("a command on a machine that is off: %v", err)
+	}
+}
+
+func TestKilledFromOutside(t *testing.T) {
+	ctx, l, router := routerAlone(t)
+	c, _ := router.Console()
+	g, _ := router.current()
+	process, err := os.FindProcess(g.process.Pid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	process.Kill()
+	_, err = c.Expect(ctx, console.Text("what never comes"))
+	var exit *qemu.ExitError
+	if !errors.As(err, &exit) || exit.Reason != qemu.Killed {
+		t.Errorf("the wait ended with %v", err)
+	}
+	// A failed step may be tried again: the machine can be booted anew.
+	if err := l.Boot(ctx, router); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.WaitPrompt(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPromptThatNeverComes(t *testing.T) {
+	ctx, _, router := routerAlone(t)
+	c, _ := router.Console()
+	if err := c.Send(ctx, "echo the tail; sleep 600\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Expect(ctx, console.Text("the tail")); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err := router.WaitPrompt(short)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the tail") {
+		t.Errorf("the wait ended with %v", err)
+	}
+}
+
+func TestShutdownKeepsTheDisk(t *testing.T) {
+	ctx, l, router := routerAlone(t)
+	if err := router.WriteFile(ctx, "/root/kept", []byte("still here"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := router.Run(ctx, "sync", time.Minute); err != nil || r.Status != 0 {
+		t.Fatal(r, err)
+	}
+	// This router's kernel may know no power button; then the plug is pulled, which is told.
+	short, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := router.Shutdown(short); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if router.Running() {
+		t.Fatal("it still runs")
+	}
+	if err := l.Boot(ctx, router); err != nil {
+		t.Fatal(err)
+	}
+	data, err := router.ReadFile(ctx, "/root/kept")
+	if err != nil || string(data) != "still here" {
+		t.Errorf("after the reboot the file holds %q, %v", data, err)
+	}
+}
+
+// TestFloodWithoutAReader lets a guest print while nobody waits: it must not
+// stall, and labrun must not hoard what it prints. An emulated serial port moves
+// about 200 KB/s, so the flood is of 4 MB here; package console takes 200 MB.
+func TestFloodWithoutAReader(t *testing.T) {
+	ctx, _, router := routerAlone(t)
+	c, _ := router.Console()
+	if err := c.Send(ctx, "yes 0123456789012345678901234567890123456789 | head -c 4000000; echo; : >/run/flooded\n"); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if r, err := router.Run(ctx, "ls /run/flooded", time.Minute); err != nil {
+			t.Fatal(err)
+		} else if r.Status == 0 {
+			break
+		}
+		if err := pause(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	if memory.HeapAlloc > 64<<20 {
+		t.Errorf("the heap holds %d MiB", memory.HeapAlloc>>20)
+	}
+	if err := c.Send(ctx, "echo still $((6*7))\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Expect(ctx, console.Text("still 42")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNetwork joins two machines, cuts the link between them and mends it.
+func TestNetwork(t *testing.T) {
+	ctx := context5(t)
+	l := newLab(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+		{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
+		{Name: "mini", Image: "mini", NICs: []NICConfig{{Network: "lan"}}},
+		{Name: "twin", Image: "mini", NICs: []NICConfig{{Network: "lan"}}},
+	}})
+	router, mini, twin := l.Machine("router7"), l.Machine("mini"), l.Machine("twin")
+	if mini.MAC(0) == twin.MAC(0) {
+		t.Fatalf("two machines have the card %s", mini.MAC(0))
+	}
+	if _, err := mini.Run(ctx, "true", time.Minute); !errors.As(err, new(*NotBootedError)) {
+		t.Errorf("a command before boot: %v", err)
+	}
+	if err := l.Boot(ctx, router, mini, twin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.WaitPrompt(ctx); err != nil {
+		t.Fatal(err)
+	}
+	leases, err := router.Leases(ctx, []*Machine{mini, twin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := mini.Address(ctx, "lan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, lease := range leases {
+		found = found || lease.Addr == addr.String() && lease.HardwareAddr == mini.MAC(0) && lease.Hostname == "localhost"
+	}
+	if !found {
+		t.Errorf("mini is at %s, and the leases are %+v", addr, leases)
+	}
+	if err := mini.Login(ctx, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := twin.Login(ctx, "root", "wrong"); !errors.As(err, new(*LoginError)) {
+		t.Errorf("a wrong password: %v", err)
+	}
+
+	ping := func() bool {
+		t.Helper()
+		r, err := mini.Run(ctx, "ping -c 1 -W 3 10.254.0.1", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Status == 0
+	}
+	if !ping() {
+		t.Error("mini does not reach the router")
+	}
+	port, err := mini.Port(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := port.SetLink(lan.Link{Cut: true}); err != nil {
+		t.Fatal(err)
+	}
+	if ping() {
+		t.Error("mini reaches the router over a cut link")
+	}
+	if err := port.SetLink(lan.Link{}); err != nil {
+		t.Fatal(err)
+	}
+	if !ping() {
+		t.Error("mini does not reach the router over the mended link")
+	}
+	if counted := port.Counters(); counted.RxFrames == 0 || counted.TxFrames == 0 {
+		t.Errorf("the port counted %+v", counted)
+	}
+
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if acks := countACKs(t, filepath.Join(l.options.Records, "lan.pcap")); acks < 2 {
+		t.Errorf("the capture has %d DHCP acknowledgements, want at least 2", acks)
+	}
+}
+
+func countACKs(t *testing.T, path string) (acks int) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	reader, err := pcapgo.NewNgReader(file, pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for packet := range gopacket.NewPacketSource(reader, reader.LinkType()).Packets() {
+		dhcp, ok := packet.Layer(layers.LayerTypeDHCPv4).(*layers.DHCPv4)
+		if !ok {
+			continue
+		}
+		for _, o := range dhcp.Options {
+			if o.Type == layers.DHCPOptMessageType && len(o.Data) == 1 && layers.DHCPMsgType(o.Data[0]) == layers.DHCPMsgTypeAck {
+				acks++
+			}
+		}
+	}
+	return acks
+}
+
+func TestTooLittleMemory(t *testing.T) {
+	free, err := AvailableMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLab(t, Config{Machines: []MachineConfig{
+		{Name: "one", Image: "mini"}, {Name: "huge", Image: "mini", Memory: free},
+	}})
+	err = l.Boot(context5(t), l.Machine("one"), l.Machine("huge"))
+	if !errors.As(err, new(*EnvironmentError)) || !strings.Contains(err.Error(), "MiB are free") {
+		t.Errorf("boot: %v", err)
+	}
+	if l.Machine("one").Running() {
+		t.Error("the machine that would have fitted was started")
+	}
+}
+
+func TestSessionsOfTheDeadAreSwept(t *testing.T) {
+	root := t.TempDir()
+	alive, err := openSession(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := filepath.Join(root, "s123")
+	if err := os.MkdirAll(filepath.Join(dead, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	next, err := openSession(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the dead session is still there: %v", err)
+	}
+	if _, err := os.Stat(alive.dir); err != nil {
+		t.Errorf("the living session was swept: %v", err)
+	}
+	for _, s := range []*session{alive, next} {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}
+	left, _ := filepath.Glob(filepath.Join(root, "s*"))
+	if len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestPanicLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"[    1.234567] Kernel panic - not syncing: VFS: no root\r\n": "Kernel panic - not syncing: VFS: no root",
+		"[   12.000001][    T1] Kernel panic - not syncing: x\r\n":    "Kernel panic - not syncing: x",
+		"# echo Kernel panic - not syncing: joke\r\n":                 "",
+	} {
+		for _, split := range []int{1, 7, 1000} {
+			got := ""
+			see := panicDetector(func(line string) { got = line })
+			for rest := text; rest != ""; {
+				n := min(split, len(rest))
+				see([]byte(rest[:n]))
+				rest = rest[n:]
+			}
+			if got != want {
+				t.Errorf("in pieces of %d, %q gives %q, want %q", split, text, got, want)
+			}
+		}
+	}
+}
+
+func TestDerivedMAC(t *testing.T) {
+	seen := map[string]bool{}
+	form := regexp.MustCompile(`^52:55:00(:[0-9a-f]{2}){3}$`)
+	for i := range 200 {
+		mac := derivedMAC(fmt.Sprint("m", i/2), i%2, 0)
+		if !form.MatchString(mac) || seen[mac] {
+			t.Fatalf("%s is malformed or not unique", mac)
+		}
+		seen[mac] = true
+	}
+}
