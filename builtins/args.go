@@ -229,8 +229,6 @@ func Suggest(name string, names []string) string {
 	return fmt.Sprintf(" (did you mean %s?)", best)
 }
 
-func (c *call) has(name string) bool { _, ok := c.value(name); return ok }
-
 // value returns an argument; asking for a parameter that the entry lacks is a
 // mistake in this package.
 func (c *call) value(name string) (starlark.Value, bool) {
