@@ -66,6 +66,14 @@ func (m *Machine) Profile() image.Profile { return m.profile }
 // MAC returns the hardware address of network card i.
 func (m *Machine) MAC(i int) string { return m.macs[i] }
 
+// cardName names network card i as the guest sees it, for ports and captures.
+func (m *Machine) cardName(i int) string {
+	if i < len(m.profile.NICs) {
+		return m.config.Name + "/" + m.profile.NICs[i].Name
+	}
+	return fmt.Sprintf("%s/nic%d", m.config.Name, i)
+}
+
 // Running reports whether the machine's emulator runs.
 func (m *Machine) Running() bool {
 	m.mu.Lock()
@@ -169,7 +177,7 @@ func (m *Machine) start(ctx context.Context) error {
 			g.ports = append(g.ports, nil)
 			continue
 		}
-		port, err := m.lab.networks[nic.Network].Attach(m.config.Name, process.NIC(i))
+		port, err := m.lab.networks[nic.Network].Attach(m.cardName(i), process.NIC(i))
 		if err != nil {
 			process.Quit(context.Background())
 			<-g.watched

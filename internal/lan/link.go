@@ -116,22 +116,18 @@ func (q *queue) putEach(run []byte, limit int) {
 	}
 }
 
-// delay notes when the records after the first before bytes fall due: never
-// earlier than what is ahead of them. The caller holds mu.
+// delay notes when the records after the first before bytes fall due. The caller
+// holds mu.
 func (q *queue) delay(before int, framesBefore uint64, now time.Time) {
 	if len(q.arrivals) == 0 && before > 0 {
 		q.arrivals = append(q.arrivals, arrival{now, before, framesBefore})
 	}
-	at := now.Add(q.link.Delay)
-	if n := len(q.arrivals); n > 0 && q.arrivals[n-1].at.After(at) {
-		at = q.arrivals[n-1].at
-	}
-	q.arrivals = append(q.arrivals, arrival{at, len(q.buf) - before, q.frames - framesBefore})
+	q.arrivals = append(q.arrivals, arrival{now.Add(q.link.Delay), len(q.buf) - before, q.frames - framesBefore})
 }
 
-// take returns the records that are due and how many they are. With none due,
-// wait is the time until some are, or 0 when none wait. spare is the last batch,
-// which take uses again.
+// take returns the records that are due, behind none that is not, and how many
+// they are. With none due, wait is the time until some are, or 0 when none wait.
+// spare is the last batch, which take uses again.
 func (q *queue) take(spare []byte) (batch []byte, frames uint64, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -1,9 +1,12 @@
 package lan
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,6 +119,68 @@ func TestDelayOfMany(t *testing.T) {
 		}
 		closed(t, n)
 	})
+}
+
+// TestBatchIsNotOverwritten: a batch on its way to the socket shares memory with
+// the one before, which the queue fills again.
+func TestBatchIsNotOverwritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		q.buf = make([]byte, 0, 1<<10) // room for all that follows
+		put := func(payload string) {
+			q.put(record(frame(2, 1, payload)), 1, time.Now())
+		}
+		q.setLink(Link{Delay: time.Second})
+		put("delayed")
+		time.Sleep(time.Second)
+		delayed, _, _ := q.take(nil)
+		q.setLink(Link{})
+		put("at once")
+		sending, _, _ := q.take(delayed)
+		put("longer than what is free before the batch that is being sent")
+		if want := record(frame(2, 1, "at once")); !bytes.Equal(sending, want) {
+			t.Errorf("the batch became %q, want %q", sending, want)
+		}
+	})
+}
+
+// TestDelayOfTwoSenders: two ports that receive at once may queue in the other
+// order. That order stays; the later of the two times is kept for both.
+func TestDelayOfTwoSenders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		q.setLink(Link{Delay: time.Second})
+		later, sooner := record(frame(2, 1, "later")), record(frame(2, 3, "sooner"))
+		q.put(later, 1, time.Now().Add(time.Millisecond))
+		q.put(sooner, 1, time.Now())
+		time.Sleep(time.Second)
+		if batch, frames, wait := q.take(nil); len(batch) > 0 || frames > 0 || wait != time.Millisecond {
+			t.Errorf("took %q, %d frames, after 1 s, want to wait another 1 ms, not %v", batch, frames, wait)
+		}
+		time.Sleep(time.Millisecond)
+		if batch, frames, _ := q.take(nil); !bytes.Equal(batch, slices.Concat(later, sooner)) || frames != 2 {
+			t.Errorf("took %q, %d frames, want both in order", batch, frames)
+		}
+	})
+}
+
+// TestQueueLimits: a delayed link holds what is in flight besides what waits.
+func TestQueueLimits(t *testing.T) {
+	run := record(frame(2, 1, strings.Repeat("x", 1000)))
+	for _, test := range []struct {
+		link  Link
+		limit int
+	}{{Link{}, queueLimit}, {Link{Delay: time.Second}, delayLimit}} {
+		q := newQueue()
+		q.setLink(test.link)
+		const frames = 2 * delayLimit / 1000
+		for range frames {
+			q.put(run, 1, time.Now())
+		}
+		if want := uint64(test.limit / len(run)); q.frames != want || q.unsentFrames().dropped != frames-want {
+			t.Errorf("%+v: %d of %d frames wait and %d are dropped, want %d to wait", test.link, q.frames, frames, q.unsentFrames().dropped, want)
+		}
+	}
 }
 
 func TestLoss(t *testing.T) {

@@ -18,11 +18,11 @@ const (
 	maxSteps = 50_000_000
 	// maxHeap bounds what a script may make labrun hold; the interpreter has
 	// no limit of its own. Labs run in containers of a few GiB.
-	maxHeap = 1 << 30
+	maxHeap = 256 << 20
 	// maxPrinted bounds what a script may print in one thread, in bytes.
 	maxPrinted = 1 << 20
 
-	heapCheck = 100 * time.Millisecond
+	heapCheck = 10 * time.Millisecond
 )
 
 // guarded is a thread under guard. The caller releases it.
