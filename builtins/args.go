@@ -114,10 +114,18 @@ func (k Kind) misfit(v starlark.Value) string {
 	case Text:
 		_, fits = v.(starlark.String)
 	case Integer:
-		_, fits = v.(starlark.Int)
+		n, ok := v.(starlark.Int)
+		if fits = ok; ok {
+			if _, err := starlark.AsInt32(n); err != nil {
+				return fmt.Sprintf("%s is out of range", n)
+			}
+		}
 	case Boolean:
 		_, fits = v.(starlark.Bool)
 	case Function:
+		if v == starlark.None {
+			return "want a function, got None: give the function's name without parentheses, which would call it"
+		}
 		_, fits = v.(*starlark.Function)
 	case Duration:
 		if _, err := parseDuration(v); err != nil {
@@ -159,12 +167,12 @@ func (k Kind) misfit(v starlark.Value) string {
 
 // described shows a value with its type, shortened.
 func described(v starlark.Value) string {
-	if v == starlark.None {
-		return "None"
-	}
 	text := v.String()
-	if len(text) > 40 {
-		text = text[:40] + "…"
+	if short := []rune(text); len(short) > 40 {
+		text = string(short[:40]) + "…"
+	}
+	if v == starlark.None || strings.HasPrefix(text, v.Type()+"(") {
+		return text
 	}
 	return v.Type() + " " + text
 }

@@ -68,6 +68,9 @@ func declareMission(c *call) (starlark.Value, error) {
 	if strings.TrimSpace(c.text("title")) == "" {
 		return nil, fmt.Errorf("mission: title is empty")
 	}
+	if c.integer("minutes") < 0 {
+		return nil, fmt.Errorf("mission: minutes = %d: want 0 or more", c.integer("minutes"))
+	}
 	for _, need := range c.texts("needs") {
 		if need != "host" {
 			return nil, fmt.Errorf("mission: needs: %q is unknown: \"host\" is all that can be needed", need)
@@ -157,8 +160,9 @@ func declareMachine(c *call) (starlark.Value, error) {
 func declareStep(c *call) (starlark.Value, error) {
 	v, _ := c.value("function")
 	function := v.(*starlark.Function)
-	if n := function.NumParams(); n > 0 {
-		return nil, fmt.Errorf("step: %s has %d parameters: a step's function has none", function.Name(), n)
+	if function.NumParams() > 0 {
+		first, _ := function.Param(0)
+		return nil, fmt.Errorf("step: %s has the parameter %s: a step's function has none", function.Name(), first)
 	}
 	title, narration, _ := strings.Cut(strings.TrimSpace(function.Doc()), "\n")
 	if title == "" {

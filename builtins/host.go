@@ -25,7 +25,7 @@ func host() []Entry {
 		Name: "terminal", Group: group, Phase: Acting, call: openTerminal, Returns: "terminal",
 		Params:  []Param{{Name: "name", Kind: Text, Doc: "what to call it"}},
 		Summary: "open a shell on the host",
-		Detail:  "For missions declared with `mission(…, needs = [\"host\"])`, and only if the user agrees: by `--allow host`, or when asked at the start.",
+		Detail:  "For missions declared with `mission(…, needs = [\"host\"])`, and only if the user agrees: by `--allow host`, or when asked at the start. Without that the mission does not begin, and labrun's exit code is 2.",
 		Example: `htop = terminal("host")
 send(htop, "nproc")`,
 	}}
@@ -48,9 +48,6 @@ func hostCPUs(*call) (starlark.Value, error) { return starlark.MakeInt(lab.HostC
 func openTerminal(c *call) (starlark.Value, error) {
 	if !slices.Contains(c.declared.Needs, "host") {
 		return nil, fmt.Errorf(`terminal: the mission does not say that it needs the host: write mission(…, needs = ["host"])`)
-	}
-	if err := c.host(); err != nil {
-		return nil, err
 	}
 	t, err := c.lab.OpenTerminal(c.text("name"))
 	if err != nil {

@@ -41,7 +41,6 @@ type Session struct {
 
 	lab    *lab.Lab
 	events *event.Log
-	host   func() error // asks the user's consent to a shell on the host
 
 	mu     sync.Mutex
 	acting bool
@@ -55,11 +54,11 @@ func New(images []string) *Session { return &Session{images: images} }
 func (s *Session) Declared() Declaration { return s.declared }
 
 // Act ends the declarations: from now on the builtins act on the given lab and
-// report to events. host is asked before the first shell on the host is opened.
-func (s *Session) Act(l *lab.Lab, events *event.Log, host func() error) {
+// report to events. If the mission needs the host, the user has agreed to it.
+func (s *Session) Act(l *lab.Lab, events *event.Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lab, s.events, s.host, s.acting = l, events, host, true
+	s.lab, s.events, s.acting = l, events, true
 }
 
 // contextKey is where SetContext keeps the context in a thread.

@@ -95,6 +95,13 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		return err
 	}
 
+	declared := m.Declared()
+	if slices.Contains(declared.Needs, "host") && !slices.Contains(f.allow, "host") {
+		if err := p.askHost(f); err != nil {
+			return err
+		}
+	}
+
 	events := &event.Log{}
 	var written func() error
 	if f.json {
@@ -119,10 +126,9 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 			return &environmentError{err}
 		}
 	}
-	declared := m.Declared()
 	started := time.Now()
 	events.Emit(event.RunStarted{Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes})
-	passed, err := p.play(ctx, m, store, events, records, f)
+	passed, err := p.play(ctx, m, store, events, records)
 	ended := event.RunEnded{
 		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: time.Since(started).Seconds(), Records: records,
 	}
@@ -141,7 +147,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 }
 
 // play boots the mission's lab, runs its steps, and takes the lab down again.
-func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Store, events *event.Log, records string, f runFlags) (passed int, err error) {
+func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Store, events *event.Log, records string) (passed int, err error) {
 	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events, Records: records})
 	if err != nil {
 		return 0, mission.Classify(ctx, err)
@@ -156,25 +162,23 @@ func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Sto
 			return 0, mission.Classify(ctx, err)
 		}
 	}
-	return m.Run(ctx, l, events, func() error { return p.askHost(f) })
+	return m.Run(ctx, l, events)
 }
 
-// askHost gets the user's consent to a shell on the host: by flag, or by asking
-// on a terminal.
+// askHost asks for the user's consent to shells on the host, where there is a
+// terminal to ask on. Its error is one of usage, not a failed check: nothing is
+// wrong with the lab.
 func (p *program) askHost(f runFlags) error {
-	if slices.Contains(f.allow, "host") {
-		return nil
-	}
 	in, ok := p.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) || f.json {
-		return errors.New("the mission wants to open a shell on this computer: if you trust it, say --allow host")
+		return &usageError{"the mission wants to open a shell on this computer: if you trust it, say --allow host"}
 	}
 	fmt.Fprint(p.Err, "This mission wants to open a shell on this computer, with your rights. Do you trust it? [y/N] ")
 	answer, _ := bufio.NewReader(in).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a == "y" || a == "yes" {
 		return nil
 	}
-	return errors.New("the mission was not allowed to open a shell on this computer")
+	return &usageError{"the mission was not allowed to open a shell on this computer"}
 }
 
 // keptRecords is how many runs' records are kept in the default place.

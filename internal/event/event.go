@@ -92,7 +92,7 @@ type Machine struct {
 	Seconds float64 `json:"seconds,omitempty"`
 }
 
-// RunEnded closes a run. Failed names the step that ended it, if one did.
+// RunEnded closes a run. Failed says why it did not pass; it is empty if it did.
 type RunEnded struct {
 	Passed   bool    `json:"passed"`
 	Steps    int     `json:"steps"` // steps that passed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -40,7 +41,7 @@ type Error struct {
 	Step     string // title of the step, if one was running
 	Message  string
 	Hint     string   // the author's advice to the reader, if there is any
-	Stack    []string // the calls that led there, outermost first, if more than one
+	Stack    []string // the calls that led there, innermost first
 	Cause    error
 }
 
@@ -50,7 +51,7 @@ func (e *Error) Error() string {
 		text = e.Position + ": " + text
 	}
 	if len(e.Stack) > 1 {
-		text += "\n  called from " + strings.Join(e.Stack[:len(e.Stack)-1], "\n  called from ")
+		text += "\n  called from " + strings.Join(e.Stack[1:], "\n  called from ")
 	}
 	return text
 }
@@ -71,7 +72,7 @@ func Classify(ctx context.Context, err error) error {
 	var stopped *stoppedError
 	switch {
 	case errors.As(err, &syntaxError):
-		result.Kind, result.Position, result.Message = Script, syntaxError.Pos.String(), syntaxError.Msg
+		result.Kind, result.Position, result.Message = Script, syntaxError.Pos.String(), advised(syntaxError.Msg)
 	case errors.As(err, &names):
 		result.Kind, result.Position, result.Message = Script, names[0].Pos.String(), listed(names)
 	case errors.As(err, &stopped):
@@ -103,19 +104,21 @@ func innermost(e *starlark.EvalError) *starlark.EvalError {
 
 // locate takes the position from the innermost call that is in a script.
 func (e *Error) locate(evaluation *starlark.EvalError) {
-	for _, frame := range evaluation.CallStack {
+	for _, frame := range slices.Backward(evaluation.CallStack) {
 		if frame.Pos.Filename() == "<builtin>" {
 			continue
 		}
-		e.Position = frame.Pos.String()
+		if e.Position == "" {
+			e.Position = frame.Pos.String()
+		}
 		e.Stack = append(e.Stack, fmt.Sprintf("%s (%s)", frame.Pos, frame.Name))
 	}
 }
 
 func listed(names resolve.ErrorList) string {
-	text := names[0].Msg
+	text := advised(names[0].Msg)
 	for _, n := range names[1:] {
-		text += fmt.Sprintf("\n%s: %s", n.Pos, n.Msg)
+		text += fmt.Sprintf("\n%s: %s", n.Pos, advised(n.Msg))
 	}
 	return text
 }

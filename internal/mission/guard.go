@@ -16,8 +16,10 @@ const (
 	// maxSteps of Starlark are a second or two of computing: waiting is done
 	// in builtins and costs none.
 	maxSteps = 50_000_000
-	// maxHeap bounds what a script may make labrun hold; the interpreter has
-	// no limit of its own. Labs run in containers of a few GiB.
+	// maxHeap bounds what a script may make labrun hold, beyond what it held
+	// when the thread began; the interpreter has no limit of its own. Labs run in
+	// containers of a few GiB, and a script that doubles a value gets several
+	// times as far before it is noticed.
 	maxHeap = 256 << 20
 	// maxPrinted bounds what a script may print in one thread, in bytes.
 	maxPrinted = 1 << 20
@@ -65,9 +67,11 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 	}}
 }
 
-// watchHeap cancels when the heap outgrows maxHeap.
+// watchHeap cancels when the heap has grown by maxHeap.
 func watchHeap(ctx context.Context, cancel context.CancelCauseFunc) {
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(heap)
+	most := heap[0].Value.Uint64() + maxHeap
 	tick := time.NewTicker(heapCheck)
 	defer tick.Stop()
 	for {
@@ -75,7 +79,7 @@ func watchHeap(ctx context.Context, cancel context.CancelCauseFunc) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if metrics.Read(heap); heap[0].Value.Uint64() > maxHeap {
+			if metrics.Read(heap); heap[0].Value.Uint64() > most {
 				cancel(fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
 			}
 		}

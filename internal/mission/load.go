@@ -1,6 +1,7 @@
 package mission
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -85,7 +87,7 @@ const largestScript = 4 << 20
 func (l *loader) execute(name string) (starlark.StringDict, error) {
 	if known, ok := l.modules[name]; ok {
 		if !known.done {
-			return nil, fmt.Errorf("it loads itself, over other files")
+			return nil, errors.New("it is being loaded already: files cannot load each other in a circle")
 		}
 		return known.globals, known.err
 	}
@@ -117,6 +119,9 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 		}
 		return nil, plainPathError(err)
 	}
+	if source, err = text(source); err != nil {
+		return nil, &Error{Kind: Script, Position: shown, Message: err.Error()}
+	}
 	thread := newThread(l.ctx, shown, nil)
 	defer thread.release()
 	thread.Load = func(_ *starlark.Thread, request string) (starlark.StringDict, error) {
@@ -130,15 +135,31 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 	return globals, thread.reason(err)
 }
 
+// text returns a script's source without the byte order mark that some editors
+// put before it. What is no text is refused here: the parser would blame a
+// character that nobody sees.
+func text(source []byte) ([]byte, error) {
+	source = bytes.TrimPrefix(source, []byte("\ufeff"))
+	if bytes.IndexByte(source, 0) >= 0 {
+		return nil, errors.New("it is no text but binary data: a script is text in UTF-8")
+	}
+	for i, line := range bytes.Split(source, []byte("\n")) {
+		if !utf8.Valid(line) {
+			return nil, fmt.Errorf("line %d is not UTF-8: save the script in that encoding", i+1)
+		}
+	}
+	return source, nil
+}
+
 // within turns the argument of load in the file from into a path of the
 // mission's folder.
 func within(from, request string) (string, error) {
-	if !strings.HasPrefix(request, "./") && !strings.HasPrefix(request, "../") {
-		return "", fmt.Errorf(`write it relative to this file: load("./%s", …)`, path.Base(request))
-	}
 	target := path.Join(path.Dir(from), request)
-	if !fs.ValidPath(target) || strings.HasPrefix(target, "..") {
+	if path.IsAbs(request) || !fs.ValidPath(target) {
 		return "", errors.New("it is outside the mission's folder: a mission may load files of its own folder only")
+	}
+	if !strings.HasPrefix(request, "./") && !strings.HasPrefix(request, "../") {
+		return "", fmt.Errorf(`write it relative to this file: load("./%s", …)`, path.Clean(request))
 	}
 	if !strings.HasSuffix(target, ".star") {
 		return "", errors.New("it is no script: only files called *.star can be loaded")

@@ -18,10 +18,10 @@ func (m *Mission) Config() lab.Config {
 }
 
 // Run plays every step on the given lab, in order, and stops at the first that
-// fails; that is an *Error. host is asked before a shell on the host is opened.
-// Events tell what happens. A mission is run once.
-func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, host func() error) (passed int, err error) {
-	m.session.Act(l, events, host)
+// fails; that is an *Error. Events tell what happens. A mission that needs the
+// host is run with its user's consent only: the caller asks. It is run once.
+func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log) (passed int, err error) {
+	m.session.Act(l, events)
 	steps := m.Declared().Steps
 	for i, step := range steps {
 		events.Emit(event.StepStarted{Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration})

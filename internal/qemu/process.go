@@ -154,8 +154,16 @@ func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 	go p.wait(words)
 
 	if p.qmp, err = connectMonitor(ctx, socket, p.done); err != nil {
-		p.Kill()
-		<-p.done
+		// A QEMU that refuses its arguments closes its socket and ends; its words
+		// tell more than ours.
+		dying := time.NewTimer(time.Second)
+		defer dying.Stop()
+		select {
+		case <-p.done:
+		case <-dying.C:
+			p.Kill()
+			<-p.done
+		}
 		if p.exit.Reason == Crashed {
 			err = errors.New(p.exit.Detail)
 		}

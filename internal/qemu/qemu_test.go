@@ -1,32 +1,180 @@
 package qemu
 
 import (
+	"bytes"
 	"context"
-	"os/exec"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/image"
 )
 
-func kernel(t *testing.T) string {
-	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gokrazy/kernel.amd64").Output()
-	if err != nil {
-		t.Fatalf("find the pinned kernel: %v (go mod download fetches it)", err)
+func TestArgv(t *testing.T) {
+	spec := Spec{
+		Name: "a,b", Memory: 128, CPUs: 2, Accel: TCG, Kernel: "/k", Initrd: "/i", Cmdline: "root=/dev/vda quiet",
+		Disk: "/x,y.qcow2", DiskFormat: "qcow2", Control: true,
+		NICs: []NIC{{MAC: "52:55:00:d1:55:03", User: true}, {MAC: "52:55:00:d1:55:04"}},
 	}
-	return strings.TrimSpace(string(out)) + "/vmlinuz"
+	got := spec.Argv(Descriptors{QMP: 3, Console: 4, Control: 5, NICs: []int{6}})
+	want := strings.Fields(`-name a,,b,process=labrun-a,,b -nodefaults -no-user-config -display none -vga none
+		-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+		-machine pc,usb=off,vmport=off,dump-guest-core=off -m 128 -smp 2 -accel tcg,thread=multi,tb-size=256 -cpu max
+		-kernel /k -append CMDLINE -initrd /i
+		-chardev socket,id=qmp,fd=3,server=on,wait=off -mon chardev=qmp,mode=control
+		-chardev socket,id=console,fd=4 -serial chardev:console -chardev socket,id=control,fd=5 -serial chardev:control
+		-device virtio-rng-pci
+		-drive if=none,id=disk,cache=unsafe,discard=unmap,format=qcow2,file=/x,,y.qcow2 -device virtio-blk-pci,drive=disk,bootindex=1
+		-netdev user,id=nic0 -device virtio-net-pci,netdev=nic0,mac=52:55:00:d1:55:03,romfile=
+		-netdev stream,id=nic1,addr.type=fd,addr.str=6 -device virtio-net-pci,netdev=nic1,mac=52:55:00:d1:55:04,romfile=`)
+	want[slices.Index(want, "CMDLINE")] = spec.Cmdline
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if again := spec.Argv(Descriptors{QMP: 3, Console: 4, Control: 5, NICs: []int{6}}); !slices.Equal(got, again) {
+		t.Error("the same specification gave other arguments")
+	}
+
+	bios := Spec{Name: "b", Memory: 256, CPUs: 1, Accel: KVM, Disk: "/d", DiskFormat: "qcow2"}
+	line := strings.Join(bios.Argv(Descriptors{QMP: 3, Console: 4}), " ")
+	for _, absent := range []string{"-kernel", "-append", "id=control", "-netdev", "tcg"} {
+		if strings.Contains(line, absent) {
+			t.Errorf("a machine that boots its disk under KVM has %s: %s", absent, line)
+		}
+	}
 }
 
-func TestProbe(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	dir := t.TempDir()
-	v, err := Probe(ctx, kernel(t), dir)
-	t.Log(v, err)
+func TestValidate(t *testing.T) {
+	good := Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/k"}
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	for says, spoil := range map[string]func(*Spec){
+		"name is empty":   func(s *Spec) { s.Name = "" },
+		"memory is 8 MiB": func(s *Spec) { s.Memory = 8 },
+		"0 CPUs":          func(s *Spec) { s.CPUs = 0 },
+		"neither":         func(s *Spec) { s.Kernel = "" },
+		"accelerator":     func(s *Spec) { s.Accel = "hvf" },
+	} {
+		bad := good
+		spoil(&bad)
+		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%+v: %v, want %q", bad, err, says)
+		}
+	}
+}
+
+// kernel is one that boots: the router image's.
+func kernel(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("runs QEMU: run without -short")
+	}
+	lock, err := image.ParseLock(labrun.ImagesLock)
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	again, err := Probe(ctx, kernel(t), dir)
-	t.Log(again, err, time.Since(start))
+	store, err := image.Open(image.StoreOptions{Lock: lock, Recipes: labrun.Images()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	router, err := store.Ensure(t.Context(), "router7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return router.Kernel
+}
+
+func limited(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestProbeRemembersItsVerdict(t *testing.T) {
+	k, dir := kernel(t), t.TempDir()
+	verdict, err := Probe(limited(t), k, dir)
+	if err != nil || verdict.Reason == "" || (verdict.Accel != KVM && verdict.Accel != TCG) {
+		t.Fatalf("got %+v, %v", verdict, err)
+	}
+	if accessible() {
+		// A kernel that cannot boot would be found broken: the verdict is not made anew.
+		again, err := Probe(limited(t), "/none", dir)
+		if err != nil || again != verdict {
+			t.Errorf("the second time it is %+v, %v; first %+v", again, err, verdict)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "accel.json"), []byte(`{"accel":"kvm","reason":"?","boot":"another"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := Probe(limited(t), k, dir)
+	if err != nil || fresh.Boot != hostBoot() {
+		t.Errorf("a verdict of another boot of the host was believed: %+v, %v", fresh, err)
+	}
+}
+
+func start(t *testing.T) *Process {
+	t.Helper()
+	p, err := Start(limited(t), Spec{
+		Name: "probe", Memory: 128, CPUs: 1, Accel: TCG, Kernel: kernel(t), Cmdline: "console=ttyS0 root=/dev/none", Control: true,
+	}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func TestProcess(t *testing.T) {
+	p := start(t)
+	var seen []byte
+	chunk := make([]byte, 4096)
+	for !bytes.Contains(seen, []byte("Linux version")) {
+		n, err := p.Console().Read(chunk)
+		if err != nil {
+			t.Fatalf("the console ended: %v after %q", err, seen)
+		}
+		seen = append(seen, chunk[:n]...)
+	}
+	var status struct{ Running bool }
+	if err := p.Command(limited(t), "query-status", nil, &status); err != nil || !status.Running {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+	if err := p.Command(limited(t), "no-such-command", nil, nil); err == nil || !strings.Contains(err.Error(), "no-such-command") {
+		t.Errorf("an unknown QMP command: %v", err)
+	}
+	usage, err := p.Usage()
+	if err != nil || usage.CPU <= 0 || usage.Resident < 16<<20 || usage.Private > usage.Resident || usage.Alive <= 0 {
+		t.Errorf("usage: %+v, %v", usage, err)
+	}
+	p.Quit(limited(t))
+	if exit := p.Exit(); exit == nil || exit.Reason != Stopped {
+		t.Errorf("after Quit: %v", exit)
+	}
+	if err := p.Command(limited(t), "query-status", nil, nil); err == nil {
+		t.Error("a dead machine answered")
+	}
+}
+
+func TestStartOfWhatCannotRun(t *testing.T) {
+	kernel(t)
+	dir := t.TempDir()
+	_, err := Start(limited(t), Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/none"}, dir)
+	if err == nil || !strings.Contains(err.Error(), "/none") {
+		t.Errorf("QEMU's own words are missing: %v", err)
+	}
+	left, _ := os.ReadDir(dir)
+	if len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	t.Setenv("PATH", dir)
+	if _, err := Start(limited(t), Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/k"}, dir); !errors.Is(err, ErrNoQEMU) {
+		t.Errorf("without QEMU: %v", err)
+	}
 }
