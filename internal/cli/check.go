@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/report"
 )
 
 func (p *program) newCheck() *cobra.Command {
@@ -22,13 +22,13 @@ func (p *program) newCheck() *cobra.Command {
 			}
 			worst := exitPassed
 			for _, file := range args {
-				m, err := mission.LoadFile(c.Context(), file, lock.Names())
+				m, err := p.load(c.Context(), c, file, lock)
 				if err != nil {
 					worst = max(worst, p.explain(c.Context(), err))
 					continue
 				}
 				d := m.Declared()
-				fmt.Fprintf(p.Out, "%s: ok: %d steps, %d machines\n", file, len(d.Steps), len(d.Machines))
+				fmt.Fprintf(p.Out, "%s: ok: %s, %s\n", file, report.Count(len(d.Steps), "step"), report.Count(len(d.Machines), "machine"))
 			}
 			if worst != exitPassed {
 				return errReported(worst)

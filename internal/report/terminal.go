@@ -89,14 +89,15 @@ func (t *Terminal) Record(r event.Record) {
 }
 
 func introduction(e event.RunStarted) string {
-	parts := []string{e.Mission, count(e.Steps, "step")}
+	parts := []string{e.Mission, Count(e.Steps, "step")}
 	if e.Minutes > 0 {
-		parts = append(parts, fmt.Sprintf("about %s for a student", count(e.Minutes, "minute")))
+		parts = append(parts, fmt.Sprintf("about %s for a student", Count(e.Minutes, "minute")))
 	}
 	return strings.Join(parts, ", ")
 }
 
-func count(n int, noun string) string {
+// Count returns a number with its noun: «1 step», «3 steps».
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
