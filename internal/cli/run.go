@@ -129,6 +129,9 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	started := time.Now()
 	events.Emit(event.RunStarted{Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes})
 	passed, err := p.play(ctx, m, store, events, records)
+	if os.Remove(records) == nil { // only an empty folder can be removed: nothing booted
+		records = ""
+	}
 	ended := event.RunEnded{
 		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: time.Since(started).Seconds(), Records: records,
 	}

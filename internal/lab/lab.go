@@ -98,24 +98,8 @@ func New(config Config, options Options) (*Lab, error) {
 	if l.session, err = openSession(filepath.Join(options.Store.Dir(), "sessions")); err != nil {
 		return nil, &EnvironmentError{err}
 	}
-	if options.Records != "" {
-		if err := os.MkdirAll(options.Records, 0o700); err != nil {
-			l.session.close()
-			return nil, &EnvironmentError{fmt.Errorf("make the records folder: %w", err)}
-		}
-	}
 	for _, name := range config.Networks {
-		network := lan.New(name)
-		l.networks[name] = network
-		if options.Records == "" {
-			continue
-		}
-		c, err := startCapture(network, filepath.Join(options.Records, name+".pcap"))
-		if err != nil {
-			l.Close()
-			return nil, &EnvironmentError{err}
-		}
-		l.captures = append(l.captures, c)
+		l.networks[name] = lan.New(name)
 	}
 	return l, nil
 }
@@ -215,6 +199,9 @@ func (l *Lab) Boot(ctx context.Context, machines ...*Machine) error {
 	if err := l.afford(starting); err != nil {
 		return &EnvironmentError{err}
 	}
+	if err := l.record(); err != nil {
+		return &EnvironmentError{err}
+	}
 	errs := make([]error, len(starting))
 	var wait sync.WaitGroup
 	for i, m := range starting {
@@ -238,6 +225,28 @@ func (l *Lab) Boot(ctx context.Context, machines ...*Machine) error {
 		return context.Cause(ctx)
 	}
 	return &EnvironmentError{err}
+}
+
+// record makes the records folder and starts the packet captures, with the first
+// boot: a run that fails before leaves none.
+func (l *Lab) record() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.options.Records == "" || l.captures != nil {
+		return nil
+	}
+	if err := os.MkdirAll(l.options.Records, 0o700); err != nil {
+		return fmt.Errorf("make the records folder: %w", err)
+	}
+	l.captures = []*capture{}
+	for name, network := range l.networks {
+		c, err := startCapture(network, filepath.Join(l.options.Records, name+".pcap"))
+		if err != nil {
+			return err
+		}
+		l.captures = append(l.captures, c)
+	}
+	return nil
 }
 
 // Accel returns the verdict on acceleration; meaningful after Prepare.
