@@ -129,7 +129,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	started := time.Now()
 	events.Emit(event.RunStarted{Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes})
 	passed, err := p.play(ctx, m, store, events, records)
-	if os.Remove(records) == nil { // only an empty folder can be removed: nothing booted
+	// Only an empty folder can be removed: nothing booted.
+	if err := os.Remove(records); err == nil || errors.Is(err, fs.ErrNotExist) {
 		records = ""
 	}
 	ended := event.RunEnded{
