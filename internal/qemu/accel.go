@@ -28,8 +28,9 @@ const probeLimit = 8 * time.Second
 // opens proves nothing: there are hosts where it opens, creates machines, and
 // hangs Linux in its first instructions.
 //
-// The verdict is kept in cacheDir for this boot of the host. Probe fails only if
-// ctx ends or QEMU is missing.
+// The verdict is kept in cacheDir for this boot of the host. Without a kernel
+// (empty) and a kept verdict it is TCG. Probe fails only if ctx ends or QEMU is
+// missing.
 func Probe(ctx context.Context, kernel, cacheDir string) (Verdict, error) {
 	boot := hostBoot()
 	file := filepath.Join(cacheDir, "accel.json")
@@ -40,6 +41,11 @@ func Probe(ctx context.Context, kernel, cacheDir string) (Verdict, error) {
 		}
 	}
 	verdict := Verdict{Accel: TCG, Reason: noAccess, Boot: boot}
+	if kernel == "" && accessible() {
+		// Nothing to try it with; the verdict is left to a run that has a kernel.
+		verdict.Reason = "/dev/kvm is there, but no image at hand has a kernel to try it out with"
+		return verdict, nil
+	}
 	if accessible() {
 		err := bootOnce(ctx, kernel)
 		switch {
