@@ -53,7 +53,10 @@ func bind(e *Entry, positional starlark.Tuple, keywords []starlark.Tuple) (map[s
 			}
 			return nil, fmt.Errorf("%s: no parameter is called %q%s: it is %s", e.Name, name, Suggest(name, names), e.Signature())
 		}
-		if before, ok := args[name]; ok && (!p.Variadic || len(before.(starlark.Tuple)) > 0) {
+		if p.Variadic {
+			return nil, fmt.Errorf("%s: %s cannot be given by name: it is %s", e.Name, name, e.Signature())
+		}
+		if _, ok := args[name]; ok {
 			return nil, fmt.Errorf("%s: %s is given twice", e.Name, name)
 		}
 		args[name] = kv[1]

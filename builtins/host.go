@@ -25,7 +25,7 @@ func host() []Entry {
 		Name: "terminal", Group: group, Phase: Acting, call: openTerminal, Returns: "terminal",
 		Params:  []Param{{Name: "name", Kind: Text, Doc: "what to call it"}},
 		Summary: "open a shell on the host",
-		Detail:  "For missions declared with `mission(…, needs = [\"host\"])`, and only if the user agrees: by `--allow host`, or by answering yes when it is opened. Without that the mission does not begin, and labrun's exit code is 2.",
+		Detail:  "For missions declared with `mission(…, needs = [\"host\"])`, and only if the user agrees: by `--allow host`, or by answering yes at the start. Without that the mission does not begin, and labrun's exit code is 2.",
 		Example: `htop = terminal("host")
 send(htop, "nproc")`,
 	}}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"github.com/labrun/labrun/internal/console"
 )
@@ -31,7 +32,7 @@ func (l *Lab) OpenTerminal(name string) (*Terminal, error) {
 	command := exec.Command("/bin/sh")
 	command.Env = append(os.Environ(), "PS1="+hostPrompt, "ENV=", "TERM=dumb")
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGHUP}
-	stream, err := pty.Start(command)
+	stream, err := startOnPTY(command)
 	if err != nil {
 		return nil, fmt.Errorf("open terminal %s: %w", name, err)
 	}
@@ -46,6 +47,27 @@ func (l *Lab) OpenTerminal(name string) (*Terminal, error) {
 	return t, nil
 }
 
+// startOnPTY starts a command on a new pseudo-terminal and returns its master. The
+// library leaves that in blocking mode, in which Close does not end a Read that
+// is under way, so it is opened for Go's poller once more.
+func startOnPTY(command *exec.Cmd) (*os.File, error) {
+	blocking, err := pty.Start(command)
+	if err != nil {
+		return nil, err
+	}
+	defer blocking.Close()
+	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		command.Process.Kill()
+		command.Wait()
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), blocking.Name()), nil
+}
+
 // Name returns the terminal's name.
 func (t *Terminal) Name() string { return t.name }
 
@@ -55,9 +77,10 @@ func (t *Terminal) Console() *console.Console { return t.console }
 // Close hangs the shell up and waits for it.
 func (t *Terminal) Close() {
 	t.once.Do(func() {
-		// Closing the master hangs up whatever runs in the terminal.
+		// Closing the master hangs up whatever runs in the terminal; the shell
+		// leads its own session.
 		t.console.Close()
-		t.command.Process.Kill()
+		syscall.Kill(-t.command.Process.Pid, syscall.SIGKILL)
 		t.command.Wait()
 	})
 }

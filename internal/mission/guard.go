@@ -40,14 +40,20 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t := &starlark.Thread{Name: name}
 	builtins.SetContext(t, ctx)
+	// The thread's own limits stop it where it is, so that the error names that
+	// place; what comes from elsewhere stops it soon.
+	halt := func(cause error) {
+		cancel(cause)
+		t.Cancel(cause.Error())
+	}
 	t.SetMaxExecutionSteps(maxSteps)
 	t.OnMaxSteps = func(*starlark.Thread) {
-		cancel(fmt.Errorf("the script computes without end: it was stopped after %d million steps", maxSteps/1_000_000))
+		halt(fmt.Errorf("the script computes without end: it was stopped after %d million steps", maxSteps/1_000_000))
 	}
 	printed := 0
 	t.Print = func(_ *starlark.Thread, text string) {
 		if printed += len(text); printed > maxPrinted {
-			cancel(fmt.Errorf("the script printed more than %d KiB", maxPrinted>>10))
+			halt(fmt.Errorf("the script printed more than %d KiB", maxPrinted>>10))
 			return
 		}
 		if say != nil {

@@ -63,7 +63,7 @@ func notFound(file string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &Error{Kind: Usage, Position: file, Message: "there is no such mission"}
 	}
-	return &Error{Kind: Usage, Position: file, Message: err.Error()}
+	return &Error{Kind: Usage, Position: file, Message: plainPathError(err).Error()}
 }
 
 // loader executes a script and the files it loads, each once.
@@ -156,7 +156,7 @@ func text(source []byte) ([]byte, error) {
 func within(from, request string) (string, error) {
 	target := path.Join(path.Dir(from), request)
 	if path.IsAbs(request) || !fs.ValidPath(target) {
-		return "", errors.New("it is outside the mission's folder: a mission may load files of its own folder only")
+		return "", errOutside
 	}
 	if !strings.HasPrefix(request, "./") && !strings.HasPrefix(request, "../") {
 		return "", fmt.Errorf(`write it relative to this file: load("./%s", …)`, path.Clean(request))
@@ -167,14 +167,18 @@ func within(from, request string) (string, error) {
 	return target, nil
 }
 
+var errOutside = errors.New("it is outside the mission's folder: a mission may load files of its own folder only")
+
 // plainPathError drops Go's operation names and keeps the reason.
 func plainPathError(err error) error {
 	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		if errors.Is(err, fs.ErrNotExist) {
-			return errors.New("there is no such file in the mission's folder")
-		}
-		return pathError.Err
+	switch {
+	case !errors.As(err, &pathError):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is no such file in the mission's folder")
+	case strings.Contains(pathError.Err.Error(), "escapes"): // os.Root met a link to elsewhere; it exports no such error
+		return errOutside
 	}
-	return err
+	return pathError.Err
 }
