@@ -183,6 +183,45 @@ func TestLeavesThroughTheConsole(t *testing.T) {
 	}
 }
 
+// TestCrashWhileStarting crashes a machine before anybody saw it up: under
+// emulation it is started again, once.
+func TestCrashWhileStarting(t *testing.T) {
+	ctx := context5(t)
+	l := newLab(t, Config{Machines: []MachineConfig{{Name: "router7", Image: "router7"}}})
+	router := l.Machine("router7")
+	if err := l.Boot(ctx, router); err != nil {
+		t.Fatal(err)
+	}
+	if l.accel.Accel != qemu.TCG {
+		t.Skip("machines are started again under emulation only; KVM works here")
+	}
+	crash := func() {
+		t.Helper()
+		c, err := router.Console()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Expect(ctx, console.Text("press Enter")); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SendRaw(ctx, []byte("\r")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Expect(ctx, console.Prompt(console.ShellPrompt)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Send(ctx, "echo c >/proc/sysrq-trigger\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	crash()
+	crash() // so it has started again
+	_, err := router.WaitPrompt(ctx)
+	if !errors.As(err, new(*PanicError)) {
+		t.Errorf("after the second crash: %v", err)
+	}
+}
+
 func TestPowersOffInMidWait(t *testing.T) {
 	ctx, _, router := routerAlone(t)
 	c, _ := router.Console()

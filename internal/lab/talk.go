@@ -44,6 +44,7 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 		match, err := c.Expect(slice, console.Prompt(kinds...))
 		cancel()
 		if err == nil {
+			g.up.Store(true)
 			g.ready.Do(func() {
 				m.lab.options.Events.Emit(event.Machine{Name: m.Name(), State: "ready", Seconds: time.Since(g.process.Started()).Seconds()})
 			})

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"time"
@@ -24,11 +23,11 @@ func JSONLines(w io.Writer) (sink func(event.Record), failed func() error) {
 				Time  string `json:"time"`
 				Event string `json:"event"`
 			}{r.Time.Format(time.RFC3339Nano), r.Event.Kind()})
-			line := append(head[:len(head)-1], ',')
-			line = append(line, bytes.TrimPrefix(body, []byte("{"))...)
-			if string(body) == "{}" {
-				line = head
+			line := head[:len(head)-1]
+			if string(body) != "{}" {
+				line = append(line, ',')
 			}
+			line = append(line, body[1:]...)
 			_, err = w.Write(append(line, '\n'))
 		}
 		failure = err

@@ -27,8 +27,8 @@ type Terminal struct {
 	task  string // what the bar or the last note is about
 }
 
-// NewTerminal returns a report that writes results to out and progress to
-// progress. With quiet, only failures and the last line are written.
+// NewTerminal returns a report that writes results to out, in its style, and
+// progress to progress, which redraws a bar if it is live. With quiet, only failures and the last line are written.
 func NewTerminal(out, progress io.Writer, style Style, live, quiet bool) *Terminal {
 	paint := func(attributes ...color.Attribute) *color.Color {
 		c := color.New(attributes...)
@@ -83,7 +83,7 @@ func (t *Terminal) Record(r event.Record) {
 		}
 	case event.Machine:
 		if e.State == "ready" {
-			fmt.Fprintf(t.progress, "%s\n", t.faint.Sprintf("     %s is ready after %.1f s", e.Name, e.Seconds))
+			fmt.Fprintf(t.progress, "     %s is ready after %.1f s\n", e.Name, e.Seconds)
 		}
 	}
 }
