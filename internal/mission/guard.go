@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/metrics"
 	"time"
 
@@ -61,10 +62,13 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { t.Cancel(context.Cause(ctx).Error()) })
+	runtime.GC()
+	// The collector lets garbage grow to the size of what is in use.
+	most := 2*heapSize() + maxHeap
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		watchHeap(ctx, cancel)
+		watchHeap(ctx, cancel, most)
 	}()
 	return &guarded{Thread: t, cause: ctx, release: func() {
 		stop()
@@ -73,11 +77,8 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 	}}
 }
 
-// watchHeap cancels when the heap has grown by maxHeap.
-func watchHeap(ctx context.Context, cancel context.CancelCauseFunc) {
-	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(heap)
-	most := heap[0].Value.Uint64() + maxHeap
+// watchHeap cancels when the heap holds more than most bytes.
+func watchHeap(ctx context.Context, cancel context.CancelCauseFunc, most uint64) {
 	tick := time.NewTicker(heapCheck)
 	defer tick.Stop()
 	for {
@@ -85,11 +86,19 @@ func watchHeap(ctx context.Context, cancel context.CancelCauseFunc) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if metrics.Read(heap); heap[0].Value.Uint64() > most {
+			if heapSize() > most {
 				cancel(fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
 			}
 		}
 	}
+}
+
+// heapSize returns the bytes of all objects, those included that nothing uses any
+// more and that the garbage collector has not found yet.
+func heapSize() uint64 {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(heap)
+	return heap[0].Value.Uint64()
 }
 
 // reason replaces the interpreter's own «Starlark computation cancelled» by why

@@ -1,0 +1,205 @@
+package mission
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lab"
+)
+
+// folder makes a mission's folder of files; each name has its text after it.
+func folder(namesAndTexts ...string) fstest.MapFS {
+	files := fstest.MapFS{}
+	for i := 0; i < len(namesAndTexts); i += 2 {
+		files[namesAndTexts[i]] = &fstest.MapFile{Data: []byte(namesAndTexts[i+1])}
+	}
+	return files
+}
+
+// script is a mission with one step of these lines.
+func script(lines ...string) string {
+	return "mission(title = \"Lab\", api = 1, needs = [\"host\"])\n\ndef work():\n    \"\"\"Work\"\"\"\n    " +
+		strings.Join(lines, "\n    ") + "\n\nstep(work)\n"
+}
+
+// load loads lab.star of a folder.
+func load(t *testing.T, files fstest.MapFS) *Mission {
+	t.Helper()
+	m, err := Load(t.Context(), files, "lab.star", "lab.star", []string{"debian"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// openLab returns the lab of a mission without machines.
+func openLab(t *testing.T, m *Mission, events *event.Log) *lab.Lab {
+	t.Helper()
+	store, err := image.Open(image.StoreOptions{Lock: &image.Lock{}, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(l.Close(), store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// wantInterrupted checks what Run returns after the user stopped it in the step
+// «Work», and returns it.
+func wantInterrupted(t *testing.T, passed int, err error) *Error {
+	t.Helper()
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Kind != Interrupted || failed.Step != "Work" || !errors.Is(err, ErrInterrupted) || passed != 0 {
+		t.Fatalf("%d steps passed, error %#v; want an interrupted step", passed, err)
+	}
+	return failed
+}
+
+func TestInterruptWhileAStepWaits(t *testing.T) {
+	m := load(t, folder("lab.star", script(
+		`host = terminal("host")`,
+		`wait_prompt(host)`,
+		`say("waiting")`,
+		`wait_for(host, text = "never")`,
+		`say("not reached")`)))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	events := &event.Log{}
+	var seen []event.Event
+	events.Attach(func(r event.Record) {
+		seen = append(seen, r.Event)
+		if _, ok := r.Event.(event.Said); ok {
+			cancel(ErrInterrupted)
+		}
+	})
+	passed, err := m.Run(ctx, openLab(t, m, events), events)
+	wantInterrupted(t, passed, err)
+	ended, ok := seen[len(seen)-1].(event.StepEnded)
+	if !ok || ended.Passed || ended.Error == "" {
+		t.Errorf("the last event is %#v, want the end of a step that failed", seen[len(seen)-1])
+	}
+}
+
+func TestInterruptWhileAStepComputes(t *testing.T) {
+	m := load(t, folder("lab.star", script(`say("begin")`, `for i in range(1 << 30):`, `    pass`)))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	events := &event.Log{}
+	events.Attach(func(r event.Record) {
+		if _, ok := r.Event.(event.Said); ok {
+			cancel(ErrInterrupted)
+		}
+	})
+	passed, err := m.Run(ctx, openLab(t, m, events), events)
+	wantInterrupted(t, passed, err)
+}
+
+func TestInterruptBeforeLoading(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(ErrInterrupted)
+	_, err := Load(ctx, folder("lab.star", script("pass")), "lab.star", "lab.star", nil)
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Kind != Interrupted {
+		t.Errorf("got %#v, want an interrupted load", err)
+	}
+}
+
+func TestRunPlaysTheStepsInOrder(t *testing.T) {
+	m := load(t, folder("lab.star", `mission(title = "Lab", api = 1)
+
+def one():
+    """One
+
+    First,
+
+        a command
+    """
+    say("1")
+
+def two():
+    """Two"""
+    print("2", 3)
+
+step(two)
+step(one)
+`))
+	events := &event.Log{}
+	var seen []string
+	events.Attach(func(r event.Record) {
+		switch e := r.Event.(type) {
+		case event.StepStarted:
+			seen = append(seen, "started "+e.Title, e.Narration)
+		case event.Said:
+			seen = append(seen, "said "+e.Text)
+		case event.StepEnded:
+			seen = append(seen, "ended "+e.Title)
+		}
+	})
+	passed, err := m.Run(t.Context(), openLab(t, m, events), events)
+	want := []string{"started Two", "", "said 2 3", "ended Two", "started One", "First,\n\n    a command", "said 1", "ended One"}
+	if passed != 2 || err != nil || !slices.Equal(seen, want) {
+		t.Errorf("%d steps passed (%v), seen %q, want %q", passed, err, seen, want)
+	}
+}
+
+// What labrun itself holds, and garbage, is not the script's use of memory.
+func TestGarbageIsNoUseOfMemory(t *testing.T) {
+	held := make([]byte, maxHeap+maxHeap/4)
+	m := load(t, folder("lab.star", script(`for i in range(2000):`, `    row = "x" * 1000000`)))
+	if _, err := m.Run(t.Context(), openLab(t, m, nil), nil); err != nil {
+		t.Error(err)
+	}
+	runtime.KeepAlive(held)
+}
+
+// A file that two others load is executed once: what it declares, it declares once.
+func TestEachFileIsLoadedOnce(t *testing.T) {
+	m := load(t, folder(
+		"lab.star", "load(\"./a/one.star\", \"one\")\nload(\"./two.star\", \"two\")\n"+script("pass"),
+		"a/one.star", "load(\"../net.star\", \"lan\")\none = lan\n",
+		"two.star", "load(\"./net.star\", \"lan\")\ntwo = lan\n",
+		"net.star", "lan = network(\"lan\")\n"))
+	if got := m.Declared().Networks; !slices.Equal(got, []string{"lan"}) {
+		t.Errorf("networks are %v, want lan once", got)
+	}
+}
+
+func TestWithin(t *testing.T) {
+	const outside = "it is outside"
+	tests := []struct{ from, request, want string }{
+		{"lab.star", "./x.star", "x.star"},
+		{"lab.star", "./parts/x.star", "parts/x.star"},
+		{"parts/a.star", "./x.star", "parts/x.star"},
+		{"parts/a.star", "../x.star", "x.star"},
+		{"parts/a.star", "../../x.star", outside},
+		{"lab.star", "../x.star", outside},
+		{"lab.star", "./a/../../x.star", outside},
+		{"lab.star", "/etc/passwd", outside},
+		{"lab.star", "/x.star", outside},
+		{"lab.star", "x.star", `write it relative to this file: load("./x.star", …)`},
+		{"lab.star", "parts//x.star", `write it relative to this file: load("./parts/x.star", …)`},
+		{"lab.star", "", "write it relative to this file"},
+		{"lab.star", "./x.txt", "it is no script"},
+		{"lab.star", "./", "it is no script"},
+	}
+	for _, test := range tests {
+		got, err := within(test.from, test.request)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != test.want && (err == nil || !strings.HasPrefix(got, test.want)) {
+			t.Errorf("load(%q) in %s: %s, want %s", test.request, test.from, got, test.want)
+		}
+	}
+}
