@@ -3,8 +3,12 @@ package mission
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -69,23 +73,42 @@ func wantInterrupted(t *testing.T, passed int, err error) *Error {
 }
 
 func TestInterruptWhileAStepWaits(t *testing.T) {
+	// When the script comes to its wait, the test tells the shell through one
+	// pipe, and that answers through another.
+	gate, answer := filepath.Join(t.TempDir(), "gate"), filepath.Join(t.TempDir(), "answer")
+	if err := errors.Join(syscall.Mkfifo(gate, 0o600), syscall.Mkfifo(answer, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	m := load(t, folder("lab.star", script(
 		`host = terminal("host")`,
 		`wait_prompt(host)`,
+		`send(host, "read x <`+gate+`; echo >`+answer+`")`,
 		`say("waiting")`,
 		`wait_for(host, text = "never")`,
 		`say("not reached")`)))
 	ctx, cancel := context.WithCancelCause(t.Context())
+	told := make(chan error, 1)
 	events := &event.Log{}
 	var seen []event.Event
 	events.Attach(func(r event.Record) {
 		seen = append(seen, r.Event)
 		if _, ok := r.Event.(event.Said); ok {
-			cancel(ErrInterrupted)
+			go func() {
+				err := os.WriteFile(gate, []byte("now\n"), 0)
+				_, closed := os.ReadFile(answer)
+				cancel(ErrInterrupted)
+				told <- errors.Join(err, closed)
+			}()
 		}
 	})
 	passed, err := m.Run(ctx, openLab(t, m, events), events)
-	wantInterrupted(t, passed, err)
+	failed := wantInterrupted(t, passed, err)
+	if err := <-told; err != nil {
+		t.Error(err)
+	}
+	if !strings.HasPrefix(failed.Position, "lab.star:9:") {
+		t.Errorf("interrupted at %s, want the wait in line 9", failed.Position)
+	}
 	ended, ok := seen[len(seen)-1].(event.StepEnded)
 	if !ok || ended.Passed || ended.Error == "" {
 		t.Errorf("the last event is %#v, want the end of a step that failed", seen[len(seen)-1])
