@@ -106,7 +106,7 @@ func declareNetwork(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	c.declared.Networks = append(c.declared.Networks, name)
-	return &network{label: name, position: c.thread.CallFrame(1).Pos}, nil
+	return &network{label: name}, nil
 }
 
 func declareUplink(c *call) (starlark.Value, error) {
@@ -154,7 +154,7 @@ func declareMachine(c *call) (starlark.Value, error) {
 		}
 	}
 	c.declared.Machines = append(c.declared.Machines, config)
-	return &machine{config: config, position: c.thread.CallFrame(1).Pos}, nil
+	return &machine{config: config}, nil
 }
 
 func declareStep(c *call) (starlark.Value, error) {

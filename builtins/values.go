@@ -6,7 +6,6 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
-	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/lab"
@@ -22,14 +21,12 @@ type talker interface {
 
 // machine is a declared machine.
 type machine struct {
-	config   lab.MachineConfig
-	position syntax.Position
+	config lab.MachineConfig
 }
 
 // network is a declared network.
 type network struct {
-	label    string
-	position syntax.Position
+	label string
 }
 
 // uplink is a network card's way out of the lab.

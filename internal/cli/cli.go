@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/mission"
 )
@@ -136,6 +137,13 @@ func (p *program) store(lock *image.Lock, progress func(image.Progress)) (*image
 		return nil, &environmentError{err}
 	}
 	return store, nil
+}
+
+// progressTo reports a cache's progress as events.
+func progressTo(events *event.Log) func(image.Progress) {
+	return func(g image.Progress) {
+		events.Emit(event.Progress{Subject: g.Image, Phase: g.Phase, Note: g.Note, Done: g.Done, Total: g.Total})
+	}
 }
 
 // usageError is a wrong call of labrun.

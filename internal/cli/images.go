@@ -25,9 +25,7 @@ func (p *program) withStore(run func(c *cobra.Command, store *image.Store, args 
 		events := &event.Log{}
 		style := report.StyleOf(p.Err, p.Getenv)
 		events.Attach(report.NewTerminal(p.Out, p.Err, style, style.Live, false).Record)
-		store, err := p.store(lock, func(g image.Progress) {
-			events.Emit(event.Progress{Subject: g.Image, Phase: g.Phase, Note: g.Note, Done: g.Done, Total: g.Total})
-		})
+		store, err := p.store(lock, progressTo(events))
 		if err != nil {
 			return err
 		}

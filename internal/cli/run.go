@@ -112,9 +112,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		live := report.StyleOf(p.Err, p.Getenv).Live
 		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), live, f.quiet).Record)
 	}
-	store, err := p.store(lock, func(g image.Progress) {
-		events.Emit(event.Progress{Subject: g.Image, Phase: g.Phase, Note: g.Note, Done: g.Done, Total: g.Total})
-	})
+	store, err := p.store(lock, progressTo(events))
 	if err != nil {
 		return err
 	}

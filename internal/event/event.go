@@ -28,14 +28,13 @@ type Notice struct {
 }
 
 // Progress reports on long work of known or unknown length. Total is 0 when the
-// length is unknown. A last record has Finished set.
+// length is unknown.
 type Progress struct {
-	Subject  string `json:"subject"` // the image or machine worked on
-	Phase    string `json:"phase"`   // «download», «build», «boot» …
-	Note     string `json:"note,omitempty"`
-	Done     int64  `json:"done"`
-	Total    int64  `json:"total"`
-	Finished bool   `json:"finished,omitempty"`
+	Subject string `json:"subject"` // the image or machine worked on
+	Phase   string `json:"phase"`   // «download», «build», «boot» …
+	Note    string `json:"note,omitempty"`
+	Done    int64  `json:"done"`
+	Total   int64  `json:"total"`
 }
 
 // StepStarted and StepEnded bracket one step. Index counts from 1.

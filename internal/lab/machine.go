@@ -295,14 +295,6 @@ func (m *Machine) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Reboot shuts the machine down and boots it again with the same disk.
-func (m *Machine) Reboot(ctx context.Context) error {
-	if err := m.Shutdown(ctx); err != nil {
-		return err
-	}
-	return m.lab.Boot(ctx, m)
-}
-
 // Usage returns what the machine has cost the host since its boot.
 func (m *Machine) Usage() (qemu.Usage, error) {
 	g, err := m.current()
