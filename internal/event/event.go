@@ -19,6 +19,7 @@ type RunStarted struct {
 	Title   string `json:"title"`
 	Steps   int    `json:"steps"`
 	Minutes int    `json:"minutes,omitempty"` // what the author expects of a student
+	Guided  bool   `json:"guided,omitempty"`  // a student is led through it
 }
 
 // Notice is something the reader should know and need not act on: a stand-in
@@ -37,12 +38,15 @@ type Progress struct {
 	Total   int64  `json:"total"`
 }
 
-// StepStarted and StepEnded bracket one step. Index counts from 1.
+// StepStarted and StepEnded bracket one step. Index counts from 1. A step that is
+// replayed is one that the student has behind them: labrun plays it to bring the
+// machines to where they were.
 type StepStarted struct {
 	Index     int    `json:"index"`
 	Total     int    `json:"total"`
 	Title     string `json:"title"`
 	Narration string `json:"narration,omitempty"`
+	Replayed  bool   `json:"replayed,omitempty"`
 }
 
 // StepEnded closes a step; Error is empty if it passed.
@@ -51,6 +55,7 @@ type StepEnded struct {
 	Total   int     `json:"total"`
 	Title   string  `json:"title"`
 	Passed  bool    `json:"passed"`
+	Skipped bool    `json:"skipped,omitempty"` // labrun did it for the student
 	Error   string  `json:"error,omitempty"`
 	Seconds float64 `json:"seconds"`
 }
@@ -82,6 +87,37 @@ type Asked struct {
 	Answer   string   `json:"answer,omitempty"`
 }
 
+// Answered is a student's answer. Verdict is «right», «wrong», or «open» for a
+// question that has no one answer.
+type Answered struct {
+	Question string `json:"question"`
+	Answer   string `json:"answer"`
+	Verdict  string `json:"verdict"`
+}
+
+// Instructed records what a student was asked to do: the builtin, the console it
+// is about (empty: none), and the text to type, if there is one.
+type Instructed struct {
+	Console string `json:"console,omitempty"`
+	Verb    string `json:"verb"`
+	Text    string `json:"text,omitempty"`
+}
+
+// Hinted records a hint that a student asked for: number Level of Of, counted
+// from 1; the last one is the whole answer.
+type Hinted struct {
+	Level int    `json:"level"`
+	Of    int    `json:"of"`
+	Text  string `json:"text"`
+}
+
+// Helped records that labrun did something at a student's word: «do», «skip»,
+// «redo», «restart».
+type Helped struct {
+	Word string `json:"word"`
+	With string `json:"with,omitempty"` // the instruction or machine it was about
+}
+
 // Machine reports a change in a machine's life: «booting», «ready», «stopped»,
 // «failed». Seconds counts from its boot.
 type Machine struct {
@@ -111,6 +147,10 @@ func (Acted) Kind() string       { return "acted" }
 func (Checked) Kind() string     { return "checked" }
 func (Said) Kind() string        { return "said" }
 func (Asked) Kind() string       { return "asked" }
+func (Answered) Kind() string    { return "answered" }
+func (Instructed) Kind() string  { return "instructed" }
+func (Hinted) Kind() string      { return "hinted" }
+func (Helped) Kind() string      { return "helped" }
 func (Machine) Kind() string     { return "machine" }
 func (RunEnded) Kind() string    { return "run_ended" }
 
