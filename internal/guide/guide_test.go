@@ -59,7 +59,7 @@ func (d *desk) Restart(_ context.Context, machine string) error {
 }
 
 // Open takes keys until a Ctrl-].
-func (d *desk) Open(_ context.Context, machine string, keys io.Reader, done <-chan struct{}) error {
+func (d *desk) Open(_ context.Context, machine string, keys io.Reader, done <-chan struct{}, note string) error {
 	if d.broken != nil {
 		return d.broken
 	}
