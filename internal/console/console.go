@@ -74,6 +74,7 @@ type Console struct {
 	changed  time.Time // when the quiet text last changed
 	waiters  []*waiter
 	watchers []*watcher // replaced, never changed in place
+	entry    entry      // lines and keys that were typed
 	err      error      // why the console is dead
 }
 
@@ -81,10 +82,11 @@ type watcher struct{ see func([]byte) }
 
 // typed is something to be typed, and where to say that it was.
 type typed struct {
-	ctx  context.Context
-	text string
-	raw  bool
-	done chan error
+	ctx    context.Context
+	text   string
+	raw    bool
+	person bool // it comes from Relay
+	done   chan error
 }
 
 // New starts draining a stream. Closing the stream must end a Read and a Write
@@ -105,6 +107,7 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 		transcript: o.Transcript,
 		typing:     make(chan typed),
 		failing:    make(chan struct{}),
+		entry:      entry{news: make(chan struct{})},
 		texts:      newTexts(o.History, noise),
 	}
 	c.tasks.Go(c.drain)
@@ -271,11 +274,17 @@ func (c *Console) write(t typed) error {
 func (c *Console) expectEcho(t typed) (secret bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if t.person {
+		return c.relayed(t.text)
+	}
 	line, _ := c.texts.lastLine()
-	secret = c.prompts.kind(line) == PasswordPrompt
+	at := c.prompts.kind(line)
+	secret = at == PasswordPrompt
 	quiet := c.texts.quiet.end()
 	if !t.raw {
 		c.output = quiet
+		first, _, _ := strings.Cut(t.text, "\n")
+		c.enteredLine(first, at)
 		if e, ok := newEcho(t.text, quiet); ok && !secret {
 			c.echoes = append(c.echoes, e)
 		}
@@ -285,6 +294,7 @@ func (c *Console) expectEcho(t typed) (secret bool) {
 	}
 	c.typed = quiet
 	c.cursor = c.texts.full.end()
+	c.entry.begun = false
 	c.restart()
 	return secret
 }

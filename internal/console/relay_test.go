@@ -1,0 +1,133 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// relay types what a person types and checks that it arrives as it is.
+func (g *guest) relay(keys string) {
+	g.t.Helper()
+	sent := make(chan error, 1)
+	go func() { sent <- g.c.Relay(g.ctx(), []byte(keys)) }()
+	if got := g.read(len(keys)); got != keys {
+		g.t.Fatalf("typed %q, guest read %q", keys, got)
+	}
+	if err := <-sent; err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func TestRelay(t *testing.T) {
+	// Each pair is what is typed and what the guest prints at that.
+	for _, tt := range []struct {
+		name, before string
+		steps        [][2]string
+		line, output string
+	}{
+		{"key by key", "# ", [][2]string{{"i", "i"}, {"p", "p"}, {" ", " "}, {"a", "a"}, {"\r", "\r\nlan0\r\n# "}}, "ip a", "lan0\n"},
+		{"pasted", "# ", [][2]string{{"ip a\r", "ip a\r\nlan0\r\n# "}}, "ip a", "lan0\n"},
+		{"taken back", "# ", [][2]string{{"ls", "ls"}, {"\x7f", "\b \b"}, {"\x7f", "\b \b"}, {"id\r", "id\r\nroot\r\n# "}}, "id", "root\n"},
+		{"all of it taken back", "# ", [][2]string{{"ls", "ls"}, {"\x15", "\b\b\x1b[J"}, {"id\r", "id\r\nroot\r\n# "}}, "id", "root\n"},
+		{"completed", "# ", [][2]string{{"unam", "unam"}, {"\t", "e "}, {"-r", "-r"}, {"\r", "\r\n6.1\r\n# "}}, "uname -r", "6.1\n"},
+		{"from the history", "# ", [][2]string{{"\x1b[A", "uname -r"}, {"\r", "\r\n6.1\r\n# "}}, "uname -r", "6.1\n"},
+		{"redrawn", "# ", [][2]string{{"\x1b[A", "\r# uname -r\x1b[J"}, {"\r", "\r\n6.1\r\n# "}}, "uname -r", "6.1\n"},
+		{"kernel in between", "# ", [][2]string{{"i", "i"}, {"d", "[    1.000000] usb: new\r\nd"}, {"\r", "\r\nroot\r\n# "}}, "id", "root\n"},
+		{"nothing", "# ", [][2]string{{"\r", "\r\n# "}}, "", "\n"},
+		{"interrupted", "# ", [][2]string{{"sleep 9\r", "sleep 9\r\n"}, {"\x03", "^C\r\n# "}}, "^C", "^C\n"},
+		{"a password", "password: ", [][2]string{{"r", ""}, {"oot\r", "\r\nroot@os25:~# "}}, "root", "\n"},
+		{"wide characters", "# ", [][2]string{{"echo 目錄", "echo 目錄"}, {"\r", "\r\n目錄\r\n# "}}, "echo 目錄", "目錄\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGuest(t, machine)
+			g.print(tt.before)
+			for _, step := range tt.steps {
+				g.relay(step[0])
+				if step[1] != "" {
+					g.print(step[1])
+				}
+			}
+			if err := g.c.Finished(g.ctx()); err != nil {
+				t.Fatal(err)
+			}
+			if got := g.c.Output(); got != tt.output {
+				t.Errorf("output %q, want %q", got, tt.output)
+			}
+			if line := g.c.LastLine(); line.Text != tt.line || line.Number == 0 {
+				t.Errorf("the last line is %+v, want %q", line, tt.line)
+			}
+		})
+	}
+}
+
+// What a person types but has not entered takes nothing away from a wait.
+func TestRelayKeepsTheCursor(t *testing.T) {
+	g := newGuest(t, machine)
+	g.print("# ")
+	g.relay("ssh debian\r")
+	g.print("ssh debian\r\ncontinue connecting?")
+	g.relay("y")
+	g.print("y")
+	g.expect(Text("continue connecting"))
+}
+
+func TestAwaitLine(t *testing.T) {
+	g := newGuest(t, machine)
+	g.print("# ")
+	lines := make(chan Line)
+	go func() {
+		line, err := g.c.AwaitLine(g.ctx(), 1)
+		if err != nil {
+			t.Error(err)
+		}
+		lines <- line
+	}()
+	mark := g.c.KeyMark()
+	g.relay("one\r")
+	g.print("one\r\n# ")
+	g.send("two\n") // what labrun types counts as well
+	if line := <-lines; line.Number != 2 || line.Text != "two" || line.Prompt != ShellPrompt {
+		t.Errorf("got %+v", line)
+	}
+	if err := g.c.AwaitKey(g.ctx(), []byte("e\r"), mark); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := g.c.AwaitKey(ctx, []byte("e\r"), g.c.KeyMark()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a key before the mark counts: %v", err)
+	}
+	dead := errors.New("powered off")
+	g.c.Fail(dead)
+	if _, err := g.c.AwaitLine(g.ctx(), 2); !errors.Is(err, dead) {
+		t.Errorf("on a dead console: %v", err)
+	}
+}
+
+func TestPasswordsAreNotRecorded(t *testing.T) {
+	dir := t.TempDir()
+	transcript, err := NewTranscript(dir, "debian", 80, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := machine
+	o.Transcript = transcript
+	g := newGuest(t, o)
+	g.print("password: ")
+	g.relay("s3")
+	g.relay("cret\r")
+	g.print("\r\n# ")
+	g.c.Close()
+	if err := transcript.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cast, err := os.ReadFile(filepath.Join(dir, "debian.cast"))
+	if err != nil || strings.Contains(string(cast), "s3") || strings.Contains(string(cast), "cret") {
+		t.Errorf("the password is in the cast, or %v:\n%s", err, cast)
+	}
+}
