@@ -27,6 +27,7 @@ import (
 type runFlags struct {
 	json, quiet bool
 	records     string
+	junit       string
 	allow       []string
 
 	guide, restart, tmux bool
@@ -48,7 +49,8 @@ func (p *program) newRun() *cobra.Command {
 	}
 	c.Flags().BoolVar(&f.json, "json", false, "write the run as JSON lines instead of text")
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "write only failures and the last line")
-	c.Flags().StringVar(&f.records, "records", "", "keep console transcripts and packet captures in this `folder`")
+	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
+	c.Flags().StringVar(&f.junit, "junit", "", "write the run as JUnit XML to this `file`")
 	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the mission open a shell on this computer")
 	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
@@ -140,28 +142,32 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 
 // record keeps what happens in a run, from its first event to its last. play
 // returns how many steps have passed.
-func (p *program) record(ctx context.Context, m *mission.Mission, events *event.Log, f runFlags, play func(records string) (int, error)) (err error) {
-	records := f.records
-	if records == "" {
-		if records, err = newRecords(p.Getenv, m.File); err != nil {
-			return &environmentError{err}
-		}
+func (p *program) record(ctx context.Context, m *mission.Mission, events *event.Log, f runFlags, play func(records string) (int, error)) error {
+	kept, err := p.openRecords(f, m.File, events)
+	if err != nil {
+		return err
 	}
 	declared, started := m.Declared(), time.Now()
-	events.Emit(event.RunStarted{Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: f.guide})
-	passed, err := play(records)
-	// Only an empty folder can be removed: nothing booted.
-	if err := os.Remove(records); err == nil || errors.Is(err, fs.ErrNotExist) {
-		records = ""
-	}
+	events.Emit(event.RunStarted{
+		Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: f.guide, Titles: titles(declared.Steps),
+	})
+	passed, err := play(kept.dir)
 	ended := event.RunEnded{
-		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: time.Since(started).Seconds(), Records: records,
+		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: time.Since(started).Seconds(), Records: kept.folder(),
 	}
 	if err != nil {
 		ended.ExitCode = p.explain(ctx, err)
 		ended.Failed = err.Error()
 	}
 	events.Emit(ended)
+	if closing := kept.close(); closing != nil && err == nil {
+		return closing
+	} else if closing != nil {
+		fmt.Fprintf(p.Err, "labrun: %v\n", closing)
+	}
+	if folder := kept.folder(); folder != "" && !f.json && (!f.quiet || err != nil) {
+		fmt.Fprintf(p.Err, "report: %s, with the run's other records beside it\n", filepath.Join(folder, report.PageFile))
+	}
 	if err != nil {
 		return errReported(ended.ExitCode)
 	}
@@ -205,26 +211,4 @@ func (p *program) askHost(f runFlags) error {
 		return nil
 	}
 	return &usageError{"the mission was not allowed to open a shell on this computer"}
-}
-
-// keptRecords is how many runs' records are kept in the default place.
-const keptRecords = 10
-
-// newRecords makes a folder for a run's records and removes the oldest ones.
-func newRecords(getenv func(string) string, file string) (string, error) {
-	state, err := stateFolder(getenv)
-	if err != nil {
-		return "", fmt.Errorf("records: %w, or say --records FOLDER", err)
-	}
-	root := filepath.Join(state, "runs")
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return "", fmt.Errorf("records: %w: say --records FOLDER", err)
-	}
-	old, _ := filepath.Glob(filepath.Join(root, "2*")) // names begin with the year
-	slices.Sort(old)
-	for _, dir := range old[:max(0, len(old)-keptRecords+1)] {
-		os.RemoveAll(dir)
-	}
-	name := strings.TrimSuffix(filepath.Base(file), ".star")
-	return os.MkdirTemp(root, time.Now().Format("2006-01-02T15-04-05")+"-"+name+"-")
 }

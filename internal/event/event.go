@@ -20,6 +20,8 @@ type RunStarted struct {
 	Steps   int    `json:"steps"`
 	Minutes int    `json:"minutes,omitempty"` // what the author expects of a student
 	Guided  bool   `json:"guided,omitempty"`  // a student is led through it
+	// Titles are those of all steps: a report also names what was not reached.
+	Titles []string `json:"titles,omitempty"`
 }
 
 // Notice is something the reader should know and need not act on: a stand-in
