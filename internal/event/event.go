@@ -1,7 +1,6 @@
 // Package event owns the typed records of a run: what happened, to which
 // machine, in which step. Whoever does something emits an event; package
-// report turns events into terminal text or JSON lines. Nothing here formats
-// or prints.
+// report turns events into text and pages. Nothing here formats or prints.
 package event
 
 import (

@@ -29,6 +29,7 @@ const (
 	excerptLines = 40
 	excerptWidth = 400 // characters of a line
 	excerptBytes = 64 << 10
+	recentEvents = 8 // in which a prompt is found
 )
 
 // addExcerpts reads what the consoles printed from the recordings in a run's
@@ -73,6 +74,7 @@ func (o *outline) readCast(r io.Reader, b *boot) error {
 		start = b.At
 	}
 	tails := make([]tail, len(o.Steps))
+	var recent [][]byte
 	for err == nil {
 		line, err = in.ReadBytes('\n')
 		offset, rest, ok := bytes.Cut(bytes.TrimPrefix(line, []byte("[")), []byte(","))
@@ -83,10 +85,14 @@ func (o *outline) readCast(r io.Reader, b *boot) error {
 		at := start.Add(time.Duration(seconds * float64(time.Second)))
 		for i, s := range o.Steps {
 			if s.during(at) {
+				if tails[i].events == nil {
+					tails[i].before = recent
+				}
 				tails[i].add(rest)
 				break
 			}
 		}
+		recent = append(recent[max(0, len(recent)-recentEvents+1):len(recent):len(recent)], rest)
 	}
 	for i, t := range tails {
 		if e := t.excerpt(); e.Text != "" {
@@ -112,6 +118,7 @@ func (s *step) during(at time.Time) bool {
 
 // tail keeps the end of a recording's events, without the time: «"o", "text"]».
 type tail struct {
+	before [][]byte // those just before: a prompt that waited is part of the first line
 	events [][]byte
 	size   int
 	cut    bool
@@ -127,19 +134,27 @@ func (t *tail) add(event []byte) {
 	}
 }
 
-func (t *tail) excerpt() excerpt {
-	var output []byte
-	for _, event := range t.events {
+// printed is what events of a recording printed.
+func printed(events [][]byte) (output []byte) {
+	for _, event := range events {
 		var fields [2]string
 		if json.Unmarshal(append([]byte("["), event...), &fields) == nil && fields[0] == "o" {
 			output = append(output, fields[1]...)
 		}
 	}
-	text := strings.Trim(console.Plain(output), "\n")
+	return output
+}
+
+func (t *tail) excerpt() excerpt {
+	text := console.Plain(printed(t.events))
 	if strings.TrimSpace(text) == "" {
 		return excerpt{}
 	}
-	lines := strings.Split(text, "\n")
+	if !t.cut {
+		before := console.Plain(printed(t.before))
+		text = before[strings.LastIndexByte(before, '\n')+1:] + text
+	}
+	lines := strings.Split(strings.Trim(text, "\n"), "\n")
 	cut := t.cut || len(lines) > excerptLines
 	lines = lines[max(0, len(lines)-excerptLines):]
 	for i, line := range lines {

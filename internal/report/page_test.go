@@ -140,7 +140,8 @@ func student() []event.Record {
 func TestPage(t *testing.T) {
 	dir := t.TempDir()
 	cast(t, dir, "router7", map[float64]string{
-		1.5: "too early\r\n", 3.5: "in the first\r\n", 6.5: "\x1b[31min the \x1b[0msecond: " + nasty + "\r\n", 10.5: strings.Repeat("much\r\n", 60) + "last\b\b",
+		1.5: "too early\r\n", 3.5: "in the first\r\nrouter7", 4: "# ", 6.5: "\x1b[31mls\x1b[0m\r\n" + nasty + "\r\n", 10.5: strings.Repeat("much\r\n", 36) + "last\b\b",
+		21.5: strings.Repeat("flood\r\n", 99999),
 		12.5: "\x1b[2J\r\n \r\n",
 	})
 	cast(t, dir, "router7-2", map[float64]string{27.5: "again"})
@@ -182,12 +183,12 @@ func TestPage(t *testing.T) {
 		steps[attribute(article, "id")] = words(article)
 	}
 	for id, parts := range map[string][]string{
-		"step-1": {"replayed , 2.0 s (09:30:03 to 09:30:05)", "router7’s console printed (1 line) in the first"},
+		"step-1": {"replayed , 2.0 s (09:30:03 to 09:30:05)", "router7’s console printed (2 lines) in the first router7#"},
 		"step-2": {"passed , 5.0 s", "Checks that failed assert_contains : lan0 " + nasty + " (2 times) Type ip a .", "Hints used Look at eth0 " + nasty + " Type it.",
-			"its last 40 lines", "much la"},
+			"(39 lines) router7# ls " + nasty + " much", "much la"},
 		"step-3": {"said " + nasty, "為什麼？ " + nasty + " one " + nasty + " two Answer: one " + nasty + " ( wrong ) Answer: two ( right )",
 			"What do you think? Answer: It turns. And", "And then? not answered"},
-		"step-4": {"done by labrun , 3 min 20 s", "Help from labrun labrun did it: send " + nasty + " the step was skipped"},
+		"step-4": {"done by labrun , 3 min 20 s", "Help from labrun labrun did it: send " + nasty + " the step was skipped", "(its last 40 lines) flood"},
 		"step-5": {"failed , 2.0 s", "week1.star:7:9: fail: no " + nasty, "Ask <the> teacher.", "router7, boot 2’s console printed (1 line) again"},
 	} {
 		for _, part := range parts {
