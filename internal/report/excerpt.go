@@ -29,7 +29,6 @@ const (
 	excerptLines = 40
 	excerptWidth = 400 // characters of a line
 	excerptBytes = 64 << 10
-	recentEvents = 8 // in which a prompt is found
 )
 
 // addExcerpts reads what the consoles printed from the recordings in a run's
@@ -74,25 +73,30 @@ func (o *outline) readCast(r io.Reader, b *boot) error {
 		start = b.At
 	}
 	tails := make([]tail, len(o.Steps))
-	var recent [][]byte
+	var unfinished [][]byte // the events of the last line
 	for err == nil {
 		line, err = in.ReadBytes('\n')
 		offset, rest, ok := bytes.Cut(bytes.TrimPrefix(line, []byte("[")), []byte(","))
 		seconds, wrong := strconv.ParseFloat(string(offset), 64)
-		if !ok || wrong != nil {
+		if !ok || wrong != nil || !bytes.HasPrefix(rest, []byte(` "o",`)) { // the others were typed
 			continue
 		}
 		at := start.Add(time.Duration(seconds * float64(time.Second)))
 		for i, s := range o.Steps {
 			if s.during(at) {
 				if tails[i].events == nil {
-					tails[i].before = recent
+					tails[i].before = unfinished
 				}
 				tails[i].add(rest)
 				break
 			}
 		}
-		recent = append(recent[max(0, len(recent)-recentEvents+1):len(recent):len(recent)], rest)
+		if bytes.Contains(rest, []byte(`\n`)) {
+			unfinished = nil
+		}
+		if len(unfinished) < excerptWidth {
+			unfinished = append(unfinished, rest)
+		}
 	}
 	for i, t := range tails {
 		if e := t.excerpt(); e.Text != "" {
@@ -118,7 +122,7 @@ func (s *step) during(at time.Time) bool {
 
 // tail keeps the end of a recording's events, without the time: «"o", "text"]».
 type tail struct {
-	before [][]byte // those just before: a prompt that waited is part of the first line
+	before [][]byte // those of the line before: a prompt that waited is part of the first line
 	events [][]byte
 	size   int
 	cut    bool
@@ -138,7 +142,7 @@ func (t *tail) add(event []byte) {
 func printed(events [][]byte) (output []byte) {
 	for _, event := range events {
 		var fields [2]string
-		if json.Unmarshal(append([]byte("["), event...), &fields) == nil && fields[0] == "o" {
+		if json.Unmarshal(append([]byte("["), event...), &fields) == nil {
 			output = append(output, fields[1]...)
 		}
 	}
