@@ -19,6 +19,8 @@ type call struct {
 	thread *starlark.Thread
 	entry  *Entry
 	args   map[string]starlark.Value // absent: not given
+
+	probing bool // it belongs to a task's check, which looks at what there is now
 }
 
 // bind matches positional and keyword arguments with the entry's parameters and
@@ -130,6 +132,12 @@ func (k Kind) misfit(v starlark.Value) string {
 			return "want a function, got None: give the function's name without parentheses, which would call it"
 		}
 		_, fits = v.(*starlark.Function)
+	case Solution:
+		switch v.(type) {
+		case starlark.String, *starlark.Function:
+		default:
+			fits = false
+		}
 	case Duration:
 		if _, err := parseDuration(v); err != nil {
 			return err.Error()

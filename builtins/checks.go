@@ -61,15 +61,28 @@ type seen struct {
 // observe waits until enough of the subject is there: its command has finished,
 // or satisfied says so. A time-out is no error here: the check then judges what
 // there is.
-func (c *call) observe(satisfied func(text string) bool) (seen, error) {
+//
+// A student's command need not be the right one at once: final says that the check
+// takes a value from the output, and reason what the student is told.
+func (c *call) observe(final bool, satisfied func(text string) bool, reason func(t talker, text string) string) (seen, error) {
 	v, _ := c.value("subject")
 	if text, ok := v.(starlark.String); ok {
 		return seen{what: "the text", text: string(text)}, nil
 	}
 	t := v.(talker)
+	if c.student() && !c.probing {
+		text, err := c.observeStudent(t, final, satisfied, func(text string) string { return reason(t, text) })
+		return seen{what: t.name() + "'s output", text: text}, err
+	}
 	terminal, err := t.console(c.Session)
 	if err != nil {
 		return seen{}, err
+	}
+	if c.led != nil {
+		delete(c.led.pending, terminal)
+	}
+	if c.probing {
+		return seen{what: t.name() + "'s output", text: terminal.Output(), console: terminal}, nil
 	}
 	ctx, cancel := c.within()
 	defer cancel()
@@ -112,7 +125,9 @@ func assertContains(c *call) (starlark.Value, error) {
 		}
 		return missing
 	}
-	s, err := c.observe(func(text string) bool { return len(missing(text)) == 0 })
+	s, err := c.observe(false, func(text string) bool { return len(missing(text)) == 0 }, func(t talker, text string) string {
+		return c.say("lacks", t.name(), strings.Join(missing(text), ", "))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +137,7 @@ func assertContains(c *call) (starlark.Value, error) {
 
 func assertMatch(c *call) (starlark.Value, error) {
 	pattern := c.pattern("pattern")
-	s, err := c.observe(pattern.MatchString)
+	s, err := c.observe(true, pattern.MatchString, func(t talker, _ string) string { return c.say("no match", t.name()) })
 	if err != nil {
 		return nil, err
 	}

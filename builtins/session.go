@@ -41,6 +41,7 @@ type Session struct {
 
 	lab    *lab.Lab
 	events *event.Log
+	led    *led // nil: labrun does everything itself
 
 	mu     sync.Mutex
 	acting bool
@@ -99,12 +100,28 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	value, err := e.call(&call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound})
+	c := &call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound, probing: thread.Local(probingKey) != nil}
+	if c.probing && (e.lead != nil || e.Name == "shutdown" || e.Name == "reboot") {
+		return nil, fmt.Errorf("%s: %w", e.Name, errCheckTypes)
+	}
+	answer, leading := e.call, s.led != nil && e.Phase == Acting && !c.probing
+	if leading {
+		if value, ok := s.led.replay(e); ok {
+			return value, nil
+		}
+		if e.lead != nil {
+			answer = e.lead
+		}
+	}
+	value, err := answer(c)
 	if err != nil {
 		return nil, named(e.Name, err)
 	}
 	if value == nil {
 		value = starlark.None
+	}
+	if leading {
+		s.led.keep(e, value)
 	}
 	return value, nil
 }
@@ -141,11 +158,31 @@ func (c *call) check(passed bool, what, message, tail string) error {
 	if c.entry.param("hint") != nil {
 		advice = c.text("hint")
 	}
-	c.events.Emit(event.Checked{Builtin: c.entry.Name, What: what, Passed: passed, Hint: advice})
+	if c.newOutcome(passed) {
+		c.events.Emit(event.Checked{Builtin: c.entry.Name, What: what, Passed: passed, Hint: advice})
+	}
 	if passed {
+		if c.led != nil {
+			clear(c.led.pending) // whatever the check is about, what was typed has led to it
+		}
 		return nil
 	}
 	return &CheckError{Builtin: c.entry.Name, Message: message, Hint: advice, Tail: tail}
+}
+
+// newOutcome reports whether a check's outcome is news: while a student works, the
+// same check is made again and again.
+func (c *call) newOutcome(passed bool) bool {
+	if c.probing {
+		return false
+	}
+	if c.led == nil {
+		return true
+	}
+	index := c.led.calls
+	before, known := c.led.checked[index]
+	c.led.checked[index] = passed
+	return !known || before != passed
 }
 
 func (c *call) acted(machine, text string) {

@@ -21,6 +21,7 @@ const (
 	Network   Kind = "network"
 	Cards     Kind = "list of networks and uplinks"
 	Function  Kind = "function"
+	Solution  Kind = "string or function"
 	Subject   Kind = "machine, terminal or string"
 	Anything  Kind = "any value"
 	Condition Kind = "bool or any value"
@@ -58,6 +59,7 @@ type Entry struct {
 	Example string // lines of a script
 
 	call func(*call) (starlark.Value, error)
+	lead func(*call) (starlark.Value, error) // in guided mode: has the student do it; nil: labrun does
 }
 
 // Signature renders the entry as a script would define it.
@@ -87,7 +89,7 @@ func (e Entry) Signature() string {
 // Table returns every builtin, in the order of the documentation.
 func Table() []Entry {
 	var all []Entry
-	for _, group := range [][]Entry{declarations(), power(), typing(), checks(), channel(), networks(), dialogue(), host()} {
+	for _, group := range [][]Entry{declarations(), power(), typing(), checks(), tasks(), channel(), networks(), dialogue(), host()} {
 		all = append(all, group...)
 	}
 	return all

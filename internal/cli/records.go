@@ -140,15 +140,11 @@ func newRecords(getenv func(string) string, file string) (string, error) {
 
 // recordsRoot is the folder in which each run has its own.
 func recordsRoot(getenv func(string) string) (string, error) {
-	root := getenv("XDG_STATE_HOME")
-	if root == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("records: %w: set HOME, or say --records FOLDER", err)
-		}
-		root = filepath.Join(home, ".local", "state")
+	state, err := stateFolder(getenv)
+	if err != nil {
+		return "", fmt.Errorf("records: %w, or say --records FOLDER", err)
 	}
-	return filepath.Join(root, "labrun", "runs"), nil
+	return filepath.Join(state, "runs"), nil
 }
 
 // keptRuns are the folders of runs, oldest first.

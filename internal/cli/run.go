@@ -29,6 +29,8 @@ type runFlags struct {
 	records     string
 	junit       string
 	allow       []string
+
+	guide, restart, tmux bool
 }
 
 func (p *program) newRun() *cobra.Command {
@@ -50,6 +52,9 @@ func (p *program) newRun() *cobra.Command {
 	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the run as JUnit XML to this `file`")
 	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the mission open a shell on this computer")
+	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
+	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
+	c.Flags().BoolVar(&f.tmux, "tmux", false, "with --guide: show the guide and the consoles side by side in tmux")
 	return c
 }
 
@@ -88,6 +93,12 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 			return &usageError{fmt.Sprintf("--allow %s: only host can be allowed", a)}
 		}
 	}
+	switch {
+	case !f.guide && (f.restart || f.tmux):
+		return &usageError{"--restart and --tmux go with --guide"}
+	case f.guide && f.json:
+		return &usageError{"--guide talks with a student and --json with a program: the records folder has the events of a guided run as JSON lines"}
+	}
 	lock, err := p.lock()
 	if err != nil {
 		return err
@@ -96,15 +107,21 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	if err != nil {
 		return err
 	}
-
-	declared := m.Declared()
-	if slices.Contains(declared.Needs, "host") && !slices.Contains(f.allow, "host") {
+	events := &event.Log{}
+	if slices.Contains(m.Declared().Needs, "host") && !slices.Contains(f.allow, "host") {
 		if err := p.askHost(f); err != nil {
 			return err
 		}
 	}
+	store, err := p.store(lock, progressTo(events))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if f.guide {
+		return p.guide(ctx, m, name, store, events, f)
+	}
 
-	events := &event.Log{}
 	var written func() error
 	if f.json {
 		var sink func(event.Record)
@@ -114,19 +131,27 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		live := report.StyleOf(p.Err, p.Getenv).Live
 		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), live, f.quiet).Record)
 	}
-	store, err := p.store(lock, progressTo(events))
-	if err != nil {
-		return err
+	err = p.record(ctx, m, events, f, func(records string) (int, error) {
+		return p.play(ctx, m, store, events, records, false, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events) })
+	})
+	if err == nil && written != nil {
+		return written()
 	}
-	defer store.Close()
+	return err
+}
 
+// record keeps what happens in a run, from its first event to its last. play
+// returns how many steps have passed.
+func (p *program) record(ctx context.Context, m *mission.Mission, events *event.Log, f runFlags, play func(records string) (int, error)) error {
 	kept, err := p.openRecords(f, m.File, events)
 	if err != nil {
 		return err
 	}
-	started := time.Now()
-	events.Emit(event.RunStarted{Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Titles: titles(declared.Steps)})
-	passed, err := p.play(ctx, m, store, events, kept.dir)
+	declared, started := m.Declared(), time.Now()
+	events.Emit(event.RunStarted{
+		Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: f.guide, Titles: titles(declared.Steps),
+	})
+	passed, err := play(kept.dir)
 	ended := event.RunEnded{
 		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: time.Since(started).Seconds(), Records: kept.folder(),
 	}
@@ -146,15 +171,16 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	if err != nil {
 		return errReported(ended.ExitCode)
 	}
-	if written != nil {
-		return written()
-	}
 	return nil
 }
 
-// play boots the mission's lab, runs its steps, and takes the lab down again.
-func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Store, events *event.Log, records string) (passed int, err error) {
-	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events, Records: records})
+// play gets the mission's lab ready, has its steps played, and takes the lab down
+// again.
+func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Store, events *event.Log, records string, interactive bool, steps func(*lab.Lab) (int, error)) (passed int, err error) {
+	l, err := lab.New(m.Config(), lab.Options{
+		Store: store, Events: events, Records: records,
+		Mission: m.File, Title: m.Declared().Title, Interactive: interactive, Stop: p.stop,
+	})
 	if err != nil {
 		return 0, mission.Classify(ctx, err)
 	}
@@ -168,7 +194,7 @@ func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Sto
 			return 0, mission.Classify(ctx, err)
 		}
 	}
-	return m.Run(ctx, l, events)
+	return steps(l)
 }
 
 // askHost asks for the user's consent to shells on the host, where there is a
