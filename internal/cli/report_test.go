@@ -77,7 +77,7 @@ func TestRecordsInAUsedFolder(t *testing.T) {
 	if err := os.WriteFile(dir+"/report.html", []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &program{Surroundings{Getenv: os.Getenv}, "", false}
+	p := &program{Surroundings: Surroundings{Getenv: os.Getenv}}
 	var log event.Log
 	r, err := p.openRecords(runFlags{records: dir}, "lab.star", &log)
 	if err != nil {

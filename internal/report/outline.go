@@ -23,13 +23,14 @@ type outline struct {
 type state string
 
 const (
-	statePassed      state = "passed"
-	stateDone        state = "done by labrun"
-	stateReplayed    state = "replayed"
-	stateFailed      state = "failed"
-	stateInterrupted state = "interrupted"
-	stateUnfinished  state = "not finished"
-	stateNotReached  state = "not reached"
+	statePassed     state = "passed"
+	stateDone       state = "done by labrun"
+	stateReplayed   state = "replayed"
+	stateLeft       state = "left out" // a student went on without it
+	stateFailed     state = "failed"
+	stateStopped    state = "stopped here"
+	stateUnfinished state = "not finished"
+	stateNotReached state = "not reached"
 )
 
 // step is one step and all that happened in it, each time that it was played.
@@ -128,7 +129,7 @@ func outlineOf(records []event.Record) *outline {
 		case !over:
 			s.State = stateUnfinished
 		case s.State == stateFailed && o.End != nil && o.End.ExitCode == exitInterrupted:
-			s.State = stateInterrupted
+			s.State = stateStopped
 		}
 	}
 	return o
@@ -175,6 +176,8 @@ func (s *step) ended(e event.StepEnded, at time.Time) {
 	s.Title, s.Error = e.Title, e.Error
 	s.Seconds += e.Seconds
 	switch {
+	case !e.Passed && e.Error == "":
+		s.State = stateLeft
 	case !e.Passed:
 		s.State = stateFailed
 	case e.Skipped:

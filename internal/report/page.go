@@ -75,7 +75,7 @@ func (p page) Result() string {
 		return "Passed: " + steps
 	}
 	if p.End.ExitCode == exitInterrupted {
-		return "Interrupted: " + steps
+		return "Stopped before the end: " + steps
 	}
 	return "Not passed: " + steps
 }
@@ -111,7 +111,7 @@ func (s *step) Class() string {
 	switch s.State {
 	case statePassed:
 		return "good"
-	case stateFailed, stateInterrupted, stateUnfinished:
+	case stateFailed, stateStopped, stateUnfinished:
 		return "bad"
 	}
 	return ""
@@ -149,7 +149,7 @@ func verdictText(a event.Answered) string {
 // helpText says what labrun did at a student's word.
 func helpText(h event.Helped) string {
 	text := map[string]string{
-		"do": "labrun did it", "skip": "the step was skipped", "redo": "the step was done over", "restart": "started again",
+		"do": "labrun did it", "skip": "labrun did the rest of the step", "redo": "the step was begun again", "restart": "switched off and on again",
 	}[h.Word]
 	if text == "" {
 		text = h.Word

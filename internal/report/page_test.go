@@ -188,7 +188,7 @@ func TestPage(t *testing.T) {
 			"(39 lines) router7# ls " + nasty + " much", "much la"},
 		"step-3": {"said " + nasty, "為什麼？ " + nasty + " one " + nasty + " two Answer: one " + nasty + " ( wrong ) Answer: two ( right )",
 			"What do you think? Answer: It turns. And", "And then? not answered"},
-		"step-4": {"done by labrun , 3 min 20 s", "Help from labrun labrun did it: send " + nasty + " the step was skipped", "(its last 40 lines) flood"},
+		"step-4": {"done by labrun , 3 min 20 s", "Help from labrun labrun did it: send " + nasty + " labrun did the rest of the step", "(its last 40 lines) flood"},
 		"step-5": {"failed , 2.0 s", "week1.star:7:9: fail: no " + nasty, "Ask <the> teacher.", "router7, boot 2’s console printed (1 line) again"},
 	} {
 		for _, part := range parts {
@@ -274,10 +274,11 @@ func TestPageOfOtherRuns(t *testing.T) {
 		{"passed", timed(passed...), []string{"Passed: 2 of 2 steps in 2 min 9 s", "week1.star, played by labrun, 2 March 2026, 09:30", "想一想", "Answer: the router"}},
 		{"failed", timed(failed...), []string{"Not passed: 1 of 3 steps in 0.3 s", "3. Step 3 not reached", "Try again."}},
 		{"killed", timed(failed[:4]...), []string{"Not finished: the record ends before the run does", "2. Two not finished 0.0 s", "from 09:30:03"}},
-		{"interrupted", timed(append(failed[:6:6], event.RunEnded{Steps: 1, Total: 3, ExitCode: 130})...), []string{"Interrupted: 1 of 3", "2. Two interrupted"}},
+		{"interrupted", timed(append(failed[:6:6], event.RunEnded{Steps: 1, Total: 3, ExitCode: 130})...), []string{"Stopped before the end: 1 of 3", "2. Two stopped here"}},
+		{"left out", timed(guided...), []string{"4. Four left out 0 4.0 s", "not all steps were done"}},
 		{"failed before any step", timed(failed[0], event.RunEnded{Total: 3, ExitCode: 4, Failed: "no QEMU"}), []string{"no QEMU", "3. Step 3 not reached –"}},
 		{"redone", timed(event.StepStarted{Index: 1, Title: "One"}, event.StepEnded{Index: 1, Title: "One", Seconds: 1}, event.Helped{Word: "redo"},
-			event.StepStarted{Index: 1, Title: "One"}, event.StepEnded{Index: 1, Title: "One", Passed: true, Seconds: 2}), []string{"passed , 3.0 s, begun 2 times", "the step was done over"}},
+			event.StepStarted{Index: 1, Title: "One"}, event.StepEnded{Index: 1, Title: "One", Passed: true, Seconds: 2}), []string{"passed , 3.0 s, begun 2 times", "the step was begun again"}},
 		{"damaged", timed(event.StepEnded{Index: -1, Title: "Odd"}, event.StepStarted{Index: 3}, event.Machine{Name: "m", State: "ready", Seconds: 2}, event.RunStarted{Steps: -1}), []string{"3."}},
 		{"nothing", nil, []string{"Not finished"}},
 	}
