@@ -148,16 +148,17 @@ func verdictText(a event.Answered) string {
 
 // helpText says what labrun did at a student's word.
 func helpText(h event.Helped) string {
-	text := map[string]string{
-		"do": "labrun did it", "skip": "labrun did the rest of the step", "redo": "the step was begun again", "restart": "switched off and on again",
-	}[h.Word]
-	if text == "" {
-		text = h.Word
+	switch h.Word {
+	case "do":
+		return "labrun did it: " + h.With
+	case "skip":
+		return "labrun did the rest of the step, beginning with: " + h.With
+	case "redo":
+		return "the step was begun again"
+	case "restart":
+		return h.With + " was switched off and on again"
 	}
-	if h.With != "" {
-		text += ": " + h.With
-	}
-	return text
+	return strings.TrimSpace(h.Word + " " + h.With)
 }
 
 // duration formats seconds for people.

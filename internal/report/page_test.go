@@ -121,15 +121,16 @@ func student() []event.Record {
 		event.Asked{Question: "What do you think?"},
 		event.Answered{Question: "What do you think?", Answer: "It\nturns.", Verdict: "open"},
 		event.Asked{Question: "And then?"},
+		event.Asked{Question: "And now?", Answer: "nothing"},
 		event.Said{Text: "said " + nasty},
 		event.StepEnded{Index: 3, Total: 6, Title: "三", Passed: true, Seconds: 8},
-		event.StepStarted{Index: 4, Total: 6, Title: "Four"}, // 21
+		event.StepStarted{Index: 4, Total: 6, Title: "Four"}, // 22
 		event.Helped{Word: "do", With: "send " + nasty},
-		event.Helped{Word: "skip"},
+		event.Helped{Word: "skip", With: "boot"},
 		event.StepEnded{Index: 4, Total: 6, Title: "Four", Passed: true, Skipped: true, Seconds: 200},
 		event.Machine{Name: "router7", State: "failed", Detail: "panic " + nasty, Seconds: 25},
-		event.Machine{Name: "router7", State: "booting"},     // 26
-		event.StepStarted{Index: 5, Total: 6, Title: "Five"}, // 27
+		event.Machine{Name: "router7", State: "booting"},     // 27
+		event.StepStarted{Index: 5, Total: 6, Title: "Five"}, // 28
 		event.Checked{Builtin: "fail", What: "no", Hint: "Ask <the> teacher."},
 		event.StepEnded{Index: 5, Total: 6, Title: "Five", Error: "week1.star:7:9: fail: no " + nasty, Seconds: 2},
 		event.Machine{Name: "router7", State: "stopped", Detail: "ended by labrun"},
@@ -141,10 +142,10 @@ func TestPage(t *testing.T) {
 	dir := t.TempDir()
 	cast(t, dir, "router7", map[float64]string{
 		1.5: "too early\r\n", 3.5: "in the first\r\nro", 3.6: "ut", 3.7: "er", 3.8: "7", 4: "# ", 6.5: "\x1b[31mls\x1b[0m\r\n" + nasty + "\r\n", 10.5: strings.Repeat("much\r\n", 36) + "last\b\b",
-		21.5: strings.Repeat("flood\r\n", 99999),
+		22.5: strings.Repeat("flood\r\n", 99999),
 		12.5: "\x1b[2J\r\n \r\n",
 	})
-	cast(t, dir, "router7-2", map[float64]string{27.5: "again"})
+	cast(t, dir, "router7-2", map[float64]string{28.5: "again"})
 	for _, name := range []string{EventsFile, "router7.log", "lan.pcap", "other.txt"} {
 		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 1234), 0o600); err != nil {
 			t.Fatal(err)
@@ -187,8 +188,8 @@ func TestPage(t *testing.T) {
 		"step-2": {"passed , 5.0 s", "Checks that failed assert_contains : lan0 " + nasty + " (2 times) Type ip a .", "Hints used Look at eth0 " + nasty + " Type it.",
 			"(39 lines) router7# ls " + nasty + " much", "much la"},
 		"step-3": {"said " + nasty, "為什麼？ " + nasty + " one " + nasty + " two Answer: one " + nasty + " ( wrong ) Answer: two ( right )",
-			"What do you think? Answer: It turns. And", "And then? not answered"},
-		"step-4": {"done by labrun , 3 min 20 s", "Help from labrun labrun did it: send " + nasty + " labrun did the rest of the step", "(its last 40 lines) flood"},
+			"What do you think? Answer: It turns. And", "And then? not answered And now? Answer by labrun: nothing"},
+		"step-4": {"done by labrun , 3 min 20 s", "Help from labrun labrun did it: send " + nasty + " labrun did the rest of the step, beginning with: boot", "(its last 40 lines) flood"},
 		"step-5": {"failed , 2.0 s", "week1.star:7:9: fail: no " + nasty, "Ask <the> teacher.", "router7, boot 2’s console printed (1 line) again"},
 	} {
 		for _, part := range parts {

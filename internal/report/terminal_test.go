@@ -64,7 +64,8 @@ var guided = []event.Event{
 	event.Answered{Question: "Who?", Answer: "the router", Verdict: "right"},
 	event.StepEnded{Index: 2, Total: 4, Title: "Two", Passed: true, Seconds: 60},
 	event.StepStarted{Index: 3, Total: 4, Title: "Three"},
-	event.Helped{Word: "skip"},
+	event.Helped{Word: "skip", With: "boot"},
+	event.Helped{Word: "restart", With: "debian"},
 	event.StepEnded{Index: 3, Total: 4, Title: "Three", Passed: true, Skipped: true, Seconds: 1},
 	event.StepStarted{Index: 4, Total: 4, Title: "Four"},
 	event.StepEnded{Index: 4, Total: 4, Title: "Four", Seconds: 4},
@@ -120,7 +121,8 @@ lab.star, 4 steps
      Answer: Debian (wrong)
      Answer: the router (right)
 3/4  Three
-     Help: labrun did the rest of the step
+     Help: labrun did the rest of the step, beginning with: boot
+     Help: debian was switched off and on again
 4/4  Four
 
 passed  1/4       2.0 s  One
