@@ -47,6 +47,7 @@ type step struct {
 	Hints     []event.Hinted
 	Helps     []event.Helped
 	Consoles  []excerpt
+	Recalled  *event.Recalled // how it was done in an earlier run
 
 	spans []span
 }
@@ -198,6 +199,13 @@ func (s *step) happened(e event.Event) {
 	case event.Answered:
 		q := s.question(e.Question)
 		q.Answers = append(q.Answers, e)
+	case event.Recalled:
+		if s.Recalled == nil { // a replay may take several tries
+			for _, a := range e.Answers {
+				s.happened(a)
+			}
+		}
+		s.Recalled = &e
 	case event.Hinted:
 		s.Hints = append(s.Hints, e)
 	case event.Helped:
@@ -223,6 +231,14 @@ func (s *step) question(text string) *question {
 		s.Questions = append(s.Questions, &question{Question: text})
 	}
 	return s.Questions[i]
+}
+
+// HintCount is how many hints were used, in an earlier run as well.
+func (s *step) HintCount() int {
+	if s.Recalled != nil {
+		return s.Recalled.Hints + len(s.Hints)
+	}
+	return len(s.Hints)
 }
 
 // Hint returns the author's advice on the check that ended the step.

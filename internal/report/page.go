@@ -55,6 +55,7 @@ var pageTemplate = template.Must(template.New(PageFile).Funcs(template.FuncMap{
 	"seconds":  duration,
 	"size":     size,
 	"help":     helpText,
+	"recalled": recalledText,
 	"verdict":  verdictText,
 	"lang":     lang,
 }).Parse(pageText))
@@ -144,6 +145,19 @@ func verdictText(a event.Answered) string {
 		return ""
 	}
 	return a.Verdict
+}
+
+// recalledText says how a step was done in an earlier run.
+func recalledText(r *event.Recalled) string {
+	how := map[string]string{"done": "done by the student", "skipped": "done by labrun", "left": "left out"}[r.State]
+	text := fmt.Sprintf("In an earlier run: %s, in %s", how, duration(r.Seconds))
+	if r.Hints > 0 {
+		text += ", with " + Count(r.Hints, "hint")
+	}
+	if r.Helped > 0 {
+		text += ", with labrun's help"
+	}
+	return text
 }
 
 // helpText says what labrun did at a student's word.

@@ -106,15 +106,17 @@ func student() []event.Record {
 		event.Machine{Name: "router7", State: "booting"},
 		event.Notice{Text: "software emulation " + nasty},
 		event.StepStarted{Index: 1, Total: 6, Title: "One", Replayed: true}, // 3
+		event.Recalled{State: "skipped", Seconds: 30, Hints: 3, Answers: []event.Answered{{Question: "Before?", Answer: "Yes."}}},
 		event.Machine{Name: "router7", State: "ready", Seconds: 4.21},
+		event.Recalled{State: "skipped", Seconds: 30, Hints: 3, Answers: []event.Answered{{Question: "Before?", Answer: "Yes."}}},
 		event.StepEnded{Index: 1, Total: 6, Title: "One", Passed: true, Seconds: 2},
-		event.StepStarted{Index: 2, Total: 6, Title: "Two"}, // 6
+		event.StepStarted{Index: 2, Total: 6, Title: "Two"}, // 8
 		event.Hinted{Level: 1, Of: 2, Text: "Look at `eth0` " + nasty},
 		event.Checked{Builtin: "assert_contains", What: "lan0 " + nasty, Hint: "Type `ip a`."},
 		event.Checked{Builtin: "assert_contains", What: "lan0 " + nasty, Hint: "Type `ip a`."},
 		event.Hinted{Level: 2, Of: 2, Text: "Type it."},
 		event.StepEnded{Index: 2, Total: 6, Title: "Two", Passed: true, Seconds: 5},
-		event.StepStarted{Index: 3, Total: 6, Title: "三"}, // 12
+		event.StepStarted{Index: 3, Total: 6, Title: "三"}, // 14
 		event.Asked{Question: "**為什麼？** " + nasty, Choices: []string{"one " + nasty, "two"}},
 		event.Answered{Question: "**為什麼？** " + nasty, Answer: "one " + nasty, Verdict: "wrong"},
 		event.Answered{Question: "**為什麼？** " + nasty, Answer: "two", Verdict: "right"},
@@ -124,13 +126,13 @@ func student() []event.Record {
 		event.Asked{Question: "And now?", Answer: "nothing"},
 		event.Said{Text: "said " + nasty},
 		event.StepEnded{Index: 3, Total: 6, Title: "三", Passed: true, Seconds: 8},
-		event.StepStarted{Index: 4, Total: 6, Title: "Four"}, // 22
+		event.StepStarted{Index: 4, Total: 6, Title: "Four"}, // 24
 		event.Helped{Word: "do", With: "send " + nasty},
 		event.Helped{Word: "skip", With: "boot"},
 		event.StepEnded{Index: 4, Total: 6, Title: "Four", Passed: true, Skipped: true, Seconds: 200},
 		event.Machine{Name: "router7", State: "failed", Detail: "panic " + nasty, Seconds: 25},
-		event.Machine{Name: "router7", State: "booting"},     // 27
-		event.StepStarted{Index: 5, Total: 6, Title: "Five"}, // 28
+		event.Machine{Name: "router7", State: "booting"},     // 29
+		event.StepStarted{Index: 5, Total: 6, Title: "Five"}, // 30
 		event.Checked{Builtin: "fail", What: "no", Hint: "Ask <the> teacher."},
 		event.StepEnded{Index: 5, Total: 6, Title: "Five", Error: "week1.star:7:9: fail: no " + nasty, Seconds: 2},
 		event.Machine{Name: "router7", State: "stopped", Detail: "ended by labrun"},
@@ -141,11 +143,11 @@ func student() []event.Record {
 func TestPage(t *testing.T) {
 	dir := t.TempDir()
 	cast(t, dir, "router7", map[float64]string{
-		1.5: "too early\r\n", 3.5: "in the first\r\nro", 3.6: "ut", 3.7: "er", 3.8: "7", 4: "# ", 6.5: "\x1b[31mls\x1b[0m\r\n" + nasty + "\r\n", 10.5: strings.Repeat("much\r\n", 36) + "last\b\b",
-		22.5: strings.Repeat("flood\r\n", 99999),
-		12.5: "\x1b[2J\r\n \r\n",
+		1.5: "too early\r\n", 3.5: "in the first\r\nro", 3.6: "ut", 3.7: "er", 3.8: "7", 4: "# ", 8.5: "\x1b[31mls\x1b[0m\r\n" + nasty + "\r\n", 12.5: strings.Repeat("much\r\n", 36) + "last\b\b",
+		24.5: strings.Repeat("flood\r\n", 99999),
+		14.5: "\x1b[2J\r\n \r\n",
 	})
-	cast(t, dir, "router7-2", map[float64]string{28.5: "again"})
+	cast(t, dir, "router7-2", map[float64]string{30.5: "again"})
 	for _, name := range []string{EventsFile, "router7.log", "lan.pcap", "other.txt"} {
 		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 1234), 0o600); err != nil {
 			t.Fatal(err)
@@ -171,7 +173,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	wantRows := []string{
-		"Step Result Hints Time", "1. One replayed 0 2.0 s", "2. Two passed 2 5.0 s", "3. 三 passed 0 8.0 s", "4. Four done by labrun 0 3 min 20 s",
+		"Step Result Hints Time", "1. One replayed 3 2.0 s", "2. Two passed 2 5.0 s", "3. 三 passed 0 8.0 s", "4. Four done by labrun 0 3 min 20 s",
 		"5. Five failed 0 2.0 s", "6. Six not reached – –",
 		"Machine At the end Ready after", "router7 failed : panic " + nasty + " 4.2 s", "router7, boot 2 stopped no prompt",
 	}
@@ -184,7 +186,7 @@ func TestPage(t *testing.T) {
 		steps[attribute(article, "id")] = words(article)
 	}
 	for id, parts := range map[string][]string{
-		"step-1": {"replayed , 2.0 s (09:30:03 to 09:30:05)", "router7’s console printed (2 lines) in the first router7#"},
+		"step-1": {"replayed , 2.0 s (09:30:03 to 09:30:07) In an earlier run: done by labrun, in 30.0 s, with 3 hints Questions Before? Answer: Yes. What", "router7’s console printed (2 lines) in the first router7#"},
 		"step-2": {"passed , 5.0 s", "Checks that failed assert_contains : lan0 " + nasty + " (2 times) Type ip a .", "Hints used Look at eth0 " + nasty + " Type it.",
 			"(39 lines) router7# ls " + nasty + " much", "much la"},
 		"step-3": {"said " + nasty, "為什麼？ " + nasty + " one " + nasty + " two Answer: one " + nasty + " ( wrong ) Answer: two ( right )",

@@ -91,6 +91,8 @@ func (t *Terminal) Record(r event.Record) {
 		t.indented(text)
 	case event.Instructed:
 		t.indented(instruction(e))
+	case event.Recalled:
+		t.indented(recalledText(&e))
 	case event.Hinted:
 		t.indented(fmt.Sprintf("Hint %d of %d: %s", e.Level, e.Of, e.Text))
 	case event.Helped:

@@ -49,6 +49,7 @@ var failed = []event.Event{
 var guided = []event.Event{
 	event.RunStarted{Mission: "lab.star", Title: "Lab", Steps: 4, Guided: true, Titles: []string{"One", "Two", "Three", "Four"}},
 	event.StepStarted{Index: 1, Total: 4, Title: "One", Replayed: true},
+	event.Recalled{State: "done", Seconds: 120, Hints: 1, Helped: 2},
 	event.StepEnded{Index: 1, Total: 4, Title: "One", Passed: true, Seconds: 2},
 	event.StepStarted{Index: 2, Total: 4, Title: "Two"},
 	event.Instructed{Verb: "boot"},
@@ -110,6 +111,7 @@ Mission not complete: 1 of 3 steps passed in 0.3 s
 		{"guided", guided, false, `Lab
 lab.star, 4 steps
 1/4  One (replayed)
+     In an earlier run: done by the student, in 2 min 0 s, with 1 hint, with labrun's help
 2/4  Two
      To do: boot
      To do on debian: send ip a
