@@ -147,6 +147,8 @@ func (t *Terminal) summary(e event.RunEnded) {
 			switch {
 			case !s.Passed && s.Error == "": // left out by a student
 				word, paint = "left  ", t.faint
+			case !s.Passed && e.ExitCode == exitInterrupted:
+				word, paint = "ended ", t.faint
 			case !s.Passed:
 				word, paint = "FAILED", t.bad
 			case s.Skipped: // labrun did it

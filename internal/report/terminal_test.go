@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,6 +108,15 @@ lab.star, 3 steps
 passed  1/3       0.1 s  One
 FAILED  2/3       0.2 s  Two
 Mission not complete: 1 of 3 steps passed in 0.3 s
+`, ""},
+		{"stopped by its user", append(slices.Clone(failed[:6]), event.RunEnded{Steps: 1, Total: 3, ExitCode: 130}), false, `Lab
+lab.star, 3 steps
+1/3  One
+2/3  Two
+
+passed  1/3       0.1 s  One
+ended   2/3       0.2 s  Two
+Mission not complete: 1 of 3 steps passed in 0.0 s
 `, ""},
 		{"guided", guided, false, `Lab
 lab.star, 4 steps
