@@ -44,6 +44,7 @@ func (p *program) openRecords(f runFlags, mission string, events *event.Log) (*r
 	if r.events, err = os.OpenFile(filepath.Join(r.dir, report.EventsFile), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600); err != nil {
 		return nil, &environmentError{fmt.Errorf("records: %w", err)}
 	}
+	os.Remove(filepath.Join(r.dir, report.PageFile)) // an earlier run's, in a folder that is used again
 	var sink func(event.Record)
 	sink, r.failed = report.JSONLines(r.events)
 	events.Attach(func(e event.Record) {

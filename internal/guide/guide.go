@@ -174,6 +174,12 @@ func (g *Guide) Resume() (from int) {
 func (g *Guide) Replaying(index int) {
 	g.taking, g.silent = true, true
 	g.say("replaying", index+1, g.steps[index].Title)
+	before := g.options.Progress.Steps[index]
+	recalled := event.Recalled{State: string(before.State), Seconds: before.Seconds, Hints: before.Hints, Helped: before.Helped}
+	for _, a := range before.Answers {
+		recalled.Answers = append(recalled.Answers, event.Answered{Question: a.Question, Answer: a.Answer})
+	}
+	g.options.Events.Emit(recalled)
 }
 
 // Replayed is the end of Replaying.

@@ -73,19 +73,29 @@ func (o *outline) readCast(r io.Reader, b *boot) error {
 		start = b.At
 	}
 	tails := make([]tail, len(o.Steps))
+	var unfinished [][]byte // the events of the last line
 	for err == nil {
 		line, err = in.ReadBytes('\n')
 		offset, rest, ok := bytes.Cut(bytes.TrimPrefix(line, []byte("[")), []byte(","))
 		seconds, wrong := strconv.ParseFloat(string(offset), 64)
-		if !ok || wrong != nil {
+		if !ok || wrong != nil || !bytes.HasPrefix(rest, []byte(` "o",`)) { // the others were typed
 			continue
 		}
 		at := start.Add(time.Duration(seconds * float64(time.Second)))
 		for i, s := range o.Steps {
 			if s.during(at) {
+				if tails[i].events == nil {
+					tails[i].before = unfinished
+				}
 				tails[i].add(rest)
 				break
 			}
+		}
+		if bytes.Contains(rest, []byte(`\n`)) {
+			unfinished = nil
+		}
+		if len(unfinished) < excerptWidth {
+			unfinished = append(unfinished, rest)
 		}
 	}
 	for i, t := range tails {
@@ -112,6 +122,7 @@ func (s *step) during(at time.Time) bool {
 
 // tail keeps the end of a recording's events, without the time: «"o", "text"]».
 type tail struct {
+	before [][]byte // those of the line before: a prompt that waited is part of the first line
 	events [][]byte
 	size   int
 	cut    bool
@@ -127,19 +138,27 @@ func (t *tail) add(event []byte) {
 	}
 }
 
-func (t *tail) excerpt() excerpt {
-	var output []byte
-	for _, event := range t.events {
+// printed is what events of a recording printed.
+func printed(events [][]byte) (output []byte) {
+	for _, event := range events {
 		var fields [2]string
-		if json.Unmarshal(append([]byte("["), event...), &fields) == nil && fields[0] == "o" {
+		if json.Unmarshal(append([]byte("["), event...), &fields) == nil {
 			output = append(output, fields[1]...)
 		}
 	}
-	text := strings.Trim(console.Plain(output), "\n")
+	return output
+}
+
+func (t *tail) excerpt() excerpt {
+	text := console.Plain(printed(t.events))
 	if strings.TrimSpace(text) == "" {
 		return excerpt{}
 	}
-	lines := strings.Split(text, "\n")
+	if !t.cut {
+		before := console.Plain(printed(t.before))
+		text = before[strings.LastIndexByte(before, '\n')+1:] + text
+	}
+	lines := strings.Split(strings.Trim(text, "\n"), "\n")
 	cut := t.cut || len(lines) > excerptLines
 	lines = lines[max(0, len(lines)-excerptLines):]
 	for i, line := range lines {

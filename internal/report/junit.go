@@ -91,7 +91,9 @@ func junitOf(o *outline) junitSuites {
 			} else {
 				c.Error = problem("error", s.Error, "")
 			}
-		case stateInterrupted, stateUnfinished:
+		case stateLeft:
+			c.Skipped = &junitSkipped{"left out"}
+		case stateStopped, stateUnfinished:
 			told = true
 			c.Error = problem("stopped", "the run ended in this step", "")
 		}

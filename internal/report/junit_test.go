@@ -110,6 +110,8 @@ func TestJUnit(t *testing.T) {
 			[]string{"1. One 0.100", "2. Two 0.000; error: lab.star:7:9: wrong|lab.star:7:9: wrong", "3. Step 3 0.000; skipped: not reached|"}},
 		{"interrupted", timed(append(failed[:6:6], event.RunEnded{ExitCode: 130})...), "3 0 1 1",
 			[]string{"1. One 0.100", "2. Two 0.200; error: the run ended in this step|the run ended in this step", "3. Step 3 0.000; skipped: not reached|"}},
+		{"left out", timed(guided...), "5 0 1 1", []string{"1. One 2.000", "2. Two 60.000", "3. Three 1.000", "4. Four 4.000; skipped: left out|",
+			"the run 0.000; error: not all steps were done|not all steps were done"}},
 		{"failed before any step", timed(failed[0], event.RunEnded{Total: 3, ExitCode: 4, Failed: "no QEMU"}), "4 0 1 3",
 			[]string{"1. Step 1 0.000; skipped: not reached|", "2. Step 2 0.000; skipped: not reached|", "3. Step 3 0.000; skipped: not reached|", "the run 0.000; error: no QEMU|no QEMU"}},
 		{"killed between steps", timed(failed[0]), "4 0 1 3", nil},

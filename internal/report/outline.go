@@ -23,13 +23,14 @@ type outline struct {
 type state string
 
 const (
-	statePassed      state = "passed"
-	stateDone        state = "done by labrun"
-	stateReplayed    state = "replayed"
-	stateFailed      state = "failed"
-	stateInterrupted state = "interrupted"
-	stateUnfinished  state = "not finished"
-	stateNotReached  state = "not reached"
+	statePassed     state = "passed"
+	stateDone       state = "done by labrun"
+	stateReplayed   state = "replayed"
+	stateLeft       state = "left out" // a student went on without it
+	stateFailed     state = "failed"
+	stateStopped    state = "stopped here"
+	stateUnfinished state = "not finished"
+	stateNotReached state = "not reached"
 )
 
 // step is one step and all that happened in it, each time that it was played.
@@ -46,6 +47,7 @@ type step struct {
 	Hints     []event.Hinted
 	Helps     []event.Helped
 	Consoles  []excerpt
+	Recalled  *event.Recalled // how it was done in an earlier run
 
 	spans []span
 }
@@ -128,7 +130,7 @@ func outlineOf(records []event.Record) *outline {
 		case !over:
 			s.State = stateUnfinished
 		case s.State == stateFailed && o.End != nil && o.End.ExitCode == exitInterrupted:
-			s.State = stateInterrupted
+			s.State = stateStopped
 		}
 	}
 	return o
@@ -175,6 +177,8 @@ func (s *step) ended(e event.StepEnded, at time.Time) {
 	s.Title, s.Error = e.Title, e.Error
 	s.Seconds += e.Seconds
 	switch {
+	case !e.Passed && e.Error == "":
+		s.State = stateLeft
 	case !e.Passed:
 		s.State = stateFailed
 	case e.Skipped:
@@ -195,6 +199,13 @@ func (s *step) happened(e event.Event) {
 	case event.Answered:
 		q := s.question(e.Question)
 		q.Answers = append(q.Answers, e)
+	case event.Recalled:
+		if s.Recalled == nil { // a replay may take several tries
+			for _, a := range e.Answers {
+				s.happened(a)
+			}
+		}
+		s.Recalled = &e
 	case event.Hinted:
 		s.Hints = append(s.Hints, e)
 	case event.Helped:
@@ -220,6 +231,14 @@ func (s *step) question(text string) *question {
 		s.Questions = append(s.Questions, &question{Question: text})
 	}
 	return s.Questions[i]
+}
+
+// HintCount is how many hints were used, in an earlier run as well.
+func (s *step) HintCount() int {
+	if s.Recalled != nil {
+		return s.Recalled.Hints + len(s.Hints)
+	}
+	return len(s.Hints)
 }
 
 // Hint returns the author's advice on the check that ended the step.

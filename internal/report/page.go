@@ -55,6 +55,7 @@ var pageTemplate = template.Must(template.New(PageFile).Funcs(template.FuncMap{
 	"seconds":  duration,
 	"size":     size,
 	"help":     helpText,
+	"recalled": recalledText,
 	"verdict":  verdictText,
 	"lang":     lang,
 }).Parse(pageText))
@@ -75,7 +76,7 @@ func (p page) Result() string {
 		return "Passed: " + steps
 	}
 	if p.End.ExitCode == exitInterrupted {
-		return "Interrupted: " + steps
+		return "Stopped before the end: " + steps
 	}
 	return "Not passed: " + steps
 }
@@ -111,7 +112,7 @@ func (s *step) Class() string {
 	switch s.State {
 	case statePassed:
 		return "good"
-	case stateFailed, stateInterrupted, stateUnfinished:
+	case stateFailed, stateStopped, stateUnfinished:
 		return "bad"
 	}
 	return ""
@@ -146,18 +147,32 @@ func verdictText(a event.Answered) string {
 	return a.Verdict
 }
 
-// helpText says what labrun did at a student's word.
-func helpText(h event.Helped) string {
-	text := map[string]string{
-		"do": "labrun did it", "skip": "the step was skipped", "redo": "the step was done over", "restart": "started again",
-	}[h.Word]
-	if text == "" {
-		text = h.Word
+// recalledText says how a step was done in an earlier run.
+func recalledText(r *event.Recalled) string {
+	how := map[string]string{"done": "done by the student", "skipped": "done by labrun", "left": "left out"}[r.State]
+	text := fmt.Sprintf("In an earlier run: %s, in %s", how, duration(r.Seconds))
+	if r.Hints > 0 {
+		text += ", with " + Count(r.Hints, "hint")
 	}
-	if h.With != "" {
-		text += ": " + h.With
+	if r.Helped > 0 {
+		text += ", with labrun's help"
 	}
 	return text
+}
+
+// helpText says what labrun did at a student's word.
+func helpText(h event.Helped) string {
+	switch h.Word {
+	case "do":
+		return "labrun did it: " + h.With
+	case "skip":
+		return "labrun did the rest of the step, beginning with: " + h.With
+	case "redo":
+		return "the step was begun again"
+	case "restart":
+		return h.With + " was switched off and on again"
+	}
+	return strings.TrimSpace(h.Word + " " + h.With)
 }
 
 // duration formats seconds for people.

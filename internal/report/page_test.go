@@ -106,30 +106,33 @@ func student() []event.Record {
 		event.Machine{Name: "router7", State: "booting"},
 		event.Notice{Text: "software emulation " + nasty},
 		event.StepStarted{Index: 1, Total: 6, Title: "One", Replayed: true}, // 3
+		event.Recalled{State: "skipped", Seconds: 30, Hints: 3, Answers: []event.Answered{{Question: "Before?", Answer: "Yes."}}},
 		event.Machine{Name: "router7", State: "ready", Seconds: 4.21},
+		event.Recalled{State: "skipped", Seconds: 30, Hints: 3, Answers: []event.Answered{{Question: "Before?", Answer: "Yes."}}},
 		event.StepEnded{Index: 1, Total: 6, Title: "One", Passed: true, Seconds: 2},
-		event.StepStarted{Index: 2, Total: 6, Title: "Two"}, // 6
+		event.StepStarted{Index: 2, Total: 6, Title: "Two"}, // 8
 		event.Hinted{Level: 1, Of: 2, Text: "Look at `eth0` " + nasty},
 		event.Checked{Builtin: "assert_contains", What: "lan0 " + nasty, Hint: "Type `ip a`."},
 		event.Checked{Builtin: "assert_contains", What: "lan0 " + nasty, Hint: "Type `ip a`."},
 		event.Hinted{Level: 2, Of: 2, Text: "Type it."},
 		event.StepEnded{Index: 2, Total: 6, Title: "Two", Passed: true, Seconds: 5},
-		event.StepStarted{Index: 3, Total: 6, Title: "三"}, // 12
+		event.StepStarted{Index: 3, Total: 6, Title: "三"}, // 14
 		event.Asked{Question: "**為什麼？** " + nasty, Choices: []string{"one " + nasty, "two"}},
 		event.Answered{Question: "**為什麼？** " + nasty, Answer: "one " + nasty, Verdict: "wrong"},
 		event.Answered{Question: "**為什麼？** " + nasty, Answer: "two", Verdict: "right"},
 		event.Asked{Question: "What do you think?"},
 		event.Answered{Question: "What do you think?", Answer: "It\nturns.", Verdict: "open"},
 		event.Asked{Question: "And then?"},
+		event.Asked{Question: "And now?", Answer: "nothing"},
 		event.Said{Text: "said " + nasty},
 		event.StepEnded{Index: 3, Total: 6, Title: "三", Passed: true, Seconds: 8},
-		event.StepStarted{Index: 4, Total: 6, Title: "Four"}, // 21
+		event.StepStarted{Index: 4, Total: 6, Title: "Four"}, // 24
 		event.Helped{Word: "do", With: "send " + nasty},
-		event.Helped{Word: "skip"},
+		event.Helped{Word: "skip", With: "boot"},
 		event.StepEnded{Index: 4, Total: 6, Title: "Four", Passed: true, Skipped: true, Seconds: 200},
 		event.Machine{Name: "router7", State: "failed", Detail: "panic " + nasty, Seconds: 25},
-		event.Machine{Name: "router7", State: "booting"},     // 26
-		event.StepStarted{Index: 5, Total: 6, Title: "Five"}, // 27
+		event.Machine{Name: "router7", State: "booting"},     // 29
+		event.StepStarted{Index: 5, Total: 6, Title: "Five"}, // 30
 		event.Checked{Builtin: "fail", What: "no", Hint: "Ask <the> teacher."},
 		event.StepEnded{Index: 5, Total: 6, Title: "Five", Error: "week1.star:7:9: fail: no " + nasty, Seconds: 2},
 		event.Machine{Name: "router7", State: "stopped", Detail: "ended by labrun"},
@@ -140,10 +143,11 @@ func student() []event.Record {
 func TestPage(t *testing.T) {
 	dir := t.TempDir()
 	cast(t, dir, "router7", map[float64]string{
-		1.5: "too early\r\n", 3.5: "in the first\r\n", 6.5: "\x1b[31min the \x1b[0msecond: " + nasty + "\r\n", 10.5: strings.Repeat("much\r\n", 60) + "last\b\b",
-		12.5: "\x1b[2J\r\n \r\n",
+		1.5: "too early\r\n", 3.5: "in the first\r\nro", 3.6: "ut", 3.7: "er", 3.8: "7", 4: "# ", 8.5: "\x1b[31mls\x1b[0m\r\n" + nasty + "\r\n", 12.5: strings.Repeat("much\r\n", 36) + "last\b\b",
+		24.5: strings.Repeat("flood\r\n", 99999),
+		14.5: "\x1b[2J\r\n \r\n",
 	})
-	cast(t, dir, "router7-2", map[float64]string{27.5: "again"})
+	cast(t, dir, "router7-2", map[float64]string{30.5: "again"})
 	for _, name := range []string{EventsFile, "router7.log", "lan.pcap", "other.txt"} {
 		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 1234), 0o600); err != nil {
 			t.Fatal(err)
@@ -169,7 +173,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	wantRows := []string{
-		"Step Result Hints Time", "1. One replayed 0 2.0 s", "2. Two passed 2 5.0 s", "3. 三 passed 0 8.0 s", "4. Four done by labrun 0 3 min 20 s",
+		"Step Result Hints Time", "1. One replayed 3 2.0 s", "2. Two passed 2 5.0 s", "3. 三 passed 0 8.0 s", "4. Four done by labrun 0 3 min 20 s",
 		"5. Five failed 0 2.0 s", "6. Six not reached – –",
 		"Machine At the end Ready after", "router7 failed : panic " + nasty + " 4.2 s", "router7, boot 2 stopped no prompt",
 	}
@@ -182,12 +186,12 @@ func TestPage(t *testing.T) {
 		steps[attribute(article, "id")] = words(article)
 	}
 	for id, parts := range map[string][]string{
-		"step-1": {"replayed , 2.0 s (09:30:03 to 09:30:05)", "router7’s console printed (1 line) in the first"},
+		"step-1": {"replayed , 2.0 s (09:30:03 to 09:30:07) In an earlier run: done by labrun, in 30.0 s, with 3 hints Questions Before? Answer: Yes. What", "router7’s console printed (2 lines) in the first router7#"},
 		"step-2": {"passed , 5.0 s", "Checks that failed assert_contains : lan0 " + nasty + " (2 times) Type ip a .", "Hints used Look at eth0 " + nasty + " Type it.",
-			"its last 40 lines", "much la"},
+			"(39 lines) router7# ls " + nasty + " much", "much la"},
 		"step-3": {"said " + nasty, "為什麼？ " + nasty + " one " + nasty + " two Answer: one " + nasty + " ( wrong ) Answer: two ( right )",
-			"What do you think? Answer: It turns. And", "And then? not answered"},
-		"step-4": {"done by labrun , 3 min 20 s", "Help from labrun labrun did it: send " + nasty + " the step was skipped"},
+			"What do you think? Answer: It turns. And", "And then? not answered And now? Answer by labrun: nothing"},
+		"step-4": {"done by labrun , 3 min 20 s", "Help from labrun labrun did it: send " + nasty + " labrun did the rest of the step, beginning with: boot", "(its last 40 lines) flood"},
 		"step-5": {"failed , 2.0 s", "week1.star:7:9: fail: no " + nasty, "Ask <the> teacher.", "router7, boot 2’s console printed (1 line) again"},
 	} {
 		for _, part := range parts {
@@ -273,10 +277,11 @@ func TestPageOfOtherRuns(t *testing.T) {
 		{"passed", timed(passed...), []string{"Passed: 2 of 2 steps in 2 min 9 s", "week1.star, played by labrun, 2 March 2026, 09:30", "想一想", "Answer: the router"}},
 		{"failed", timed(failed...), []string{"Not passed: 1 of 3 steps in 0.3 s", "3. Step 3 not reached", "Try again."}},
 		{"killed", timed(failed[:4]...), []string{"Not finished: the record ends before the run does", "2. Two not finished 0.0 s", "from 09:30:03"}},
-		{"interrupted", timed(append(failed[:6:6], event.RunEnded{Steps: 1, Total: 3, ExitCode: 130})...), []string{"Interrupted: 1 of 3", "2. Two interrupted"}},
+		{"interrupted", timed(append(failed[:6:6], event.RunEnded{Steps: 1, Total: 3, ExitCode: 130})...), []string{"Stopped before the end: 1 of 3", "2. Two stopped here"}},
+		{"left out", timed(guided...), []string{"4. Four left out 0 4.0 s", "not all steps were done"}},
 		{"failed before any step", timed(failed[0], event.RunEnded{Total: 3, ExitCode: 4, Failed: "no QEMU"}), []string{"no QEMU", "3. Step 3 not reached –"}},
 		{"redone", timed(event.StepStarted{Index: 1, Title: "One"}, event.StepEnded{Index: 1, Title: "One", Seconds: 1}, event.Helped{Word: "redo"},
-			event.StepStarted{Index: 1, Title: "One"}, event.StepEnded{Index: 1, Title: "One", Passed: true, Seconds: 2}), []string{"passed , 3.0 s, begun 2 times", "the step was done over"}},
+			event.StepStarted{Index: 1, Title: "One"}, event.StepEnded{Index: 1, Title: "One", Passed: true, Seconds: 2}), []string{"passed , 3.0 s, begun 2 times", "the step was begun again"}},
 		{"damaged", timed(event.StepEnded{Index: -1, Title: "Odd"}, event.StepStarted{Index: 3}, event.Machine{Name: "m", State: "ready", Seconds: 2}, event.RunStarted{Steps: -1}), []string{"3."}},
 		{"nothing", nil, []string{"Not finished"}},
 	}

@@ -26,6 +26,7 @@ var decoders = map[string]func([]byte) (event.Event, error){
 	event.Instructed{}.Kind():  decode[event.Instructed],
 	event.Hinted{}.Kind():      decode[event.Hinted],
 	event.Helped{}.Kind():      decode[event.Helped],
+	event.Recalled{}.Kind():    decode[event.Recalled],
 	event.Machine{}.Kind():     decode[event.Machine],
 	event.RunEnded{}.Kind():    decode[event.RunEnded],
 }

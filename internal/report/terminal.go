@@ -91,6 +91,8 @@ func (t *Terminal) Record(r event.Record) {
 		t.indented(text)
 	case event.Instructed:
 		t.indented(instruction(e))
+	case event.Recalled:
+		t.indented(recalledText(&e))
 	case event.Hinted:
 		t.indented(fmt.Sprintf("Hint %d of %d: %s", e.Level, e.Of, e.Text))
 	case event.Helped:
@@ -142,10 +144,15 @@ func (t *Terminal) summary(e event.RunEnded) {
 		fmt.Fprintln(t.out)
 		for _, s := range t.ended {
 			word, paint := "passed", t.good
-			if !s.Passed {
+			switch {
+			case !s.Passed && s.Error == "": // left out by a student
+				word, paint = "left  ", t.faint
+			case !s.Passed && e.ExitCode == exitInterrupted:
+				word, paint = "ended ", t.faint
+			case !s.Passed:
 				word, paint = "FAILED", t.bad
-			} else if s.Skipped {
-				word, paint = "helped", t.faint // labrun did it
+			case s.Skipped: // labrun did it
+				word, paint = "helped", t.faint
 			}
 			fmt.Fprintf(t.out, "%s  %s  %6.1f s  %s\n", paint.Sprint(word), pad(fmt.Sprintf("%d/%d", s.Index, s.Total), 5), s.Seconds, s.Title)
 		}
