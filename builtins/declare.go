@@ -23,6 +23,7 @@ func declarations() []Entry {
 			{Name: "api", Kind: Integer, Doc: "the version of these builtins that the script is written for: 1"},
 			{Name: "minutes", Kind: Integer, Default: "0", Doc: "how long a student will need"},
 			{Name: "needs", Kind: Texts, Default: "[]", Doc: "`\"host\"` if the mission opens a shell on the host"},
+			{Name: "language", Kind: Text, Default: `"en"`, Doc: "the language that the script is written in; translations are files beside it"},
 		},
 		Summary: "name the mission; the first line of every script",
 		Example: `mission(title = "Your First Week", api = 1, minutes = 30)`,
@@ -77,6 +78,7 @@ func declareMission(c *call) (starlark.Value, error) {
 		}
 	}
 	c.titled = true
+	c.declared.Language = c.text("language")
 	c.declared.Title, c.declared.Minutes, c.declared.Needs = c.text("title"), c.integer("minutes"), c.texts("needs")
 	return nil, nil
 }

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -280,7 +281,7 @@ func (c *call) observeStudent(t talker, final bool, satisfied func(string) bool,
 		i.Hints = []string{c.say("hint send", t.name(), t.name(), asked.want)}
 	}
 	if hint := c.text("hint"); hint != "" {
-		i.Hints = slices.Insert(i.Hints, 0, hint)
+		i.Hints = slices.Insert(i.Hints, 0, c.translate(hint))
 	}
 	var text string
 	done, err := c.instruct(i, func(ctx context.Context) error {
@@ -331,8 +332,8 @@ func (c *call) settledOutput(ctx context.Context, name string, terminal *console
 		err := terminal.Finished(slice)
 		cancel()
 		text := terminal.Output()
-		if err == nil || ctx.Err() != nil || slice.Err() == nil {
-			return text, err
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return text, err // the prompt is back, the machine is dead, or nobody waits any more
 		}
 		if final {
 			text = text[:strings.LastIndexByte(text, '\n')+1]

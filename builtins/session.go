@@ -25,6 +25,7 @@ type Step struct {
 // Declaration is what a script declared while it was loaded.
 type Declaration struct {
 	Title    string
+	Language string // of the original
 	Minutes  int
 	Needs    []string // «host»: wants a shell on the host
 	Networks []string
@@ -39,6 +40,8 @@ type Session struct {
 	titled   bool
 	images   []string // known names, for checking
 
+	translate func(string) string
+
 	lab    *lab.Lab
 	events *event.Log
 	led    *led // nil: labrun does everything itself
@@ -48,8 +51,11 @@ type Session struct {
 }
 
 // New returns a session that accepts declarations. Images are the names that a
-// machine may boot from.
-func New(images []string) *Session { return &Session{images: images} }
+// machine may boot from; translate returns a text of the script in the reader's
+// language.
+func New(images []string, translate func(string) string) *Session {
+	return &Session{images: images, translate: translate}
+}
 
 // Declared returns what was declared so far.
 func (s *Session) Declared() Declaration { return s.declared }
@@ -156,7 +162,7 @@ func (e *CheckError) Error() string {
 func (c *call) check(passed bool, what, message, tail string) error {
 	advice := ""
 	if c.entry.param("hint") != nil {
-		advice = c.text("hint")
+		advice = c.translate(c.text("hint"))
 	}
 	if c.newOutcome(passed) {
 		c.events.Emit(event.Checked{Builtin: c.entry.Name, What: what, Passed: passed, Hint: advice})

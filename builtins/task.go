@@ -155,8 +155,10 @@ func leadTask(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	i := guide.Instruction{
-		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()) + " " + c.text("prompt"), Solve: true,
-		Hints: c.texts("hints"),
+		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()) + " " + c.translate(c.text("prompt")), Solve: true,
+	}
+	for _, hint := range c.texts("hints") {
+		i.Hints = append(i.Hints, c.translate(hint))
 	}
 	if solution, _ := c.value("solution"); solution != nil {
 		if text, ok := solution.(starlark.String); ok {

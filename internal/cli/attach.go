@@ -63,7 +63,7 @@ func (p *program) attach(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	t := attach.Terminal{In: p.In, Out: p.Out, Language: p.language()}
+	t := attach.Terminal{In: p.In, Out: p.Out, Language: p.spoken()}
 	if in, ok := p.In.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
 		t.TTY = in
 	}

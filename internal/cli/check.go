@@ -9,7 +9,8 @@ import (
 )
 
 func (p *program) newCheck() *cobra.Command {
-	return &cobra.Command{
+	var complete bool
+	c := &cobra.Command{
 		Use:   "check FILE…",
 		Short: "load missions and report their mistakes, without QEMU",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -27,6 +28,17 @@ func (p *program) newCheck() *cobra.Command {
 					worst = max(worst, p.explain(c.Context(), err))
 					continue
 				}
+				problems, err := m.CheckTranslations()
+				for _, problem := range problems {
+					fmt.Fprintf(p.Err, "%s\n", problem)
+				}
+				if len(problems) > 0 && complete {
+					worst = max(worst, exitScript)
+				}
+				if err != nil {
+					worst = max(worst, p.explain(c.Context(), err))
+					continue
+				}
 				d := m.Declared()
 				fmt.Fprintf(p.Out, "%s: ok: %s, %s\n", file, report.Count(len(d.Steps), "step"), report.Count(len(d.Machines), "machine"))
 			}
@@ -36,4 +48,6 @@ func (p *program) newCheck() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&complete, "translated", false, "fail if a translation lacks something or is older than its original")
+	return c
 }

@@ -50,6 +50,7 @@ type program struct {
 	stop     func() // as the user's interrupt does
 	lockFile string
 	strict   bool
+	lang     string // as the user asks for it; empty: the locale's
 }
 
 // Main runs labrun with the given arguments and returns its exit code. The first
@@ -100,6 +101,7 @@ Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
 	root.Flags().AddFlagSet(run.Flags())
 	root.PersistentFlags().StringVar(&p.lockFile, "lock", "", "an images.lock `file` instead of the built-in one")
 	root.PersistentFlags().BoolVar(&p.strict, "strict", false, "refuse stand-ins for images that cannot be had")
+	root.PersistentFlags().StringVar(&p.lang, "lang", "", "the `language` to tell it in, such as zh-TW, instead of the locale's")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
 	root.AddCommand(p.newCheck(), p.newImages(), p.newDoctor(), p.newDoc(), p.newReport(), p.newAttach(), p.newPs(), p.newStop())
 	return root

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/term"
 
@@ -44,7 +43,7 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 	var busy *guide.BusyError
 	switch {
 	case errors.As(err, &busy):
-		return &usageError{guide.Phrase(p.language(), "fail second", busy.PID)}
+		return &usageError{guide.Phrase(p.spoken(), "fail second", busy.PID)}
 	case err != nil:
 		return &environmentError{err}
 	}
@@ -53,7 +52,7 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 	style := report.StyleOf(p.Out, p.Getenv)
 	machines := &machines{program: p, events: events}
 	g := guide.New(guide.Options{
-		In: p.In, Out: p.Out, Width: p.width, Color: style.Color, Language: p.language(), Command: name, Panes: f.tmux,
+		In: p.In, Out: p.Out, Width: p.width, Color: style.Color, Language: p.spoken(), Command: name, Panes: f.tmux,
 		Events: events, Progress: progress, Machines: machines,
 	}, m.GuideSteps())
 	// The guide tells the story itself; the report adds what takes long before it begins.
@@ -178,17 +177,4 @@ func stateFolder(getenv func(string) string) (string, error) {
 		root = filepath.Join(home, ".local", "state")
 	}
 	return filepath.Join(root, "labrun"), nil
-}
-
-// language is what the locale asks for, among the languages that labrun speaks.
-func (p *program) language() string {
-	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if value := p.Getenv(name); value != "" {
-			if strings.HasPrefix(value, "zh_TW") {
-				return "zh-TW"
-			}
-			return "en"
-		}
-	}
-	return "en"
 }

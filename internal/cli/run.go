@@ -60,7 +60,8 @@ func (p *program) newRun() *cobra.Command {
 
 // load finds a mission: a file, or the name of one that is built in.
 func (p *program) load(ctx context.Context, c *cobra.Command, name string, lock *image.Lock) (*mission.Mission, error) {
-	m, err := mission.LoadFile(ctx, name, lock.Names())
+	o := mission.Options{Images: lock.Names(), Language: p.language()}
+	m, err := mission.LoadFile(ctx, name, o)
 	var failed *mission.Error
 	if err == nil || !errors.As(err, &failed) || failed.Kind != mission.Usage {
 		return m, err
@@ -69,7 +70,7 @@ func (p *program) load(ctx context.Context, c *cobra.Command, name string, lock 
 		return nil, err
 	}
 	if _, missing := fs.Stat(labrun.Missions(), name+".star"); missing == nil {
-		return mission.Load(ctx, labrun.Missions(), name+".star", name+".star", lock.Names())
+		return mission.Load(ctx, labrun.Missions(), name+".star", name+".star", o)
 	}
 	var names []string
 	for _, sub := range c.Root().Commands() {
@@ -105,6 +106,9 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	}
 	m, err := p.load(ctx, c, name, lock)
 	if err != nil {
+		return err
+	}
+	if err := p.checkLanguage(m); err != nil {
 		return err
 	}
 	events := &event.Log{}

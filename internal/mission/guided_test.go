@@ -72,7 +72,7 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 		t.Fatal(err)
 	}
 	source := "mission(title = \"Lab\", api = 1)\nlan = network(\"lan\")\nrouter = machine(\"router\", image = \"router7\", nics = [uplink(), lan])\n" + body
-	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", lock.Names())
+	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", Options{Images: lock.Names()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +86,9 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 	progress, err := guide.OpenProgress(t.TempDir(), "lab.star")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, step := range m.GuideSteps()[:from] {
+		progress.Steps = append(progress.Steps, guide.Record{Step: step.Name, State: guide.Done})
 	}
 	in, typing := io.Pipe()
 	c.typing = typing
@@ -129,7 +132,7 @@ func (c *classroom) types(line string) {
 // reads waits for text in what the guide has said since the last time.
 func (c *classroom) reads(text string) {
 	c.t.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		news := strings.Join(strings.Fields(c.out.since(c.read)), " ")
 		if raw := c.out.since(c.read); strings.Contains(raw, text) {
 			c.read += strings.Index(raw, text) + len(text)
@@ -208,7 +211,10 @@ func TestGuided(t *testing.T) {
 	c.says("hint")
 	c.reads("Hint 1 of 2: Try ip a.")
 	c.types("ip addr show") // another right way
+	c.finished()
+	there := time.Now()
 	c.reads("> On router, type:\n    hostname")
+	t.Logf("the guide went on %v after the router's prompt was back", time.Since(there).Round(time.Millisecond))
 	c.types("hostname")
 	c.reads("It is called router7")
 	c.reads("Step 1 is done.")
@@ -238,5 +244,112 @@ func TestGuided(t *testing.T) {
 	c.finishes(nil)
 	if strings.Count(c.out.since(0), "the end") != 1 {
 		t.Errorf("it is said more than once:\n%s", c.out.since(0))
+	}
+}
+
+// TestGuidedTrouble: what goes wrong is told with what to do, and nothing of it
+// ends the mission.
+func TestGuidedTrouble(t *testing.T) {
+	c := openClassroom(t, `
+def boots():
+    """Boot it"""
+    boot(router)
+    wait_prompt(router)
+
+def looks():
+    """Look"""
+    send(router, "hostname")
+    assert_contains(router, "router7")
+    assert_equal(read_file(router, "/root/missing"), "x", hint = "Make it.")
+
+def broken():
+    """Broken"""
+    send(router, "id")
+    [][1]
+
+def last():
+    """The last"""
+    send(router, "exit 3 || true")
+    say("bye")
+
+step(boots)
+step(looks)
+step(broken)
+step(last)
+`, 0)
+	c.reads("> Switch on router:")
+	c.says("skip")
+	c.reads("Step 1 is done, by labrun for you.")
+
+	c.reads("> On router, type:\n    hostname")
+	c.types("poweroff -f")
+	c.reads("> router is off: it was shut down. `restart router` switches it on again")
+	c.says("restart router")
+	c.reads("> On router, type:\n    hostname") // the instruction is given anew
+	c.says("do")
+	c.reads("> A file or command on a machine was refused: read /root/missing on router:")
+	c.types("printf x > /root/missing")
+	c.finished()
+	c.says("check")
+	c.reads("Step 2 is done.")
+
+	c.reads("> On router, type:\n    id")
+	c.types("id")
+	c.reads("> The mission itself has a mistake, which is not your fault: lab.star:")
+	c.says("redo")
+	c.reads("## Step 3 of 4: Broken")
+	c.types("id")
+	c.reads("The mission itself has a mistake")
+	c.says("next")
+	c.reads("Step 3 is left undone.")
+
+	c.reads("> On router, type:\n    exit 3 || true")
+	c.types("true")
+	c.reads("You typed `true`; the lab says `exit 3 || true`.")
+	c.says("ok")
+	c.reads("bye")
+	c.finishes(nil)
+}
+
+// A kernel that panics under a student is told of and can be started again.
+func TestGuidedPanic(t *testing.T) {
+	c := openClassroom(t, `
+def crash():
+    """Crash"""
+    boot(router)
+    wait_prompt(router)
+    send(router, "echo safe")
+    assert_contains(router, "safe")
+
+step(crash)
+`, 0)
+	c.reads("> Switch on router:")
+	c.says("do")
+	c.reads("> Wait for the prompt")
+	c.says("do")
+	c.reads("    echo safe")
+	c.types("echo c >/proc/sysrq-trigger")
+	c.reads("The kernel of router has crashed (a «panic»)")
+	c.says("quit")
+	c.finishes(guide.ErrQuit)
+}
+
+// Steps behind the student are played by labrun, silently, and the student goes on
+// where they stopped.
+func TestGuidedResume(t *testing.T) {
+	c := openClassroom(t, twoSteps, 1)
+	c.reads("Step 1: Boot it … labrun is doing it")
+	c.reads("Step 1 is there again")
+	c.reads("## Step 2 of 2: Make a file")
+	c.says("do")
+	c.reads("Question: What is it?")
+	c.says("do")
+	c.reads("The answer: a file")
+	c.reads("Your task on router")
+	c.says("do")
+	c.reads("Step 2 is done.")
+	c.finishes(nil)
+	if strings.Contains(c.out.since(0), "It is called") {
+		t.Errorf("a step that is played again speaks:\n%s", c.out.since(0))
 	}
 }
