@@ -64,18 +64,25 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 			long.Record(r)
 		}
 	})
-	g.Welcome(m.Declared().Title, m.Declared().Minutes)
 	from := 0
-	if f.restart {
-		progress.Begin()
-	} else {
-		from = g.Resume()
+	welcome := func() {
+		g.Welcome(m.Declared().Title, m.Declared().Minutes)
+		if f.restart {
+			progress.Begin()
+		} else {
+			from = g.Resume()
+		}
+	}
+	if !f.tmux {
+		welcome()
 	}
 	return p.record(ctx, m, events, f, func(records string) (done int, err error) {
 		steps := func(l *lab.Lab) (int, error) {
 			machines.lab = l
 			if f.tmux {
+				// The panes come first: they decide how wide the guide's own is.
 				defer p.openPanes(ctx, l)()
+				welcome()
 			}
 			err := m.Guide(ctx, l, events, g, from)
 			done := len(progress.Steps)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -41,6 +42,7 @@ func (p *program) insideTmux(ctx context.Context) error {
 	// What the guide said last is read before its pane is gone.
 	script := `"$0" "$@"; echo $? >"$LABRUN_TMUX_RESULT"; printf '\n[labrun: Enter closes this] '; read -r _`
 	args := append([]string{"-S", filepath.Join(folder, "socket"), "new-session", "sh", "-c", script, self}, p.args...)
+	args = append(args, ";", "set-option", "-g", "mouse", "on") // a click chooses a pane
 	tmux := exec.CommandContext(ctx, "tmux", args...)
 	tmux.Stdin, tmux.Stdout, tmux.Stderr = in, p.Out, p.Err
 	tmux.Env = append(os.Environ(), "LABRUN_TMUX_RESULT="+result)
@@ -74,15 +76,20 @@ func (p *program) openPanes(ctx context.Context, l *lab.Lab) (done func()) {
 	}
 	var panes []string
 	own := p.Getenv("TMUX_PANE")
+	last := own
 	for _, m := range l.Machines() {
 		// Each pane names its machine, and stays out of the guide's focus.
-		pane := tmux("split-window", "-d", "-t", own, "-P", "-F", "#{pane_id}", self, "attach", filepath.Base(l.Session())+"/"+m.Name())
+		pane := tmux("split-window", "-d", "-t", last, "-P", "-F", "#{pane_id}", self, "attach", filepath.Base(l.Session())+"/"+m.Name())
 		if pane == "" {
 			continue
 		}
-		panes = append(panes, pane)
+		panes, last = append(panes, pane), pane
 		tmux("select-pane", "-t", pane, "-T", m.Name())
 		tmux("select-layout", "-t", own, layout(p.width()))
+	}
+	// tmux tells the program in a pane of its new size a little later.
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline) && tmux("display-message", "-p", "-t", own, "#{pane_width}") != strconv.Itoa(p.width()); {
+		time.Sleep(20 * time.Millisecond)
 	}
 	tmux("set-option", "-w", "-t", own, "pane-border-status", "top")
 	tmux("select-pane", "-t", own, "-T", "labrun")
