@@ -83,11 +83,22 @@ func leadSend(c *call) (starlark.Value, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case !c.boolean("enter"):
+		if !done {
+			return send(c)
+		}
 	case !done:
-		return send(c)
-	case c.boolean("enter"):
+		if _, err := send(c); err != nil {
+			return nil, err
+		}
+		entered = terminal.LastLine()
+		fallthrough
+	default:
 		c.led.used[terminal] = entered.Number
 		c.led.pending[terminal] = &typedFor{want: text, line: entered}
+	}
+	if !done {
+		return nil, nil
 	}
 	c.acted(name, text)
 	return nil, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -64,6 +65,29 @@ func sits(t *testing.T, who string, env []string, args ...string) *student {
 	return s
 }
 
+// attaches sits down at a machine of this student's lab in another terminal. There
+// may be other labs on this computer, which is why it names the session.
+func (s *student) attaches(who string, env []string, machine string) *student {
+	s.t.Helper()
+	session := ""
+	eventually(s.t, time.Minute, func() bool {
+		ps := exec.Command(os.Args[0], "ps", "--json")
+		ps.Env = append(append(os.Environ(), becomeLabrun+"=1"), env...)
+		out, _ := ps.Output()
+		for line := range strings.Lines(string(out)) {
+			var run struct {
+				Session string
+				PID     int
+			}
+			if json.Unmarshal([]byte(line), &run) == nil && run.PID == s.cmd.Process.Pid {
+				session = run.Session
+			}
+		}
+		return session != ""
+	}, func() string { return "labrun ps does not show the lab" })
+	return sits(s.t, who, env, "attach", session+"/"+machine)
+}
+
 // types enters a line, key by key as a person does.
 func (s *student) types(line string) {
 	s.t.Helper()
@@ -123,7 +147,7 @@ func TestWeek1Guided(t *testing.T) {
 	}
 	env := []string{"XDG_STATE_HOME=" + t.TempDir()}
 	mission := "../../missions/week1.star"
-	guide := sits(t, "the student at the guide", env, "--guide", mission)
+	guide := sits(t, "the student at the guide", env, "--guide", "--lang", "en", mission)
 
 	guide.sees("labrun will lead you through 8 steps")
 	guide.sees("Step 1 of 8: A bubble within a bubble")
@@ -137,7 +161,7 @@ func TestWeek1Guided(t *testing.T) {
 
 	guide.sees("Step 2 of 8: Boot the router")
 	guide.sees("(?s)> Switch on router7: .*?labrun attach router7")
-	router := sits(t, "the student at the router", env, "attach", "router7")
+	router := guide.attaches("the student at the router", env, "router7")
 	router.sees("Enter")
 	router.types("")
 	guide.sees("router7 is on")
@@ -151,7 +175,7 @@ func TestWeek1Guided(t *testing.T) {
 
 	guide.sees("Step 3 of 8: Launch the two servers")
 	guide.sees("> Switch on debian")
-	debian := sits(t, "the student at debian", env, "attach", "debian")
+	debian := guide.attaches("the student at debian", env, "debian")
 	debian.sees("Enter")
 	debian.types("")
 	guide.sees("> Switch on alpine")
@@ -201,24 +225,24 @@ func TestWeek1Guided(t *testing.T) {
 	<-guide.over
 	router.leaves(0)
 	debian.leaves(0)
-	guide = sits(t, "the student, back at the guide", env, "--guide", mission)
+	guide = sits(t, "the student, back at the guide", env, "--guide", "--lang", "en", mission)
 	guide.sees("Welcome back. You were at step 4 of 8")
 	for step := 1; step < 4; step++ {
 		guide.sees(fmt.Sprintf("Step %d is there again", step))
 	}
 	guide.sees("Step 4 of 8: Find Debian's address")
 	guide.sees("> On debian, type: ip a")
-	debian = sits(t, "the student, back at debian", env, "attach", "debian")
-	debian.sees("root@os25")                                           // what was said before
-	debian.tty.Send("\x1d")                                            // leave it …
-	debian.leaves(0)                                                   //
-	debian = sits(t, "the student at debian", env, "attach", "debian") // … and come back
+	debian = guide.attaches("the student, back at debian", env, "debian")
+	debian.sees("root@os25")                                        // what was said before
+	debian.tty.Send("\x1d")                                         // leave it …
+	debian.leaves(0)                                                //
+	debian = guide.attaches("the student at debian", env, "debian") // … and come back
 	debian.types("ip -4 addr show eth0")
 	address := guide.sees(`Debian is at (10\.254\.0\.\d+)`)[1]
 
 	guide.sees("Step 5 of 8: From Alpine to Debian")
 	guide.sees("> On alpine, type: ssh root@" + regexp.QuoteMeta(address))
-	alpine := sits(t, "the student at alpine", env, "attach", "alpine")
+	alpine := guide.attaches("the student at alpine", env, "alpine")
 	alpine.sees("# $")
 	alpine.types("ssh nobody-there")
 	guide.sees("Not yet: after `ssh nobody-there`, alpine did not answer as expected")
@@ -239,7 +263,7 @@ func TestWeek1Guided(t *testing.T) {
 	guide.sees("Step 5 is done")
 
 	guide.sees("Step 6 of 8: The router's records")
-	router = sits(t, "the student, back at the router", env, "attach", "router7")
+	router = guide.attaches("the student, back at the router", env, "router7")
 	guide.sees("> On router7, type: cat /perm/dhcp4d/leases.json")
 	router.types("more /perm/dhcp4d/leases.json")
 	guide.sees("debian, 52:55:00:aa:00:10, was lent " + regexp.QuoteMeta(address))

@@ -79,7 +79,7 @@ func (p *program) openPanes(ctx context.Context, l *lab.Lab) (done func()) {
 	last := own
 	for _, m := range l.Machines() {
 		// Each pane names its machine, and stays out of the guide's focus.
-		pane := tmux("split-window", "-d", "-t", last, "-P", "-F", "#{pane_id}", self, "attach", filepath.Base(l.Session())+"/"+m.Name())
+		pane := tmux("split-window", "-d", "-t", last, "-P", "-F", "#{pane_id}", self, "attach", "--lang", p.spoken(), filepath.Base(l.Session())+"/"+m.Name())
 		if pane == "" {
 			continue
 		}

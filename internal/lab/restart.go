@@ -11,7 +11,8 @@ const politeness = 10 * time.Second
 
 // Restart switches a machine off and on again; one that is off is only switched
 // on. What it wrote to its disk stays. Where somebody was at work on it, it
-// is logged in again with its image's own user, so that they can go on.
+// is brought to a shell again, logged in as its image's own user, so that they can
+// go on.
 func (l *Lab) Restart(ctx context.Context, m *Machine) error {
 	atWork := false
 	if c, err := m.Console(); err == nil {
@@ -23,8 +24,12 @@ func (l *Lab) Restart(ctx context.Context, m *Machine) error {
 	if err := l.Boot(ctx, m); err != nil {
 		return err
 	}
-	if user, _ := m.Credentials("", ""); !atWork || user == "" {
+	if !atWork {
 		return nil
 	}
-	return m.Login(ctx, "", "")
+	if user, _ := m.Credentials("", ""); user != "" {
+		return m.Login(ctx, "", "")
+	}
+	_, err := m.WaitPrompt(ctx)
+	return err
 }

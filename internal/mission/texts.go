@@ -54,7 +54,7 @@ func (m *Mission) texts() []found {
 	var all []found
 	seen := map[string]bool{}
 	for _, source := range m.sources {
-		file, err := syntax.Parse(source.shown, source.text, 0)
+		file, err := (&syntax.FileOptions{}).Parse(source.shown, source.text, 0)
 		if err != nil {
 			continue // it was loaded: this does not happen
 		}
