@@ -26,6 +26,7 @@ import (
 
 type runFlags struct {
 	json, quiet bool
+	cold        bool
 	records     string
 	allow       []string
 }
@@ -47,6 +48,7 @@ func (p *program) newRun() *cobra.Command {
 	c.Flags().BoolVar(&f.json, "json", false, "write the run as JSON lines instead of text")
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "write only failures and the last line")
 	c.Flags().StringVar(&f.records, "records", "", "keep console transcripts and packet captures in this `folder`")
+	c.Flags().BoolVar(&f.cold, "cold", false, "boot the machines instead of restoring saved ones")
 	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the mission open a shell on this computer")
 	return c
 }
@@ -126,7 +128,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	}
 	started := time.Now()
 	events.Emit(event.RunStarted{Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes})
-	passed, err := p.play(ctx, m, store, events, records)
+	passed, err := p.play(ctx, m, lab.Options{Store: store, Events: events, Records: records, Cold: f.cold})
 	// Only an empty folder can be removed: nothing booted.
 	if err := os.Remove(records); err == nil || errors.Is(err, fs.ErrNotExist) {
 		records = ""
@@ -149,8 +151,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 }
 
 // play boots the mission's lab, runs its steps, and takes the lab down again.
-func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Store, events *event.Log, records string) (passed int, err error) {
-	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events, Records: records})
+func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options) (passed int, err error) {
+	l, err := lab.New(m.Config(), o)
 	if err != nil {
 		return 0, mission.Classify(ctx, err)
 	}
@@ -164,7 +166,7 @@ func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Sto
 			return 0, mission.Classify(ctx, err)
 		}
 	}
-	return m.Run(ctx, l, events)
+	return m.Run(ctx, l, o.Events)
 }
 
 // askHost asks for the user's consent to shells on the host, where there is a

@@ -98,6 +98,15 @@ func NewForeign(machine string, c *console.Console) *Shell {
 	return &Shell{console: c, machine: machine, foreign: true}
 }
 
+// Resume returns a shell on the control port of a machine that was saved after
+// Do had returned, by a labrun that taught the guest the same (see Lessons).
+func Resume(machine string, port *console.Console) *Shell {
+	return &Shell{console: port, machine: machine, announced: true, defined: true}
+}
+
+// Lessons returns what the guest's shell is taught.
+func Lessons() string { return strings.Join(functions, "\n") }
+
 // functions is what the guest's shell is taught, in what POSIX, BusyBox and GNU
 // tools have in common. Each program that runs costs an emulated guest tens of
 // milliseconds, so there are few.
@@ -239,6 +248,24 @@ func (s *Shell) run(ctx context.Context, command string, seconds int) (Result, e
 		*part.into = string(data)
 	}
 	return result, s.send(ctx, "rm -f "+base+".*")
+}
+
+// Do runs a line of shell commands in the control shell itself, without a limit
+// of time and without their output, so it costs the guest no more programs than
+// the commands do. When it returns, the guest has read all that was sent to it.
+// The line must leave the shell as it is. It is not for foreign guests.
+func (s *Shell) Do(ctx context.Context, commands string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.define(ctx); err != nil {
+		return err
+	}
+	s.serial++
+	if err := s.send(ctx, fmt.Sprintf(`{ %s; } >/dev/null 2>&1; printf '%%s%%s\n' @labrun-did- %d`, commands, s.serial)); err != nil {
+		return err
+	}
+	_, err := s.expect(ctx, regexp.MustCompile(fmt.Sprintf(`@labrun-did-%d\n`, s.serial)))
+	return err
 }
 
 // errDamaged says that a transfer arrived with another length or digest than it

@@ -33,6 +33,12 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 	if err != nil {
 		return console.Match{}, err
 	}
+	// A machine that a template is made of is left alone until that is done.
+	select {
+	case <-g.line.open:
+	case <-g.failed:
+	case <-ctx.Done():
+	}
 	c := g.console
 	silence := pokeLate
 	if m.profile.Console.Poke {
@@ -46,7 +52,12 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 		if err == nil {
 			g.up.Store(true)
 			g.ready.Do(func() {
-				m.lab.options.Events.Emit(event.Machine{Name: m.Name(), State: "ready", Seconds: time.Since(g.process.Started()).Seconds()})
+				// Nobody may have looked at the prompt for a while.
+				e := event.Machine{Name: m.Name(), State: "ready", Seconds: c.LastByte().Sub(g.process.Started()).Seconds()}
+				if g.warm {
+					e.Detail = "warm"
+				}
+				m.lab.options.Events.Emit(e)
 			})
 		}
 		if err == nil || !errors.Is(err, errSilent) {
