@@ -75,6 +75,7 @@ type Store struct {
 	// Tests shorten these.
 	dialTimeout, stallTimeout, killGrace time.Duration
 	free                                 func(dir string) (int64, error)
+	templateLimit                        int64
 }
 
 // Open opens the cache, and makes it if need be.
@@ -99,7 +100,7 @@ func Open(o StoreOptions) (*Store, error) {
 	return &Store{
 		dir: dir, lock: o.Lock, recipes: o.Recipes, mirror: strings.TrimSuffix(o.Mirror, "/"), strict: o.Strict,
 		progress: o.Progress, held: map[string]*flock.Flock{},
-		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second, free: freeSpace,
+		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second, free: freeSpace, templateLimit: TemplateLimit,
 	}, nil
 }
 

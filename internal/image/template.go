@@ -329,7 +329,7 @@ func (s *Store) trimTemplates(ctx context.Context, r *GCResult, keep string) err
 	var errs []error
 	for _, t := range list {
 		total += t.Size
-		if total > TemplateLimit && t.Key != keep && ctx.Err() == nil {
+		if total > s.templateLimit && t.Key != keep && ctx.Err() == nil {
 			errs = append(errs, s.collect(r, t.Key, filepath.Join("templates", t.Key)))
 		}
 	}

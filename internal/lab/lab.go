@@ -80,13 +80,14 @@ type Lab struct {
 // New lays out a lab; nothing boots yet. The caller closes it.
 func New(config Config, options Options) (*Lab, error) {
 	l := &Lab{options: options, networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{}}
-	taken := map[string]bool{}
+	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {
 		profile, ok := options.Store.Profile(mc.Image)
 		if !ok {
 			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
 		}
-		m := &Machine{lab: l, config: mc, profile: profile}
+		m := &Machine{lab: l, config: mc, profile: profile, twin: images[mc.Image]}
+		images[mc.Image] = true
 		if m.config.Memory == 0 {
 			m.config.Memory = profile.Memory
 		}

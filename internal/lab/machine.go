@@ -27,6 +27,7 @@ type Machine struct {
 	profile image.Profile
 	macs    []string
 	image   *image.Image // set by Lab.Prepare
+	twin    bool         // a machine declared before it has the same image
 
 	mu      sync.Mutex
 	guest   *guest // the present or last incarnation
@@ -144,41 +145,52 @@ func (m *Machine) start(ctx context.Context) error {
 	if m.guest != nil {
 		m.closeGuest()
 	}
-	overlay := filepath.Join(m.lab.session.dir, m.config.Name+".qcow2")
 	var draft *image.Draft
-	if _, err := os.Stat(overlay); err != nil {
-		if m.warm() {
-			key := m.templateKey()
-			g, err := m.restore(ctx, key, overlay)
-			if err != nil {
-				return err
-			}
-			if g != nil {
-				m.adopt(g)
-				return nil
-			}
-			draft = m.draft(ctx, key)
-		}
-		if err := m.image.Overlay(ctx, overlay); err != nil {
+	if _, err := os.Stat(m.overlay()); err != nil && m.warm() {
+		key := m.templateKey()
+		g, err := m.restore(ctx, key)
+		if err != nil {
 			return err
 		}
-	}
-	spec := m.spec(overlay)
-	spec.Savable = draft != nil
-	g, err := m.launch(ctx, spec, nil)
-	if err != nil {
-		if draft != nil {
-			draft.Drop()
+		if g != nil {
+			m.adopt(g)
+			return nil
 		}
+		draft = m.draft(ctx, key)
+	}
+	g, err := m.boot(ctx, draft)
+	if err != nil {
 		return err
 	}
-	if draft != nil {
-		g.tasks.Go(func() { m.save(g, draft) })
-	} else {
-		close(g.settled)
-	}
+	g.tasks.Go(func() {
+		if draft == nil {
+			m.identify(g)
+			close(g.settled)
+		} else if err := m.save(g, draft); err != nil && g.ctx.Err() == nil {
+			m.notKept(err)
+		}
+	})
 	m.adopt(g)
 	return nil
+}
+
+// overlay is the path of the machine's disk.
+func (m *Machine) overlay() string { return filepath.Join(m.lab.session.dir, m.config.Name+".qcow2") }
+
+// boot powers the machine on. With a draft, a template is to be made of it.
+func (m *Machine) boot(ctx context.Context, draft *image.Draft) (g *guest, err error) {
+	if _, err = os.Stat(m.overlay()); err != nil {
+		err = m.image.Overlay(ctx, m.overlay())
+	}
+	if err == nil {
+		spec := m.spec(m.overlay())
+		spec.Savable = draft != nil
+		g, err = m.launch(ctx, spec, nil)
+	}
+	if err != nil && draft != nil {
+		draft.Drop()
+	}
+	return g, err
 }
 
 // adopt makes g the machine's present incarnation.
@@ -226,7 +238,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, recorded []byte) (
 		}
 	}
 	g.line.open = g.settled
-	if g.warm {
+	if !spec.Savable {
 		open := make(chan struct{})
 		close(open)
 		g.line.open = open

@@ -14,6 +14,7 @@ import (
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/qemu"
 )
@@ -72,19 +73,19 @@ func (m *Machine) templateKey() string {
 // restore starts the machine from its template and makes its disk. It returns
 // nil without an error if the machine has to boot: there is no template, or it
 // was of no use, which is told.
-func (m *Machine) restore(ctx context.Context, key, overlay string) (*guest, error) {
+func (m *Machine) restore(ctx context.Context, key string) (*guest, error) {
 	template, err := m.lab.options.Store.Template(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	var g *guest
 	if err == nil {
-		g, err = m.resume(ctx, template, overlay)
+		g, err = m.resume(ctx, template)
 	}
 	if err == nil {
 		return g, nil
 	}
-	os.Remove(overlay)
+	os.Remove(m.overlay())
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -94,15 +95,15 @@ func (m *Machine) restore(ctx context.Context, key, overlay string) (*guest, err
 }
 
 // resume lets a machine go on from a template, until it has answered.
-func (m *Machine) resume(ctx context.Context, template *image.Template, overlay string) (*guest, error) {
+func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest, error) {
 	recorded, err := os.ReadFile(template.Path(templateConsole))
 	if err != nil {
 		return nil, err
 	}
-	if err := image.Overlay(ctx, template.Path(qemu.SavedDisk), "qcow2", overlay); err != nil {
+	if err := image.Overlay(ctx, template.Path(qemu.SavedDisk), "qcow2", m.overlay()); err != nil {
 		return nil, err
 	}
-	spec := m.spec(overlay)
+	spec := m.spec(m.overlay())
 	spec.Saved = &qemu.Saved{Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState)}
 	g, err := m.launch(ctx, spec, recorded)
 	if err != nil {
@@ -129,8 +130,9 @@ func (m *Machine) resume(ctx context.Context, template *image.Template, overlay 
 		ctx, cancel := context.WithTimeoutCause(g.ctx, settleLimit, fmt.Errorf("not done within %v", settleLimit))
 		defer cancel()
 		if err := g.shell.Do(ctx, m.arrival()); err != nil && g.ctx.Err() == nil {
-			g.fail(fmt.Errorf("%s was restored, but could not be given its clock and network cards: %w: --cold boots it instead", m.config.Name, err))
+			g.fail(fmt.Errorf("%s was restored, but did not take its clock and network cards: %w: --cold boots it instead", m.config.Name, err))
 		}
+		m.identify(g)
 	})
 	return g, nil
 }
@@ -138,10 +140,10 @@ func (m *Machine) resume(ctx context.Context, template *image.Template, overlay 
 // lookForCards makes a guest without ACPI hot-plug find what was plugged in.
 const lookForCards = "echo 1 >/sys/bus/pci/rescan"
 
-// arrival is what a restored guest has to do: take the time from the host, mix
-// new randomness into its generator, because what is left of the old is the same
-// in every machine of that template, and find its network cards: last, since a
-// lease that is given before the clock is right ends at a wrong time.
+// arrival is what a restored guest has to do: mix new randomness into its
+// generator, because what is left of the old is the same in every machine of that
+// template; take the time from the host; and find its network cards. They come
+// last, since a lease that is given before the clock is right ends at a wrong time.
 func (m *Machine) arrival() string {
 	clock := m.profile.Restored
 	if clock == "" {
@@ -150,14 +152,27 @@ func (m *Machine) arrival() string {
 	seed := make([]byte, 64)
 	rand.Read(seed) // never fails
 	now := time.Now()
-	return fmt.Sprintf("labrun_restored() { %s; }; labrun_restored %d.%09d %d; echo %x >/dev/urandom; %s",
-		clock, now.Unix(), now.Nanosecond(), now.Add(time.Second/2).Unix(), seed, lookForCards)
+	return fmt.Sprintf("echo %x >/dev/urandom; labrun_restored() { %s; }; labrun_restored %d.%09d %d; %s",
+		seed, clock, now.Unix(), now.Nanosecond(), now.Add(time.Second/2).Unix(), lookForCards)
 }
+
+// identify makes a machine that has twins, of the same image, another one than
+// they are, restored or not. What fails here is left as it was.
+func (m *Machine) identify(g *guest) {
+	if m.profile.Identity == "" || !m.twin || m.image.BIOS {
+		return
+	}
+	own := sha256.Sum256([]byte(m.config.Name))
+	_ = g.shell.Do(g.ctx, fmt.Sprintf("labrun_identity() { %s; }; labrun_identity %x", m.profile.Identity, own[:16]))
+}
+
+// templateSize is what the machine's template takes at most, in bytes.
+func (m *Machine) templateSize() int64 { return int64(m.config.Memory)<<20 + templateRoom }
 
 // draft begins the machine's template. It returns nil if another labrun is at
 // it, or if there is no room, which is told.
 func (m *Machine) draft(ctx context.Context, key string) *image.Draft {
-	draft, err := m.lab.options.Store.NewTemplate(ctx, m.image.Name, key, int64(m.config.Memory)<<20+templateRoom, false)
+	draft, err := m.lab.options.Store.NewTemplate(ctx, m.image.Name, key, m.templateSize(), false)
 	switch {
 	case err == nil:
 		return draft
@@ -173,25 +188,23 @@ func (m *Machine) notKept(err error) {
 
 // save makes a template of a machine that boots, at its first prompt, and then
 // plugs its network cards in, whatever became of the template.
-func (m *Machine) save(g *guest, draft *image.Draft) {
+func (m *Machine) save(g *guest, draft *image.Draft) error {
 	saved := m.saveAtPrompt(g, draft)
 	g.line.forget()
 	if g.ctx.Err() == nil {
 		if err := m.plug(g); err != nil && g.ctx.Err() == nil {
 			g.fail(fmt.Errorf("plug in %s's network cards: %w", m.config.Name, err))
 		}
+		m.identify(g)
 	}
 	close(g.settled)
-	if saved == nil {
-		// The machine may end meanwhile: what is saved is of use without it.
-		shape := fmt.Sprintf("%d MiB, %d CPUs, %s", m.config.Memory, m.config.CPUs, m.lab.accel.Accel)
-		saved = draft.Keep(context.Background(), m.image, shape)
-	} else {
+	if saved != nil {
 		draft.Drop()
+		return saved
 	}
-	if saved != nil && g.ctx.Err() == nil {
-		m.notKept(saved)
-	}
+	// The machine may end meanwhile: what is saved is of use without it.
+	shape := fmt.Sprintf("%d MiB, %d CPUs, %s", m.config.Memory, m.config.CPUs, m.lab.accel.Accel)
+	return draft.Keep(context.Background(), m.image, shape)
 }
 
 func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {
@@ -258,4 +271,57 @@ func (m *Machine) warm() bool {
 		return false
 	}
 	return true
+}
+
+// MakeTemplate makes the template that machines of an image start from, with the
+// memory and CPUs that the image's profile says, unless it is there. It boots a
+// machine for that, or waits for another labrun that does. It returns why there
+// can be none for this image; empty if there is one now.
+func MakeTemplate(ctx context.Context, name string, o Options) (why string, err error) {
+	l, err := New(Config{Machines: []MachineConfig{{Name: name, Image: name}}}, o)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	if err := l.Prepare(ctx); err != nil {
+		return "", err
+	}
+	m := l.Machine(name)
+	if why := m.coldBecause(); why != "" {
+		return why, nil
+	}
+	key := m.templateKey()
+	missing := func() bool {
+		_, err := o.Store.Template(ctx, key)
+		return err != nil
+	}
+	if !missing() {
+		return "", nil
+	}
+	draft, err := o.Store.NewTemplate(ctx, name, key, m.templateSize(), true)
+	if err != nil {
+		return "", err
+	}
+	if !missing() {
+		draft.Drop()
+		return "", nil
+	}
+	if err := l.afford([]*Machine{m}); err != nil {
+		draft.Drop()
+		return "", err
+	}
+	o.Events.Emit(event.Progress{Subject: name, Phase: "save", Note: "booting it once, to save it at its first prompt"})
+	g, err := m.boot(ctx, draft)
+	if err != nil {
+		return "", err
+	}
+	defer g.end()
+	defer context.AfterFunc(ctx, g.process.Kill)()
+	if err := m.save(g, draft); err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		return "", fmt.Errorf("save %s at its prompt: %w", name, err)
+	}
+	return "", nil
 }
