@@ -154,8 +154,9 @@ func (s *Shell) send(ctx context.Context, text string) error {
 	return s.console.SendRaw(ctx, []byte(text+"\n"))
 }
 
-// errRestarted is what a request gets whose shell ended under it.
-var errRestarted = errors.New("the guest's control shell was restarted")
+// ErrRestarted is what a request gets whose shell ended under it, as it does when
+// the guest is reset.
+var ErrRestarted = errors.New("the guest's control shell was restarted")
 
 // expect waits for pattern; a control shell that announces itself anew has lost
 // what it was taught and was asked.
@@ -167,7 +168,7 @@ func (s *Shell) expect(ctx context.Context, pattern *regexp.Regexp) ([]string, e
 	}
 	if m.Index == 1 {
 		s.defined = false
-		return nil, errRestarted
+		return nil, ErrRestarted
 	}
 	return m.Groups, nil
 }
@@ -187,7 +188,7 @@ func (s *Shell) Run(ctx context.Context, command string, limit time.Duration) (R
 	ctx, cancel := context.WithTimeout(ctx, limit+grace)
 	defer cancel()
 	result, err := s.run(ctx, command, seconds)
-	if errors.Is(err, errRestarted) {
+	if errors.Is(err, ErrRestarted) {
 		return result, fmt.Errorf("run on %s: `%s`: %w", s.machine, command, err)
 	}
 	if err != nil {

@@ -30,8 +30,8 @@ const (
 	// restoreLimit is how long a restored guest may be silent. Unless the host is
 	// overrun, it answers within a tenth of a second.
 	restoreLimit = 30 * time.Second
-	// settleLimit is how long it may take to set its clock and find its cards.
-	settleLimit = 2 * time.Minute
+	// arriveLimit is how long it may take to set its clock and find its cards.
+	arriveLimit = 2 * time.Minute
 	// promptLimit is how long a guest may take to its first prompt if a template
 	// is to be made of it: its network cards have to wait for that.
 	promptLimit = 2 * time.Minute
@@ -127,18 +127,26 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	g.up.Store(true)
 	g.tasks.Go(func() {
 		defer close(g.settled)
-		ctx, cancel := context.WithTimeoutCause(g.ctx, settleLimit, fmt.Errorf("not done within %v", settleLimit))
-		defer cancel()
-		if err := g.shell.Do(ctx, m.arrival()); err != nil && g.ctx.Err() == nil {
-			g.fail(fmt.Errorf("%s was restored, but did not take its clock and network cards: %w: --cold boots it instead", m.config.Name, err))
-		}
-		m.identify(g)
+		m.arrive(g)
 	})
 	return g, nil
 }
 
-// lookForCards makes a guest without ACPI hot-plug find what was plugged in.
-const lookForCards = "echo 1 >/sys/bus/pci/rescan"
+// arrive lets a guest that was saved, or comes from a saved one, do what it has to.
+func (m *Machine) arrive(g *guest) {
+	ctx := g.ctx
+	if g.warm { // one that boots may take its time
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, arriveLimit, fmt.Errorf("not done within %v", arriveLimit))
+		defer cancel()
+	}
+	err := g.shell.Do(ctx, m.arrival())
+	// A guest that was reset meanwhile finds its cards and the time as it boots.
+	if err != nil && !errors.Is(err, control.ErrRestarted) && g.ctx.Err() == nil {
+		g.fail(fmt.Errorf("%s did not take its clock and network cards: %w: --cold boots it in another way", m.config.Name, err))
+	}
+	m.identify(g)
+}
 
 // arrival is what a restored guest has to do: mix new randomness into its
 // generator, because what is left of the old is the same in every machine of that
@@ -152,8 +160,9 @@ func (m *Machine) arrival() string {
 	seed := make([]byte, 64)
 	rand.Read(seed) // never fails
 	now := time.Now()
-	return fmt.Sprintf("echo %x >/dev/urandom; labrun_restored() { %s; }; labrun_restored %d.%09d %d; %s",
-		seed, clock, now.Unix(), now.Nanosecond(), now.Add(time.Second/2).Unix(), lookForCards)
+	return fmt.Sprintf("echo %x >/dev/urandom; labrun_restored() { %s; }; labrun_restored %d.%09d %d; "+
+		"echo 1 >/sys/bus/pci/rescan", // for a guest without ACPI hot-plug
+		seed, clock, now.Unix(), now.Nanosecond(), now.Add(time.Second/2).Unix())
 }
 
 // identify makes a machine that has twins, of the same image, another one than
@@ -192,10 +201,10 @@ func (m *Machine) save(g *guest, draft *image.Draft) error {
 	saved := m.saveAtPrompt(g, draft)
 	g.line.forget()
 	if g.ctx.Err() == nil {
-		if err := m.plug(g); err != nil && g.ctx.Err() == nil {
+		if err := g.process.Plug(g.ctx); err != nil && g.ctx.Err() == nil {
 			g.fail(fmt.Errorf("plug in %s's network cards: %w", m.config.Name, err))
 		}
-		m.identify(g)
+		m.arrive(g)
 	}
 	close(g.settled)
 	if saved != nil {
@@ -251,14 +260,6 @@ func (m *Machine) firstPrompt(ctx context.Context, g *guest) error {
 			return err
 		}
 	}
-}
-
-// plug gives a machine that booted without its network cards those cards.
-func (m *Machine) plug(g *guest) error {
-	if err := g.process.Plug(g.ctx); err != nil {
-		return err
-	}
-	return g.shell.Do(g.ctx, lookForCards)
 }
 
 // warm reports whether the machine may start from a template, and tells why not.
