@@ -97,7 +97,7 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 			g.Stopped()
 			return done, err
 		}
-		return p.play(ctx, m, store, events, records, true, steps)
+		return p.play(ctx, m, lab.Options{Store: store, Events: events, Records: records, Cold: f.cold, Interactive: true}, steps)
 	})
 }
 

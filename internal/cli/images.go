@@ -1,22 +1,32 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/qemu"
 	"github.com/labrun/labrun/internal/report"
 )
 
-// withStore runs an images subcommand on an open cache, with progress shown.
-func (p *program) withStore(run func(c *cobra.Command, store *image.Store, args []string) error) func(*cobra.Command, []string) error {
+// cache is an open image cache whose progress is shown.
+type cache struct {
+	*image.Store
+	show func(event.Record)
+}
+
+// withStore runs an images subcommand on an open cache.
+func (p *program) withStore(run func(c *cobra.Command, store cache, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
 		lock, err := p.lock()
 		if err != nil {
@@ -24,13 +34,14 @@ func (p *program) withStore(run func(c *cobra.Command, store *image.Store, args 
 		}
 		events := &event.Log{}
 		style := report.StyleOf(p.Err, p.Getenv)
-		events.Attach(report.NewTerminal(p.Out, p.Err, style, style.Live, false).Record)
+		show := report.NewTerminal(p.Out, p.Err, style, style.Live, false).Record
+		events.Attach(show)
 		store, err := p.store(lock, progressTo(events))
 		if err != nil {
 			return err
 		}
 		defer store.Close()
-		if err := run(c, store, args); err != nil {
+		if err := run(c, cache{store, show}, args); err != nil {
 			var usage *usageError
 			if c.Context().Err() != nil || errors.As(err, &usage) {
 				return err
@@ -42,7 +53,7 @@ func (p *program) withStore(run func(c *cobra.Command, store *image.Store, args 
 }
 
 // named returns the images that the arguments name; none means all.
-func named(store *image.Store, args []string) ([]string, error) {
+func named(store cache, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return store.Names(), nil
 	}
@@ -60,7 +71,7 @@ func (p *program) newImages() *cobra.Command {
 		Short: "list, get, check and remove the images that machines boot from",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &usageError{fmt.Sprintf("images: there is no %q: it is one of list, fetch, build, verify, add, remove, gc", args[0])}
+				return &usageError{fmt.Sprintf("images: there is no %q: it is one of list, templates, fetch, build, verify, add, remove, gc", args[0])}
 			}
 			return nil
 		},
@@ -68,6 +79,7 @@ func (p *program) newImages() *cobra.Command {
 	}
 	root.AddCommand(
 		p.newListImages(),
+		&cobra.Command{Use: "templates", Short: "list the saved machines that others start from", Args: cobra.NoArgs, RunE: p.withStore(p.listTemplates)},
 		&cobra.Command{Use: "fetch [NAME…]", Short: "get images ready, trying every source again", RunE: p.withStore(p.makeImages(false))},
 		&cobra.Command{Use: "build [NAME…]", Short: "make images anew, even if they are there", RunE: p.withStore(p.makeImages(true))},
 		&cobra.Command{Use: "verify [NAME…]", Short: "read images again and compare their digests", RunE: p.withStore(p.verifyImages)},
@@ -101,7 +113,7 @@ func (p *program) newListImages() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "list", Short: "what there is, and where it comes from", Args: cobra.NoArgs}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line, with the files of ready images")
-	c.RunE = p.withStore(func(c *cobra.Command, store *image.Store, _ []string) error {
+	c.RunE = p.withStore(func(c *cobra.Command, store cache, _ []string) error {
 		list, err := store.List(c.Context())
 		if err != nil {
 			return err
@@ -142,8 +154,8 @@ func (p *program) listImages(list []image.Status) error {
 	return table.Flush()
 }
 
-func (p *program) makeImages(force bool) func(*cobra.Command, *image.Store, []string) error {
-	return func(c *cobra.Command, store *image.Store, args []string) error {
+func (p *program) makeImages(force bool) func(*cobra.Command, cache, []string) error {
+	return func(c *cobra.Command, store cache, args []string) error {
 		names, err := named(store, args)
 		if err != nil {
 			return err
@@ -159,11 +171,49 @@ func (p *program) makeImages(force bool) func(*cobra.Command, *image.Store, []st
 			}
 			fmt.Fprintln(p.Out)
 		}
-		return nil
+		return p.makeTemplates(c.Context(), store, names)
 	}
 }
 
-func (p *program) verifyImages(c *cobra.Command, store *image.Store, args []string) error {
+// makeTemplates boots each image once, so that its machines start at once from
+// then on. Without QEMU there is nothing to do.
+func (p *program) makeTemplates(ctx context.Context, store cache, names []string) error {
+	if qemu.Installed() != nil {
+		return nil
+	}
+	// What a lab would tell of images and acceleration is not asked for here.
+	events := &event.Log{}
+	events.Attach(func(r event.Record) {
+		if _, ok := r.Event.(event.Progress); ok {
+			store.show(r)
+		}
+	})
+	for _, name := range names {
+		why, err := lab.MakeTemplate(ctx, name, lab.Options{Store: store.Store, Events: events})
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			fmt.Fprintf(p.Out, "%s: its machines always boot, because %s\n", name, why)
+		}
+	}
+	return nil
+}
+
+func (p *program) listTemplates(_ *cobra.Command, store cache, _ []string) error {
+	list, err := store.Templates()
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TEMPLATE\tMACHINE\tSIZE\tUSED")
+	for _, t := range list {
+		fmt.Fprintf(table, "%s\t%s\t%.0f MB\t%s\n", t.Key, t.Shape, float64(t.Size)/1e6, t.Used.Format(time.DateTime))
+	}
+	return table.Flush()
+}
+
+func (p *program) verifyImages(c *cobra.Command, store cache, args []string) error {
 	names, err := named(store, args)
 	if err != nil {
 		return err
@@ -182,7 +232,7 @@ func (p *program) verifyImages(c *cobra.Command, store *image.Store, args []stri
 	return errors.Join(faults...)
 }
 
-func (p *program) addImage(c *cobra.Command, store *image.Store, args []string) error {
+func (p *program) addImage(c *cobra.Command, store cache, args []string) error {
 	if _, ok := store.Profile(args[0]); !ok {
 		return unknownImage(store, args[0])
 	}
@@ -194,14 +244,14 @@ func (p *program) addImage(c *cobra.Command, store *image.Store, args []string) 
 	return nil
 }
 
-func (p *program) removeImage(c *cobra.Command, store *image.Store, args []string) error {
+func (p *program) removeImage(c *cobra.Command, store cache, args []string) error {
 	if _, ok := store.Profile(args[0]); !ok {
 		return unknownImage(store, args[0])
 	}
 	return store.Remove(c.Context(), args[0])
 }
 
-func (p *program) collectImages(c *cobra.Command, store *image.Store, _ []string) error {
+func (p *program) collectImages(c *cobra.Command, store cache, _ []string) error {
 	result, err := store.GC(c.Context())
 	for _, path := range result.Removed {
 		fmt.Fprintf(p.Out, "removed %s\n", path)
@@ -213,6 +263,6 @@ func (p *program) collectImages(c *cobra.Command, store *image.Store, _ []string
 	return err
 }
 
-func unknownImage(store *image.Store, name string) error {
+func unknownImage(store cache, name string) error {
 	return &usageError{fmt.Sprintf("images: %s is not in images.lock%s: there are %s", name, builtins.Suggest(name, store.Names()), strings.Join(store.Names(), ", "))}
 }

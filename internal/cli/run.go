@@ -26,6 +26,7 @@ import (
 
 type runFlags struct {
 	json, quiet bool
+	cold        bool
 	records     string
 	junit       string
 	allow       []string
@@ -51,6 +52,7 @@ func (p *program) newRun() *cobra.Command {
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "write only failures and the last line")
 	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the run as JUnit XML to this `file`")
+	c.Flags().BoolVar(&f.cold, "cold", false, "boot the machines instead of restoring saved ones")
 	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the mission open a shell on this computer")
 	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
@@ -136,7 +138,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), live, f.quiet).Record)
 	}
 	err = p.record(ctx, m, events, f, func(records string) (int, error) {
-		return p.play(ctx, m, store, events, records, false, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events) })
+		o := lab.Options{Store: store, Events: events, Records: records, Cold: f.cold}
+		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events) })
 	})
 	if err == nil && written != nil {
 		return written()
@@ -180,11 +183,9 @@ func (p *program) record(ctx context.Context, m *mission.Mission, events *event.
 
 // play gets the mission's lab ready, has its steps played, and takes the lab down
 // again.
-func (p *program) play(ctx context.Context, m *mission.Mission, store *image.Store, events *event.Log, records string, interactive bool, steps func(*lab.Lab) (int, error)) (passed int, err error) {
-	l, err := lab.New(m.Config(), lab.Options{
-		Store: store, Events: events, Records: records,
-		Mission: m.File, Title: m.Declared().Title, Interactive: interactive, Stop: p.stop,
-	})
+func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options, steps func(*lab.Lab) (int, error)) (passed int, err error) {
+	o.Mission, o.Title, o.Stop = m.File, m.Declared().Title, p.stop
+	l, err := lab.New(m.Config(), o)
 	if err != nil {
 		return 0, mission.Classify(ctx, err)
 	}

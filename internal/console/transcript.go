@@ -85,6 +85,13 @@ func (t *Transcript) Input(b []byte) {
 	t.event('i', b)
 }
 
+// Mark puts a marker into the cast, for people and players.
+func (t *Transcript) Mark(label string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.event('m', []byte(label))
+}
+
 func (t *Transcript) event(kind byte, b []byte) {
 	if t.closed {
 		return

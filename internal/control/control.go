@@ -98,6 +98,15 @@ func NewForeign(machine string, c *console.Console) *Shell {
 	return &Shell{console: c, machine: machine, foreign: true}
 }
 
+// Resume returns a shell on the control port of a machine that was saved after
+// Do had returned, by a labrun that taught the guest the same (see Lessons).
+func Resume(machine string, port *console.Console) *Shell {
+	return &Shell{console: port, machine: machine, announced: true, defined: true}
+}
+
+// Lessons returns what the guest's shell is taught.
+func Lessons() string { return strings.Join(functions, "\n") }
+
 // functions is what the guest's shell is taught, in what POSIX, BusyBox and GNU
 // tools have in common. Each program that runs costs an emulated guest tens of
 // milliseconds, so there are few.
@@ -145,8 +154,9 @@ func (s *Shell) send(ctx context.Context, text string) error {
 	return s.console.SendRaw(ctx, []byte(text+"\n"))
 }
 
-// errRestarted is what a request gets whose shell ended under it.
-var errRestarted = errors.New("the guest's control shell was restarted")
+// ErrRestarted is what a request gets whose shell ended under it, as it does when
+// the guest is reset.
+var ErrRestarted = errors.New("the guest's control shell was restarted")
 
 // expect waits for pattern; a control shell that announces itself anew has lost
 // what it was taught and was asked.
@@ -158,7 +168,7 @@ func (s *Shell) expect(ctx context.Context, pattern *regexp.Regexp) ([]string, e
 	}
 	if m.Index == 1 {
 		s.defined = false
-		return nil, errRestarted
+		return nil, ErrRestarted
 	}
 	return m.Groups, nil
 }
@@ -178,7 +188,7 @@ func (s *Shell) Run(ctx context.Context, command string, limit time.Duration) (R
 	ctx, cancel := context.WithTimeout(ctx, limit+grace)
 	defer cancel()
 	result, err := s.run(ctx, command, seconds)
-	if errors.Is(err, errRestarted) {
+	if errors.Is(err, ErrRestarted) {
 		return result, fmt.Errorf("run on %s: `%s`: %w", s.machine, command, err)
 	}
 	if err != nil {
@@ -239,6 +249,24 @@ func (s *Shell) run(ctx context.Context, command string, seconds int) (Result, e
 		*part.into = string(data)
 	}
 	return result, s.send(ctx, "rm -f "+base+".*")
+}
+
+// Do runs a line of shell commands in the control shell itself, without a limit
+// of time and without their output, so it costs the guest no more programs than
+// the commands do. When it returns, the guest has read all that was sent to it.
+// The line must leave the shell as it is. It is not for foreign guests.
+func (s *Shell) Do(ctx context.Context, commands string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.define(ctx); err != nil {
+		return err
+	}
+	s.serial++
+	if err := s.send(ctx, fmt.Sprintf(`{ %s; } >/dev/null 2>&1; printf '%%s%%s\n' @labrun-did- %d`, commands, s.serial)); err != nil {
+		return err
+	}
+	_, err := s.expect(ctx, regexp.MustCompile(fmt.Sprintf(`@labrun-did-%d\n`, s.serial)))
+	return err
 }
 
 // errDamaged says that a transfer arrived with another length or digest than it

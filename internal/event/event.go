@@ -130,7 +130,8 @@ type Recalled struct {
 }
 
 // Machine reports a change in a machine's life: «booting», «ready», «stopped»,
-// «failed». Seconds counts from its boot.
+// «failed». Seconds counts from its boot. The detail of the first two is «warm» if
+// the machine was restored from a saved state instead.
 type Machine struct {
 	Name    string  `json:"name"`
 	State   string  `json:"state"`

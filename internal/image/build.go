@@ -45,7 +45,7 @@ const manifestName = "image.json"
 // manifest, and takes a shared lock against GC. The error is fs.ErrNotExist if
 // there is none, errDamaged if it cannot be used.
 func (s *Store) load(e entry, src source, dir string) (*Image, error) {
-	if err := s.hold(dir); err != nil {
+	if err := s.hold(filepath.Join(dir, manifestName)); err != nil {
 		return nil, err
 	}
 	m, err := readManifest(dir)
@@ -76,20 +76,19 @@ func (s *Store) load(e entry, src source, dir string) (*Image, error) {
 	return m.image(e, src, dir), nil
 }
 
-// hold claims the image in dir until the store is closed.
-func (s *Store) hold(dir string) error {
+// hold claims the folder of that manifest until the store is closed.
+func (s *Store) hold(path string) error {
 	s.heldMu.Lock()
 	defer s.heldMu.Unlock()
-	path := filepath.Join(dir, manifestName)
-	if l, ok := s.held[dir]; ok {
-		// A rebuilt image has a new manifest, which the old lock does not cover.
+	if l, ok := s.held[path]; ok {
+		// A rebuilt folder has a new manifest, which the old lock does not cover.
 		if old, err := l.Stat(); err == nil {
 			if now, err := os.Stat(path); err == nil && os.SameFile(old, now) {
 				return nil
 			}
 		}
 		l.Close()
-		delete(s.held, dir)
+		delete(s.held, path)
 	}
 	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	if ok, err := l.TryRLock(); err != nil || !ok {
@@ -99,7 +98,7 @@ func (s *Store) hold(dir string) error {
 		}
 		return err
 	}
-	s.held[dir] = l
+	s.held[path] = l
 	return nil
 }
 

@@ -12,6 +12,7 @@
 //	blobs/    verified downloads, and *.part of unfinished ones
 //	builds/   ready images of recipes and image downloads, one folder each
 //	added/    images the user added, one folder each
+//	templates/  machines saved at their first prompt, one folder each
 //	damaged/  what failed verification, until GC
 //	failed/   which sources could not be had lately
 //	logs/     the output of each recipe's last run

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,10 +18,11 @@ type GCResult struct {
 	InUse   []string // unneeded, but another labrun uses them
 }
 
-// GC removes what the current images.lock does not lead to: older builds,
-// their downloads, unfinished downloads, damaged images, logs, and what killed
-// labruns left. Added images stay, and so does all that is in use; the images
-// this store gave out are in use until Close.
+// GC removes what the current images.lock does not lead to: older builds, their
+// downloads and templates, unfinished downloads, damaged images, logs, and what
+// killed labruns left; and of the templates those unused for longest, as far as
+// they exceed TemplateLimit. Added images stay, and so does all that is in use;
+// what this store gave out is in use until Close.
 func (s *Store) GC(ctx context.Context) (GCResult, error) {
 	var r GCResult
 	var errs []error
@@ -39,6 +39,15 @@ func (s *Store) GC(ctx context.Context) (GCResult, error) {
 			}
 		}
 	}
+	templates, err := s.Templates()
+	if err != nil {
+		return r, fmt.Errorf("gc: %w", err)
+	}
+	for _, t := range templates {
+		if _, missing := os.Stat(filepath.Join(s.dir, t.base, manifestName)); missing == nil && wanted[filepath.Base(t.base)] {
+			wanted[t.Key] = true
+		}
+	}
 	// What each folder holds, the lock that guards it, and whether it is wanted.
 	rules := []struct {
 		folder string
@@ -46,6 +55,7 @@ func (s *Store) GC(ctx context.Context) (GCResult, error) {
 		keep   func(key, name string) bool
 	}{
 		{"builds", same, func(key, _ string) bool { return wanted[key] }},
+		{"templates", same, func(key, _ string) bool { return wanted[key] }},
 		{"blobs", blobKey, func(key, name string) bool { return wanted[key] && name == key }},
 		{"failed", beforeDot, func(key, _ string) bool { return wanted[key] }},
 		{"logs", beforeDot, func(key, _ string) bool { return wanted[key] }},
@@ -67,6 +77,9 @@ func (s *Store) GC(ctx context.Context) (GCResult, error) {
 				}
 			}
 		}
+	}
+	if err := s.trimTemplates(ctx, &r, ""); err != nil {
+		errs = append(errs, fmt.Errorf("gc: %w", err))
 	}
 	return r, errors.Join(errs...)
 }
@@ -94,23 +107,18 @@ func (s *Store) collect(r *GCResult, key, rel string) error {
 		return nil
 	}
 	path := filepath.Join(s.dir, rel)
-	use := flock.New(filepath.Join(path, manifestName), flock.SetFlag(os.O_RDONLY))
-	defer use.Close()
-	if ok, err := use.TryLock(); err == nil && !ok {
-		r.InUse = append(r.InUse, rel)
+	if _, err := os.Lstat(path); os.IsNotExist(err) {
 		return nil
 	}
-	var size int64
-	err := filepath.WalkDir(path, func(p string, _ fs.DirEntry, err error) error {
-		size += diskUsage(p)
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	for _, name := range []string{manifestName, templateName} {
+		use := flock.New(filepath.Join(path, name), flock.SetFlag(os.O_RDONLY))
+		defer use.Close()
+		if ok, err := use.TryLock(); err == nil && !ok {
+			r.InUse = append(r.InUse, rel)
+			return nil
+		}
 	}
-	if err != nil {
-		return err
-	}
+	size := treeUsage(path)
 	if err := removeTree(path); err != nil {
 		return err
 	}

@@ -31,9 +31,13 @@ type Profile struct {
 	Cmdline  string `toml:"cmdline"`  // kernel command line; empty if booted by the BIOS
 
 	Console ConsoleProfile `toml:"console"`
-	Control string         `toml:"-"`      // the guest's serial port with a root shell for labrun, such as "ttyS1"; empty: none
-	Leases  string         `toml:"leases"` // the guest's file of DHCP leases; empty unless it is a router
-	NICs    []NIC          `toml:"nics"`   // by position
+	Control string         `toml:"-"` // the guest's serial port with a root shell for labrun, such as "ttyS1"; empty: none
+	// Commands for the control channel, in a shell; empty: none.
+	Restored string `toml:"-"` // sets the clock of a restored guest to $1, in seconds since 1970, and makes its randomness new
+	Identity string `toml:"-"` // makes the guest another one than its twins: $1 is 32 hexadecimal digits of its own
+
+	Leases string `toml:"leases"` // the guest's file of DHCP leases; empty unless it is a router
+	NICs   []NIC  `toml:"nics"`   // by position
 }
 
 // ConsoleProfile is how to get to a shell on an image's console. Each prompt
@@ -64,7 +68,9 @@ type entry struct {
 }
 
 type control struct {
-	Port string `toml:"port"`
+	Port     string `toml:"port"`
+	Restored string `toml:"restored"`
+	Identity string `toml:"identity"`
 }
 
 // source is one way to an image: a recipe, or a download that is a disk image.
@@ -161,7 +167,8 @@ func ParseLock(data []byte) (*Lock, error) {
 	}
 	l := &Lock{images: map[string]entry{}}
 	for name, e := range file.Images {
-		e.Name, e.Profile.Control = name, e.Port.Port
+		e.Name = name
+		e.Profile.Control, e.Restored, e.Identity = e.Port.Port, e.Port.Restored, e.Port.Identity
 		c.entry(e)
 		l.images[name] = e
 		l.names = append(l.names, name)

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -59,6 +61,17 @@ func diskUsage(path string) int64 {
 		return 0
 	}
 	return info.Sys().(*syscall.Stat_t).Blocks * 512
+}
+
+// treeUsage is what a file or folder takes on disk; 0 if it is not there.
+func treeUsage(path string) (bytes int64) {
+	filepath.WalkDir(path, func(p string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			bytes += diskUsage(p)
+		}
+		return nil
+	})
+	return bytes
 }
 
 // removeTree removes a folder that a recipe has worked in. A recipe that was

@@ -70,11 +70,12 @@ type Store struct {
 	progress   func(Progress)
 
 	heldMu sync.Mutex
-	held   map[string]*flock.Flock // shared locks on images given out, by folder
+	held   map[string]*flock.Flock // shared locks on what was given out, by manifest
 
 	// Tests shorten these.
 	dialTimeout, stallTimeout, killGrace time.Duration
 	free                                 func(dir string) (int64, error)
+	templateLimit                        int64
 }
 
 // Open opens the cache, and makes it if need be.
@@ -91,7 +92,7 @@ func Open(o StoreOptions) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image cache: %w", err)
 	}
-	for _, sub := range []string{"blobs", "builds", "added", "damaged", "failed", "logs", "locks", "work"} {
+	for _, sub := range []string{"blobs", "builds", "added", "templates", "damaged", "failed", "logs", "locks", "work"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("open image cache: %w; set LABRUN_CACHE to a folder you can write to", err)
 		}
@@ -99,19 +100,19 @@ func Open(o StoreOptions) (*Store, error) {
 	return &Store{
 		dir: dir, lock: o.Lock, recipes: o.Recipes, mirror: strings.TrimSuffix(o.Mirror, "/"), strict: o.Strict,
 		progress: o.Progress, held: map[string]*flock.Flock{},
-		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second, free: freeSpace,
+		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second, free: freeSpace, templateLimit: TemplateLimit,
 	}, nil
 }
 
-// Close gives up the store's claims on images, so that GC may remove them. The
+// Close gives up the store's claims on images and templates, so that GC may remove them. The
 // end of the process does so, too.
 func (s *Store) Close() error {
 	s.heldMu.Lock()
 	defer s.heldMu.Unlock()
 	var errs []error
-	for dir, l := range s.held {
+	for path, l := range s.held {
 		errs = append(errs, l.Close())
-		delete(s.held, dir)
+		delete(s.held, path)
 	}
 	return errors.Join(errs...)
 }

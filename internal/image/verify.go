@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Verify reads every file of all that the cache has for name, downloads too,
-// and compares their digests. Damaged images are set aside, damaged downloads
+// Verify reads every file of all that the cache has for name, downloads and
+// templates too, and compares their digests. Damaged images are set aside, damaged downloads
 // removed, and the error says which; the next Ensure makes them again. It is an
 // error, too, if the cache has nothing for name.
 func (s *Store) Verify(ctx context.Context, name string) error {
@@ -49,6 +49,9 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 				faults = append(faults, fmt.Errorf("verify image %s: %w", name, err))
 			}
 		}
+	}
+	if err := s.verifyTemplates(ctx, name); err != nil {
+		faults = append(faults, fmt.Errorf("verify image %s: %w", name, err))
 	}
 	if !found && len(faults) == 0 {
 		return fmt.Errorf("verify image %s: it is not in the cache; `labrun images build %s` makes it", name, name)

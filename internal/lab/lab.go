@@ -44,6 +44,7 @@ type Options struct {
 	Store   *image.Store
 	Events  *event.Log
 	Records string // folder for transcripts and packet captures; empty: none are kept
+	Cold    bool   // boot every machine, and make no templates
 
 	// What people see of the run and may do to it from other terminals.
 	Mission, Title string // the mission's file and title
@@ -72,10 +73,14 @@ type Lab struct {
 	machines map[string]*Machine
 	order    []string
 	accel    qemu.Verdict
+	host     string // what templates depend on besides the machine
 
 	mu        sync.Mutex
 	prepared  bool
 	terminals []*Terminal
+
+	noticing sync.Mutex
+	noticed  map[string]bool
 
 	closing sync.Once
 	closed  error
@@ -83,14 +88,17 @@ type Lab struct {
 
 // New lays out a lab; nothing boots yet. The caller closes it.
 func New(config Config, options Options) (*Lab, error) {
-	l := &Lab{options: options, opened: time.Now(), networks: map[string]*lan.Network{}, machines: map[string]*Machine{}}
-	taken := map[string]bool{}
+	l := &Lab{
+		options: options, opened: time.Now(), networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
+	}
+	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {
 		profile, ok := options.Store.Profile(mc.Image)
 		if !ok {
 			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
 		}
-		m := &Machine{lab: l, config: mc, profile: profile, started: make(chan struct{})}
+		m := &Machine{lab: l, config: mc, profile: profile, twin: images[mc.Image], started: make(chan struct{})}
+		images[mc.Image] = true
 		if m.config.Memory == 0 {
 			m.config.Memory = profile.Memory
 		}
@@ -190,8 +198,25 @@ func (l *Lab) Prepare(ctx context.Context) error {
 	if verdict.Accel == qemu.TCG && len(l.machines) > 0 {
 		l.options.Events.Emit(event.Notice{Text: "software emulation (slower): " + verdict.Reason})
 	}
+	if l.host, err = qemu.Host(ctx, verdict.Accel); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &EnvironmentError{err}
+	}
 	l.prepared = true
 	return nil
+}
+
+// notice tells the user something, once.
+func (l *Lab) notice(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	l.noticing.Lock()
+	defer l.noticing.Unlock()
+	if !l.noticed[text] {
+		l.noticed[text] = true
+		l.options.Events.Emit(event.Notice{Text: text})
+	}
 }
 
 // Boot starts machines side by side and returns when their emulators run; the

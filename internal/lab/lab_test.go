@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,6 +28,8 @@ import (
 
 // These tests boot real machines. The images come from the user's own cache, or
 // are built there.
+
+var cold = flag.Bool("cold", false, "boot the machines of the tests instead of restoring them")
 
 const patience = 5 * time.Minute // for anything an emulated machine does on a busy host
 
@@ -71,7 +74,12 @@ func routerAlone(t *testing.T) (context.Context, *Lab, *Machine) {
 
 func newLab(t *testing.T, c Config) *Lab {
 	t.Helper()
-	l, err := New(c, Options{Store: openStore(t), Records: t.TempDir()})
+	return newLabWith(t, c, Options{Store: openStore(t), Records: t.TempDir(), Cold: *cold})
+}
+
+func newLabWith(t *testing.T, c Config, o Options) *Lab {
+	t.Helper()
+	l, err := New(c, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +195,7 @@ func TestLeavesThroughTheConsole(t *testing.T) {
 // emulation it is started again, once.
 func TestCrashWhileStarting(t *testing.T) {
 	ctx := context5(t)
-	l := newLab(t, Config{Machines: []MachineConfig{{Name: "router7", Image: "router7"}}})
+	l := newLabWith(t, Config{Machines: []MachineConfig{{Name: "router7", Image: "router7"}}}, Options{Store: openStore(t), Cold: true})
 	router := l.Machine("router7")
 	if err := l.Boot(ctx, router); err != nil {
 		t.Fatal(err)

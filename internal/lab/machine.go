@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,6 +27,7 @@ type Machine struct {
 	profile image.Profile
 	macs    []string
 	image   *image.Image // set by Lab.Prepare
+	twin    bool         // a machine declared before it has the same image
 
 	mu        sync.Mutex
 	guest     *guest // the present or last incarnation
@@ -40,16 +40,22 @@ type Machine struct {
 // guest is one incarnation of a machine, from power on to power off.
 type guest struct {
 	process    *qemu.Process
+	line       *line
 	console    *console.Console
 	control    *console.Console // nil: the image has no control channel
 	shell      *control.Shell
 	transcript *console.Transcript
 	ports      []*lan.Port
+	ctx        context.Context // ends with the machine
+	cancel     context.CancelCauseFunc
 	failed     chan struct{} // closed when the consoles know why the machine ended
 	watched    chan struct{} // closed when the watcher has ended
+	settled    chan struct{} // closed when the control channel is the mission's
+	warm       bool          // it was restored from a template
+	public     atomic.Bool   // its boot was told, so its end is
 	ready      sync.Once     // the first prompt is announced once
 	up         atomic.Bool   // a prompt or the control shell was seen
-	restarted  bool          // after a crash while starting; used by the console's drain only
+	restarted  atomic.Bool   // after a crash while starting
 	tasks      sync.WaitGroup
 }
 
@@ -132,46 +138,124 @@ func (m *Machine) spec(overlay string) qemu.Spec {
 	return spec
 }
 
-// start powers the machine on. Its disk is an overlay that lives as long as the
-// lab, so what a guest wrote survives a shutdown and the next boot.
+// start powers the machine on, or lets it go on from its template. Its disk is an
+// overlay that lives as long as the lab, so what a guest wrote survives a
+// shutdown and the next boot: that one has to be cold.
 func (m *Machine) start(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.guest != nil {
 		m.closeGuest()
 	}
-	overlay := filepath.Join(m.lab.session.dir, m.config.Name+".qcow2")
-	if _, err := os.Stat(overlay); err != nil {
-		if err := m.image.Overlay(ctx, overlay); err != nil {
+	var draft *image.Draft
+	if _, err := os.Stat(m.overlay()); err != nil && m.warm() {
+		key := m.templateKey()
+		g, err := m.restore(ctx, key)
+		if err != nil {
 			return err
 		}
+		if g != nil {
+			m.adopt(g)
+			return nil
+		}
+		draft = m.draft(ctx, key)
 	}
-	process, err := qemu.Start(ctx, m.spec(overlay), m.lab.session.dir)
+	g, err := m.boot(ctx, draft)
 	if err != nil {
 		return err
 	}
+	g.tasks.Go(func() {
+		if draft == nil {
+			m.identify(g)
+			close(g.settled)
+		} else if err := m.save(g, draft); err != nil && g.ctx.Err() == nil {
+			m.notKept(err)
+		}
+	})
+	m.adopt(g)
+	return nil
+}
+
+// overlay is the path of the machine's disk.
+func (m *Machine) overlay() string { return filepath.Join(m.lab.session.dir, m.config.Name+".qcow2") }
+
+// boot powers the machine on. With a draft, a template is to be made of it.
+func (m *Machine) boot(ctx context.Context, draft *image.Draft) (g *guest, err error) {
+	if _, err = os.Stat(m.overlay()); err != nil {
+		err = m.image.Overlay(ctx, m.overlay())
+	}
+	if err == nil {
+		spec := m.spec(m.overlay())
+		spec.Savable = draft != nil
+		g, err = m.launch(ctx, spec, nil)
+	}
+	if err != nil && draft != nil {
+		draft.Drop()
+	}
+	return g, err
+}
+
+// adopt makes g the machine's present incarnation.
+func (m *Machine) adopt(g *guest) {
+	m.guest = g
 	m.boots++
-	g := &guest{process: process, failed: make(chan struct{}), watched: make(chan struct{})}
+	close(m.started)
+	m.started = make(chan struct{})
+	g.public.Store(true)
+	e := event.Machine{Name: m.config.Name, State: "booting"}
+	if g.warm {
+		e.Detail = "warm"
+	}
+	m.lab.options.Events.Emit(e)
+}
+
+// launch starts the emulator and connects all that belongs to the machine.
+// A machine that goes on from a saved state has printed what is recorded, and is
+// stopped when launch returns.
+func (m *Machine) launch(ctx context.Context, spec qemu.Spec, recorded []byte) (*guest, error) {
+	process, err := qemu.Start(ctx, spec, m.lab.session.dir)
+	if err != nil {
+		return nil, err
+	}
+	g := &guest{
+		process: process, failed: make(chan struct{}), watched: make(chan struct{}), settled: make(chan struct{}), warm: spec.Saved != nil,
+	}
+	g.ctx, g.cancel = context.WithCancelCause(context.Background())
+	g.line = &line{channel: channel{process.Console(), g.failed}, recorded: recorded, recording: spec.Savable}
 	options := console.Options{Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise}
 	if process.Control() == nil {
 		options.History = control.History // files travel over the console
 	}
 	if m.lab.options.Records != "" {
 		name := m.config.Name
-		if m.boots > 1 {
-			name = fmt.Sprintf("%s-%d", name, m.boots)
+		if m.boots > 0 {
+			name = fmt.Sprintf("%s-%d", name, m.boots+1)
 		}
 		if g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, 24); err != nil {
 			process.Close()
-			return fmt.Errorf("boot %s: transcript: %w", m.config.Name, err)
+			return nil, fmt.Errorf("boot %s: transcript: %w", m.config.Name, err)
 		}
 		options.Transcript = g.transcript
+		if g.warm {
+			g.transcript.Mark("recorded when the machine was saved")
+			g.line.live = func() { g.transcript.Mark("live") }
+		}
 	}
-	g.console = console.New(&channel{process.Console(), g.failed}, options)
+	g.line.open = g.settled
+	if !spec.Savable {
+		open := make(chan struct{})
+		close(open)
+		g.line.open = open
+	}
+	g.console = console.New(g.line, options)
 	g.console.Watch(panicDetector(func(line string) { m.panicked(g, line) }))
 	if port := process.Control(); port != nil {
 		g.control = console.New(&channel{port, g.failed}, console.Options{Name: m.config.Name + "'s control channel", History: control.History})
-		g.shell = control.New(m.config.Name, g.control)
+		if g.warm {
+			g.shell = control.Resume(m.config.Name, g.control)
+		} else {
+			g.shell = control.New(m.config.Name, g.control)
+		}
 	} else {
 		g.shell = control.NewForeign(m.config.Name, g.console)
 	}
@@ -183,18 +267,24 @@ func (m *Machine) start(ctx context.Context) error {
 		}
 		port, err := m.lab.networks[nic.Network].Attach(m.cardName(i), process.NIC(i))
 		if err != nil {
-			process.Quit(context.Background())
-			<-g.watched
-			g.close()
-			return fmt.Errorf("boot %s: network %s: %w", m.config.Name, nic.Network, err)
+			g.end()
+			return nil, fmt.Errorf("boot %s: network %s: %w", m.config.Name, nic.Network, err)
 		}
 		g.ports = append(g.ports, port)
 	}
-	m.guest = g
-	close(m.started)
-	m.started = make(chan struct{})
-	m.lab.options.Events.Emit(event.Machine{Name: m.config.Name, State: "booting"})
-	return nil
+	return g, nil
+}
+
+// settle waits until the control channel is the mission's.
+func (g *guest) settle(ctx context.Context) error {
+	select {
+	case <-g.settled:
+		return nil
+	case <-g.failed:
+		return nil // the shell knows why
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func prompts(p image.ConsoleProfile) console.Prompts {
@@ -209,21 +299,6 @@ func (g *guest) fail(err error) {
 	}
 }
 
-// channel is a serial port whose end is not told before its reason is known: a
-// closed port must not be reported where the news is that the guest powered off.
-type channel struct {
-	net.Conn
-	failed <-chan struct{}
-}
-
-func (c *channel) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if err != nil {
-		<-c.failed
-	}
-	return n, err
-}
-
 // watch waits for the end of the emulator and tells everybody why it came.
 func (g *guest) watch(events *event.Log, name string) {
 	defer close(g.watched)
@@ -231,6 +306,10 @@ func (g *guest) watch(events *event.Log, name string) {
 	exit := g.process.Exit()
 	g.fail(exit)
 	close(g.failed)
+	g.cancel(exit)
+	if !g.public.Load() {
+		return
+	}
 	state := "stopped"
 	if exit.Reason != qemu.Stopped && exit.Reason != qemu.PoweredOff {
 		state = "failed"
@@ -258,12 +337,16 @@ func (g *guest) close() error {
 	return nil
 }
 
-// closeGuest is called with m.mu held.
-func (m *Machine) closeGuest() {
-	g := m.guest
+// end ends the machine without asking the guest, and closes it.
+func (g *guest) end() error {
 	g.process.Quit(context.Background())
 	<-g.watched
-	if err := g.close(); err != nil && m.records == nil {
+	return g.close()
+}
+
+// closeGuest is called with m.mu held.
+func (m *Machine) closeGuest() {
+	if err := m.guest.end(); err != nil && m.records == nil {
 		m.records = err
 	}
 	m.guest = nil
@@ -317,6 +400,9 @@ func (m *Machine) Run(ctx context.Context, command string, limit time.Duration) 
 	if err != nil {
 		return control.Result{}, err
 	}
+	if err := g.settle(ctx); err != nil {
+		return control.Result{}, err
+	}
 	result, err := g.shell.Run(ctx, command, limit)
 	if err == nil {
 		g.up.Store(true)
@@ -330,6 +416,9 @@ func (m *Machine) ReadFile(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := g.settle(ctx); err != nil {
+		return nil, err
+	}
 	return g.shell.ReadFile(ctx, path)
 }
 
@@ -337,6 +426,9 @@ func (m *Machine) ReadFile(ctx context.Context, path string) ([]byte, error) {
 func (m *Machine) WriteFile(ctx context.Context, path string, data []byte, mode uint32) error {
 	g, err := m.current()
 	if err != nil {
+		return err
+	}
+	if err := g.settle(ctx); err != nil {
 		return err
 	}
 	return g.shell.WriteFile(ctx, path, data, mode)
@@ -358,11 +450,11 @@ var panicLine = regexp.MustCompile(`\[ *\d+\.\d{6}\](?:\[[^]]*\])? (Kernel panic
 // starts: seen here once in some hundred boots, with Linux 7.1. Such a machine is
 // reset, once. Any other panic ends the machine for its mission.
 func (m *Machine) panicked(g *guest, line string) {
-	if g.up.Load() || g.restarted || m.lab.accel.Accel != qemu.TCG {
+	if g.up.Load() || g.restarted.Load() || m.lab.accel.Accel != qemu.TCG {
 		g.fail(&PanicError{Machine: m.config.Name, Message: line})
 		return
 	}
-	g.restarted = true
+	g.restarted.Store(true)
 	m.lab.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s's kernel crashed while it started, as it may under emulation; it is started again (%s)", m.config.Name, line)})
 	g.tasks.Go(func() {
 		// This runs in no call of the mission's: it ends with the machine.

@@ -34,6 +34,12 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 	if err != nil {
 		return console.Match{}, err
 	}
+	// A machine that a template is made of is left alone until that is done.
+	select {
+	case <-g.line.open:
+	case <-g.failed:
+	case <-ctx.Done():
+	}
 	c := g.console
 	silence := pokeLate
 	if m.profile.Console.Poke {
@@ -72,7 +78,12 @@ func (m *Machine) expectPrompt(ctx context.Context, g *guest, kinds []console.Pr
 	if err == nil {
 		g.up.Store(true)
 		g.ready.Do(func() {
-			m.lab.options.Events.Emit(event.Machine{Name: m.Name(), State: "ready", Seconds: time.Since(g.process.Started()).Seconds()})
+			// Nobody may have looked at the prompt for a while.
+			e := event.Machine{Name: m.Name(), State: "ready", Seconds: g.console.LastByte().Sub(g.process.Started()).Seconds()}
+			if g.warm {
+				e.Detail = "warm"
+			}
+			m.lab.options.Events.Emit(e)
 		})
 	}
 	return match, err

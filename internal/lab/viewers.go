@@ -87,6 +87,9 @@ func (s seats) Resize(ctx context.Context, machine string, columns, rows int) {
 	if err != nil || g.control == nil || g.process.Exit() != nil {
 		return
 	}
+	if g.settle(ctx) != nil {
+		return
+	}
 	// Nothing depends on it: a guest without stty keeps 80 by 24.
 	g.shell.Run(ctx, fmt.Sprintf("stty -F /dev/ttyS0 rows %d cols %d", rows, columns), resizeLimit)
 }

@@ -79,7 +79,7 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 	c := &classroom{t: t, out: &output{}, ended: make(chan error, 1)}
 	events := &event.Log{}
 	events.Attach(func(r event.Record) { c.kinds = append(c.kinds, r.Event.Kind()) })
-	if c.lab, err = lab.New(m.Config(), lab.Options{Store: store, Events: events}); err != nil {
+	if c.lab, err = lab.New(m.Config(), lab.Options{Store: store, Events: events, Cold: true}); err != nil {
 		t.Fatal(err)
 	}
 	c.router = c.lab.Machine("router")

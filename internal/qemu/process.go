@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,8 @@ type Process struct {
 	console net.Conn
 	control net.Conn
 	nics    []net.Conn
+	memory  *os.File // the guest's, if Spec.Savable
+	dir     string
 	qmp     *monitor
 	started time.Time
 
@@ -80,8 +83,9 @@ type Process struct {
 
 // Start runs a machine. QMP's socket is made in dir, which must be private to
 // the user (mode 0700) and short enough for a Unix socket's name. The guest runs
-// when Start returns. The caller closes the process with Close, also after the
-// guest ended by itself.
+// when Start returns, unless it comes from a saved state: then it is stopped
+// there, so that its cards can be plugged in before Continue. The caller closes
+// the process with Close, also after the guest ended by itself.
 func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -89,7 +93,7 @@ func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 	if err := Installed(); err != nil {
 		return nil, err
 	}
-	p := &Process{spec: spec, done: make(chan struct{}), started: time.Now()}
+	p := &Process{spec: spec, dir: dir, done: make(chan struct{}), started: time.Now()}
 	var inherited []*os.File
 	defer func() {
 		for _, f := range inherited {
@@ -140,10 +144,27 @@ func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 		p.nics = append(p.nics, conn)
 		fds.NICs = append(fds.NICs, fd)
 	}
+	state := 0
+	if spec.Saved != nil {
+		file, err := os.Open(spec.Saved.State)
+		if err != nil {
+			return fail("saved state", err)
+		}
+		state = inherit(file)
+	}
+	files := inherited
+	if spec.Savable {
+		// Last, because we keep it.
+		if p.memory, err = newMemory(spec); err != nil {
+			return fail("memory", err)
+		}
+		files = append(slices.Clip(inherited), p.memory)
+		fds.Memory = 2 + len(files)
+	}
 
 	words := &lastWords{}
 	p.cmd = exec.Command(Binary, spec.Argv(fds)...)
-	p.cmd.ExtraFiles = inherited
+	p.cmd.ExtraFiles = files
 	p.cmd.Stdout, p.cmd.Stderr = words, words
 	// A group of its own, so that Ctrl-C in the terminal reaches labrun alone;
 	// and death with labrun, even by SIGKILL.
@@ -153,7 +174,13 @@ func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 	}
 	go p.wait(words)
 
-	if p.qmp, err = connectMonitor(ctx, socket, p.done); err != nil {
+	p.qmp, err = connectMonitor(ctx, socket, p.done)
+	if err == nil && spec.Saved != nil {
+		if err = p.loadState(ctx, state); err != nil {
+			p.qmp.close()
+		}
+	}
+	if err != nil {
 		// A QEMU that refuses its arguments closes its socket and ends; its words
 		// tell more than ours.
 		dying := time.NewTimer(time.Second)
@@ -276,6 +303,9 @@ func (p *Process) closeChannels() {
 		if conn != nil {
 			conn.Close()
 		}
+	}
+	if p.memory != nil {
+		p.memory.Close()
 	}
 }
 

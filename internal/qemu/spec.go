@@ -36,6 +36,11 @@ type Spec struct {
 
 	Control bool // give it a second serial port
 	NICs    []NIC
+
+	// A machine whose state is to be saved, or comes from a saved one, starts
+	// without its network cards, so that the state fits any lab: see Plug.
+	Savable bool   // Process.Save works
+	Saved   *Saved // go on from there; nil: power on
 }
 
 // Descriptors are the file descriptors that the process inherits, by number.
@@ -44,6 +49,7 @@ type Descriptors struct {
 	Console int
 	Control int   // used if Spec.Control
 	NICs    []int // one for each NIC that is not User, in order
+	Memory  int   // the guest's memory, if Spec.Savable
 }
 
 // Validate reports the first thing in the specification that QEMU would refuse
@@ -60,6 +66,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("machine %s: neither a kernel nor a disk to boot from", s.Name)
 	case s.Accel != KVM && s.Accel != TCG:
 		return fmt.Errorf("machine %s: accelerator %q: want kvm or tcg", s.Name, s.Accel)
+	case s.Savable && s.Saved != nil:
+		return fmt.Errorf("machine %s: its memory is private, as it comes from a saved state: it cannot be saved", s.Name)
 	}
 	return nil
 }
@@ -67,14 +75,33 @@ func (s Spec) Validate() error {
 // Argv returns the arguments for qemu-system-x86_64, without the program name.
 // It is a pure function of the specification and the descriptors.
 func (s Spec) Argv(fds Descriptors) []string {
+	machine := "pc,usb=off,vmport=off,dump-guest-core=off"
+	memory := fmt.Sprintf("memory-backend-file,id=ram,size=%dM,", s.Memory)
+	switch {
+	case s.Savable:
+		memory += fmt.Sprintf("share=on,mem-path=/proc/self/fd/%d", fds.Memory)
+	case s.Saved != nil:
+		memory += "share=off,mem-path=" + escape(s.Saved.Memory)
+	default:
+		memory = ""
+	}
+	if memory != "" {
+		machine += ",memory-backend=ram"
+	}
 	args := []string{
 		"-name", escape(s.Name) + ",process=labrun-" + escape(s.Name),
 		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
 		// A guest that breaks out of QEMU can start no process and gain no rights.
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-machine", "pc,usb=off,vmport=off,dump-guest-core=off",
+		"-machine", machine,
 		"-m", fmt.Sprint(s.Memory),
 		"-smp", fmt.Sprint(s.CPUs),
+	}
+	if memory != "" {
+		args = append(args, "-object", memory)
+	}
+	if s.Saved != nil {
+		args = append(args, "-S", "-incoming", "defer")
 	}
 	if s.Accel == KVM {
 		args = append(args, "-accel", "kvm", "-cpu", "host")
@@ -115,11 +142,16 @@ func (s Spec) Argv(fds Descriptors) []string {
 			args = append(args, "-netdev", fmt.Sprintf("stream,id=%s,addr.type=fd,addr.str=%d", id, fds.NICs[next]))
 			next++
 		}
-		// No option ROM: it would cost seconds of emulated boot and no lab boots from the network.
-		args = append(args, "-device", fmt.Sprintf("virtio-net-pci,netdev=%s,mac=%s,romfile=", id, nic.MAC))
+		if !s.unplugged() {
+			// No option ROM: it would cost seconds of emulated boot and no lab boots from the network.
+			args = append(args, "-device", fmt.Sprintf("virtio-net-pci,netdev=%s,mac=%s,romfile=", id, nic.MAC))
+		}
 	}
 	return args
 }
+
+// unplugged reports whether the machine starts without its network cards.
+func (s Spec) unplugged() bool { return s.Savable || s.Saved != nil }
 
 // escape doubles the commas of a value inside a QEMU option list.
 func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }

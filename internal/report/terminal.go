@@ -99,7 +99,11 @@ func (t *Terminal) Record(r event.Record) {
 		t.indented("Help: " + helpText(e))
 	case event.Machine:
 		if e.State == "ready" {
-			fmt.Fprintf(t.progress, "     %s is ready after %.1f s\n", e.Name, e.Seconds)
+			how := ""
+			if e.Detail != "" {
+				how = " (" + e.Detail + ")"
+			}
+			fmt.Fprintf(t.progress, "     %s is ready after %.1f s%s\n", e.Name, e.Seconds, how)
 		}
 	}
 }

@@ -1,0 +1,328 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+const (
+	// templateFormat is raised when templates of earlier labruns are of no use.
+	templateFormat = 1
+	// templateConsole is the template's file of all that the console said.
+	templateConsole = "console"
+	// templateRoom is what a template takes beside the machine's memory, in bytes.
+	templateRoom = 32 << 20
+
+	// restoreLimit is how long a restored guest may be silent. Unless the host is
+	// overrun, it answers within a tenth of a second.
+	restoreLimit = 30 * time.Second
+	// arriveLimit is how long it may take to set its clock and find its cards.
+	arriveLimit = 2 * time.Minute
+	// promptLimit is how long a guest may take to its first prompt if a template
+	// is to be made of it: its network cards have to wait for that.
+	promptLimit = 2 * time.Minute
+	// promptStill is how long a prompt has to stand still.
+	promptStill = 100 * time.Millisecond
+)
+
+// coldBecause says why no template can be made of the machine; empty if one can.
+func (m *Machine) coldBecause() string {
+	switch {
+	case m.image.BIOS:
+		return "it boots from a disk of its own, without a control channel for labrun"
+	case m.profile.Control == "":
+		return "its image has no control channel"
+	}
+	return ""
+}
+
+// templateKey names the template that the machine can start from, by all that a
+// saved state depends on. Where anything differs, it is another template.
+func (m *Machine) templateKey() string {
+	spec := m.spec("disk")
+	spec.Name, spec.NICs, spec.Savable = "template", nil, true
+	spec.Kernel = "kernel"
+	if spec.Initrd != "" {
+		spec.Initrd = "initrd"
+	}
+	c := m.profile.Console
+	data, err := json.Marshal([]any{
+		templateFormat, m.lab.host, m.image.Digest, spec.Argv(qemu.Descriptors{}), control.Lessons(),
+		fmt.Sprint(c.LoginPrompt, c.PasswordPrompt, c.ShellPrompt, c.Poke),
+	})
+	if err != nil {
+		panic(err) // they are strings and numbers
+	}
+	return fmt.Sprintf("%s-%x", m.image.Name, sha256.Sum256(data))[:len(m.image.Name)+17]
+}
+
+// restore starts the machine from its template and makes its disk. It returns
+// nil without an error if the machine has to boot: there is no template, or it
+// was of no use, which is told.
+func (m *Machine) restore(ctx context.Context, key string) (*guest, error) {
+	template, err := m.lab.options.Store.Template(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var g *guest
+	if err == nil {
+		g, err = m.resume(ctx, template)
+	}
+	if err == nil {
+		return g, nil
+	}
+	os.Remove(m.overlay())
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	err = errors.Join(err, m.lab.options.Store.DiscardTemplate(key))
+	m.lab.notice("%s boots cold, because its saved state was of no use: %v", m.config.Name, err)
+	return nil, nil
+}
+
+// resume lets a machine go on from a template, until it has answered.
+func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest, error) {
+	recorded, err := os.ReadFile(template.Path(templateConsole))
+	if err != nil {
+		return nil, err
+	}
+	if err := image.Overlay(ctx, template.Path(qemu.SavedDisk), "qcow2", m.overlay()); err != nil {
+		return nil, err
+	}
+	spec := m.spec(m.overlay())
+	spec.Saved = &qemu.Saved{Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState)}
+	g, err := m.launch(ctx, spec, recorded)
+	if err != nil {
+		return nil, err
+	}
+	answer := func() error {
+		ctx, cancel := context.WithTimeoutCause(ctx, restoreLimit, fmt.Errorf("it did not answer within %v", restoreLimit))
+		defer cancel()
+		if err := g.process.Plug(ctx); err != nil {
+			return err
+		}
+		if err := g.process.Continue(ctx); err != nil {
+			return err
+		}
+		return g.shell.Do(ctx, ":")
+	}
+	if err := answer(); err != nil {
+		g.end()
+		return nil, err
+	}
+	g.up.Store(true)
+	g.tasks.Go(func() {
+		defer close(g.settled)
+		m.arrive(g)
+	})
+	return g, nil
+}
+
+// arrive lets a guest that was saved, or comes from a saved one, do what it has to.
+func (m *Machine) arrive(g *guest) {
+	ctx := g.ctx
+	if g.warm { // one that boots may take its time
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, arriveLimit, fmt.Errorf("not done within %v", arriveLimit))
+		defer cancel()
+	}
+	err := g.shell.Do(ctx, m.arrival())
+	// A guest that was reset meanwhile finds its cards and the time as it boots.
+	if err != nil && !errors.Is(err, control.ErrRestarted) && g.ctx.Err() == nil {
+		g.fail(fmt.Errorf("%s did not take its clock and network cards: %w: --cold boots it in another way", m.config.Name, err))
+	}
+	m.identify(g)
+}
+
+// arrival is what a restored guest has to do: mix new randomness into its
+// generator, because what is left of the old is the same in every machine of that
+// template; take the time from the host; and find its network cards. They come
+// last, since a lease that is given before the clock is right ends at a wrong time.
+func (m *Machine) arrival() string {
+	clock := m.profile.Restored
+	if clock == "" {
+		clock = `date -s "@$2"` // BusyBox knows no fractions of a second
+	}
+	seed := make([]byte, 64)
+	rand.Read(seed) // never fails
+	now := time.Now()
+	return fmt.Sprintf("echo %x >/dev/urandom; labrun_restored() { %s; }; labrun_restored %d.%09d %d; "+
+		"echo 1 >/sys/bus/pci/rescan", // for a guest without ACPI hot-plug
+		seed, clock, now.Unix(), now.Nanosecond(), now.Add(time.Second/2).Unix())
+}
+
+// identify makes a machine that has twins, of the same image, another one than
+// they are, restored or not. What fails here is left as it was.
+func (m *Machine) identify(g *guest) {
+	if m.profile.Identity == "" || !m.twin || m.image.BIOS {
+		return
+	}
+	own := sha256.Sum256([]byte(m.config.Name))
+	_ = g.shell.Do(g.ctx, fmt.Sprintf("labrun_identity() { %s; }; labrun_identity %x", m.profile.Identity, own[:16]))
+}
+
+// templateSize is what the machine's template takes at most, in bytes.
+func (m *Machine) templateSize() int64 { return int64(m.config.Memory)<<20 + templateRoom }
+
+// draft begins the machine's template. It returns nil if another labrun is at
+// it, or if there is no room, which is told.
+func (m *Machine) draft(ctx context.Context, key string) *image.Draft {
+	draft, err := m.lab.options.Store.NewTemplate(ctx, m.image.Name, key, m.templateSize(), false)
+	switch {
+	case err == nil:
+		return draft
+	case !errors.Is(err, image.ErrTemplateBusy) && ctx.Err() == nil:
+		m.notKept(err)
+	}
+	return nil
+}
+
+func (m *Machine) notKept(err error) {
+	m.lab.notice("%s will boot next time, too, because its state could not be saved: %v", m.config.Image, err)
+}
+
+// save makes a template of a machine that boots, at its first prompt, and then
+// plugs its network cards in, whatever became of the template.
+func (m *Machine) save(g *guest, draft *image.Draft) error {
+	saved := m.saveAtPrompt(g, draft)
+	g.line.forget()
+	if g.ctx.Err() == nil {
+		if err := g.process.Plug(g.ctx); err != nil && g.ctx.Err() == nil {
+			g.fail(fmt.Errorf("plug in %s's network cards: %w", m.config.Name, err))
+		}
+		m.arrive(g)
+	}
+	close(g.settled)
+	if saved != nil {
+		draft.Drop()
+		return saved
+	}
+	// The machine may end meanwhile: what is saved is of use without it.
+	shape := fmt.Sprintf("%d MiB, %d CPUs, %s", m.config.Memory, m.config.CPUs, m.lab.accel.Accel)
+	return draft.Keep(context.Background(), m.image, shape)
+}
+
+func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {
+	ctx, cancel := context.WithTimeoutCause(g.ctx, promptLimit, fmt.Errorf("no prompt within %v", promptLimit))
+	defer cancel()
+	if err := m.firstPrompt(ctx, g); err != nil {
+		return err
+	}
+	if err := g.shell.Do(ctx, "sync"); err != nil {
+		return err
+	}
+	if g.restarted.Load() {
+		return errors.New("its kernel crashed while it started")
+	}
+	saved := g.process.Save(ctx, draft.Dir())
+	var said []byte
+	if saved == nil {
+		said, saved = g.line.said(ctx)
+	}
+	if saved == nil {
+		saved = os.WriteFile(filepath.Join(draft.Dir(), templateConsole), said, 0o600)
+	}
+	return errors.Join(saved, g.process.Continue(g.ctx))
+}
+
+// firstPrompt waits until the console shows a prompt that stands still. It
+// leaves the cursor of the console alone, which is the mission's.
+func (m *Machine) firstPrompt(ctx context.Context, g *guest) error {
+	poked := g.process.Started()
+	for {
+		last := g.console.LastByte()
+		still := time.Since(last)
+		switch {
+		case g.console.Waiting() != console.NoPrompt && still > promptStill:
+			return nil
+		case m.profile.Console.Poke && !last.IsZero() && still > pokeSoon && time.Since(poked) > pokeSoon:
+			// Past the gate that holds back what is typed meanwhile.
+			if _, err := g.process.Console().Write([]byte("\r")); err != nil {
+				return err
+			}
+			poked = time.Now()
+		}
+		if err := sleep(ctx, promptStill/4); err != nil {
+			return err
+		}
+	}
+}
+
+// warm reports whether the machine may start from a template, and tells why not.
+func (m *Machine) warm() bool {
+	if m.lab.options.Cold {
+		return false
+	}
+	if why := m.coldBecause(); why != "" {
+		m.lab.notice("%s boots cold, because %s", m.config.Image, why)
+		return false
+	}
+	return true
+}
+
+// MakeTemplate makes the template that machines of an image start from, with the
+// memory and CPUs that the image's profile says, unless it is there. It boots a
+// machine for that, or waits for another labrun that does. It returns why there
+// can be none for this image; empty if there is one now.
+func MakeTemplate(ctx context.Context, name string, o Options) (why string, err error) {
+	l, err := New(Config{Machines: []MachineConfig{{Name: name, Image: name}}}, o)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	if err := l.Prepare(ctx); err != nil {
+		return "", err
+	}
+	m := l.Machine(name)
+	if why := m.coldBecause(); why != "" {
+		return why, nil
+	}
+	key := m.templateKey()
+	missing := func() bool {
+		_, err := o.Store.Template(ctx, key)
+		return err != nil
+	}
+	if !missing() {
+		return "", nil
+	}
+	draft, err := o.Store.NewTemplate(ctx, name, key, m.templateSize(), true)
+	if err != nil {
+		return "", err
+	}
+	if !missing() {
+		draft.Drop()
+		return "", nil
+	}
+	if err := l.afford([]*Machine{m}); err != nil {
+		draft.Drop()
+		return "", err
+	}
+	o.Events.Emit(event.Progress{Subject: name, Phase: "save", Note: "booting it once, to save it at its first prompt"})
+	g, err := m.boot(ctx, draft)
+	if err != nil {
+		return "", err
+	}
+	defer g.end()
+	defer context.AfterFunc(ctx, g.process.Kill)()
+	if err := m.save(g, draft); err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		return "", fmt.Errorf("save %s at its prompt: %w", name, err)
+	}
+	return "", nil
+}

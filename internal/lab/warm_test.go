@@ -1,0 +1,510 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+var restores = flag.Int("restores", 5, "how many restores in a row TestRestoresInARow makes")
+
+// freshStore is a cache with the user's images and no templates.
+func freshStore(t *testing.T) *image.Store {
+	t.Helper()
+	users := openStore(t)
+	for _, name := range []string{"router7", "debian", "mini"} {
+		if _, err := users.Ensure(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(users.Dir(), "builds"), filepath.Join(dir, "builds")); err != nil {
+		t.Fatal(err)
+	}
+	if verdict, err := os.ReadFile(filepath.Join(users.Dir(), "accel.json")); err == nil {
+		if err := os.WriteFile(filepath.Join(dir, "accel.json"), verdict, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return openAt(t, dir)
+}
+
+func openAt(t *testing.T, dir string) *image.Store {
+	t.Helper()
+	lock, err := image.ParseLock(labrun.ImagesLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := image.Open(image.StoreOptions{Dir: dir, Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// told collects what a lab tells.
+type told struct {
+	event.Log
+	mu       sync.Mutex
+	notices  []string
+	machines map[string]string // state and detail, by name
+}
+
+func listen() *told {
+	l := &told{machines: map[string]string{}}
+	l.Attach(func(r event.Record) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		switch e := r.Event.(type) {
+		case event.Notice:
+			if !strings.Contains(e.Text, "emulation") && !strings.Contains(e.Text, "stand-in") {
+				l.notices = append(l.notices, e.Text)
+			}
+		case event.Machine:
+			l.machines[e.Name] += " " + e.State + e.Detail
+		}
+	})
+	return l
+}
+
+func (l *told) all() (notices, machines string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.notices, "\n"), fmt.Sprint(l.machines)
+}
+
+var oneRouter = Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+	{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
+}}
+
+// booted boots a lab's first machine and waits for its prompt.
+func booted(t *testing.T, c Config, store *image.Store) (*Lab, *Machine, *told) {
+	t.Helper()
+	news := listen()
+	l := newLabWith(t, c, Options{Store: store, Events: &news.Log, Records: t.TempDir()})
+	m := l.Machines()[0]
+	ctx := context5(t)
+	if err := l.Boot(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.WaitPrompt(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return l, m, news
+}
+
+// usable checks that a router has what it has after an ordinary boot.
+func usable(t *testing.T, m *Machine) {
+	t.Helper()
+	ctx := context5(t)
+	if addr, err := m.Address(ctx, "lan"); err != nil || addr.String() != "10.254.0.1" {
+		t.Errorf("its address is %v, %v", addr, err)
+	}
+	r, err := m.Run(ctx, "ip -o link; cat /sys/class/net/uplink0/address /sys/class/net/lan0/address", time.Minute)
+	if err != nil || !strings.Contains(r.Stdout, "52:55:00:d1:55:03\n52:55:00:d1:55:04\n") {
+		t.Errorf("its cards: %+v, %v", r, err)
+	}
+	const date = "date +%s"
+	before := time.Now().Unix()
+	if r, err = m.Run(ctx, date, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	after := time.Now().Unix()
+	if now, err := strconv.ParseInt(strings.TrimSpace(r.Stdout), 10, 64); err != nil || now < before-1 || now > after+1 {
+		t.Errorf("its clock says %s, between %d and %d of the host's", r.Stdout, before, after)
+	}
+}
+
+func countTemplates(t *testing.T, store *image.Store) int {
+	t.Helper()
+	list, err := store.Templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// TestTemplateLife makes a template by an ordinary first boot and starts from it.
+func TestTemplateLife(t *testing.T) {
+	store := freshStore(t)
+	l, router, news := booted(t, oneRouter, store)
+	usable(t, router)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if notices, machines := news.all(); notices != "" || strings.Contains(machines, "warm") {
+		t.Errorf("the first boot told %q, %s", notices, machines)
+	}
+	if n := countTemplates(t, store); n != 1 {
+		t.Fatalf("%d templates after the first boot", n)
+	}
+
+	l, router, news = booted(t, oneRouter, store)
+	usable(t, router)
+	if notices, machines := news.all(); notices != "" || machines != "map[router7: bootingwarm readywarm]" {
+		t.Errorf("the second boot told %q, %s", notices, machines)
+	}
+	c, err := router.Console()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := c.Since(0); !strings.Contains(text, "Linux version") || !strings.HasSuffix(text, "# ") {
+		t.Errorf("the console's text has no boot messages or ends otherwise: %q", c.Tail(3))
+	}
+	ctx := context5(t)
+	if err := router.WriteFile(ctx, "/root/kept", []byte("still here"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := router.Run(ctx, "sync", time.Minute); err != nil || r.Status != 0 {
+		t.Fatal(r, err)
+	}
+	router.stop()
+	if err := l.Boot(ctx, router); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := router.ReadFile(ctx, "/root/kept"); err != nil || string(data) != "still here" {
+		t.Errorf("after a power cut the file holds %q, %v", data, err)
+	}
+	usable(t, router)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cast, err := os.ReadFile(filepath.Join(l.options.Records, "router7.cast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?s)"m", "recorded.*Linux version.*"m", "live"`).Match(cast) {
+		t.Error("the transcript does not tell what is recorded from what is live")
+	}
+
+	if l, router, news = booted(t, oneRouter, store); news.machines["router7"] != " bootingwarm readywarm" {
+		t.Errorf("the third boot told %q", news.machines)
+	}
+	// What the guest resets it does by itself, cards and all.
+	c, err = router.Console()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Send(ctx, "reboot -f\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Expect(ctx, console.Text("Linux version")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.WaitPrompt(ctx); err != nil {
+		t.Fatal(err)
+	}
+	usable(t, router)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTemplateKey changes one thing after the other that a saved state depends on.
+func TestTemplateKey(t *testing.T) {
+	machine := func() *Machine {
+		return &Machine{
+			lab:    &Lab{host: "QEMU 7\nEPYC\n", accel: qemu.Verdict{Accel: qemu.TCG}},
+			config: MachineConfig{Name: "one", Memory: 128, CPUs: 2}, profile: image.Profile{Cmdline: "quiet", Control: "ttyS1"},
+			image: &image.Image{Profile: image.Profile{Name: "mini"}, Digest: "abc", Kernel: "/cache/a/vmlinuz"},
+		}
+	}
+	key := machine().templateKey()
+	if !regexp.MustCompile(`^mini-[0-9a-f]{16}$`).MatchString(key) {
+		t.Errorf("the key is %q", key)
+	}
+	for what, change := range map[string]func(*Machine){
+		"QEMU":               func(m *Machine) { m.lab.host = "QEMU 8\nEPYC\n" },
+		"the processor":      func(m *Machine) { m.lab.host = "QEMU 7\nXeon\n" },
+		"the accelerator":    func(m *Machine) { m.lab.accel.Accel = qemu.KVM },
+		"the memory":         func(m *Machine) { m.config.Memory++ },
+		"the CPUs":           func(m *Machine) { m.config.CPUs++ },
+		"the image":          func(m *Machine) { m.image.Digest = "abd" },
+		"the command line":   func(m *Machine) { m.profile.Cmdline = "quiet debug" },
+		"an initramfs":       func(m *Machine) { m.image.Initrd = "/cache/a/initrd" },
+		"the first prompt":   func(m *Machine) { m.profile.Console.LoginPrompt = regexp.MustCompile("login: $") },
+		"no control channel": func(m *Machine) { m.profile.Control = "" },
+	} {
+		m := machine()
+		change(m)
+		if m.templateKey() == key {
+			t.Errorf("with %s changed the key is the same", what)
+		}
+	}
+	for what, change := range map[string]func(*Machine){
+		"its name":        func(m *Machine) { m.config.Name = "two" },
+		"its cards":       func(m *Machine) { m.config.NICs, m.macs = []NICConfig{{Uplink: true}}, []string{"52:55:00:00:00:01"} },
+		"the cache moved": func(m *Machine) { m.image.Kernel = "/elsewhere/vmlinuz" },
+	} {
+		m := machine()
+		change(m)
+		if m.templateKey() != key {
+			t.Errorf("with %s changed the key is another one", what)
+		}
+	}
+}
+
+// TestOtherMachineIsNotRestored: a template is of use for its own kind only.
+func TestOtherMachineIsNotRestored(t *testing.T) {
+	store := freshStore(t)
+	l, _, _ := booted(t, oneRouter, store)
+	l.Close()
+	bigger := oneRouter
+	bigger.Machines = []MachineConfig{oneRouter.Machines[0]}
+	bigger.Machines[0].Memory = 160
+	l, router, news := booted(t, bigger, store)
+	usable(t, router)
+	l.Close()
+	if notices, machines := news.all(); notices != "" || strings.Contains(machines, "warm") {
+		t.Errorf("with another memory it told %q, %s", notices, machines)
+	}
+	if n := countTemplates(t, store); n != 2 {
+		t.Errorf("there are %d templates, want one for each", n)
+	}
+	// Another QEMU, by its looks: a program of the same name that runs it.
+	real, err := exec.LookPath(qemu.Binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, qemu.Binary), fmt.Appendf(nil, "#!/bin/sh\nexec %s \"$@\"\n", real), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	l, _, news = booted(t, oneRouter, store)
+	l.Close()
+	if _, machines := news.all(); strings.Contains(machines, "warm") {
+		t.Errorf("with another QEMU it told %s", machines)
+	}
+}
+
+// TestUselessTemplate gives a machine a template that is intact and holds
+// nonsense: it boots, and makes a better one.
+func TestUselessTemplate(t *testing.T) {
+	store := freshStore(t)
+	l := newLabWith(t, oneRouter, Options{Store: store})
+	ctx := context5(t)
+	if err := l.Prepare(ctx); err != nil {
+		t.Fatal(err)
+	}
+	m := l.Machines()[0]
+	draft, err := store.NewTemplate(ctx, "router7", m.templateKey(), 1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.image.Overlay(ctx, filepath.Join(draft.Dir(), qemu.SavedDisk)); err != nil {
+		t.Fatal(err)
+	}
+	for name, size := range map[string]int64{qemu.SavedMemory: 128 << 20, qemu.SavedState: 100_000, templateConsole: 10} {
+		path := filepath.Join(draft.Dir(), name)
+		if err := errors.Join(os.WriteFile(path, []byte("nonsense"), 0o600), os.Truncate(path, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := draft.Keep(ctx, m.image, ""); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	for range 2 {
+		l, router, news := booted(t, oneRouter, store)
+		usable(t, router)
+		l.Close()
+		if notices, machines := news.all(); !strings.Contains(machines, "warm") && strings.Count(notices, "boots cold, because its saved state was of no use") != 1 {
+			t.Errorf("it told %q, %s", notices, machines)
+		}
+	}
+	if _, machines := listenOnce(t, store); !strings.Contains(machines, "warm") {
+		t.Error("no better template was made")
+	}
+}
+
+func listenOnce(t *testing.T, store *image.Store) (notices, machines string) {
+	t.Helper()
+	l, _, news := booted(t, oneRouter, store)
+	l.Close()
+	return news.all()
+}
+
+// TestTwoMakers boots the same machine in two labs at once: one makes the
+// template, and neither waits for the other.
+func TestTwoMakers(t *testing.T) {
+	store := freshStore(t)
+	var both sync.WaitGroup
+	for range 2 {
+		own := openAt(t, store.Dir())
+		both.Go(func() {
+			l, err := New(oneRouter, Options{Store: own})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer l.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			if err := l.Boot(ctx, l.Machines()...); err != nil {
+				t.Error(err)
+			} else if addr, err := l.Machines()[0].Address(ctx, "lan"); err != nil {
+				t.Error(addr, err)
+			}
+		})
+	}
+	both.Wait()
+	if n := countTemplates(t, store); n != 1 {
+		t.Errorf("there are %d templates", n)
+	}
+}
+
+// TestDiskFullWhileSaving fills the disk of the cache between the look at its
+// room and the saving.
+func TestDiskFullWhileSaving(t *testing.T) {
+	store := freshStore(t)
+	work := filepath.Join(store.Dir(), "work")
+	if err := unix.Mount("tmpfs", work, "tmpfs", 0, "size=60m"); err != nil {
+		t.Skipf("only root can mount a small disk: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(work, unix.MNT_DETACH) })
+	l, router, news := booted(t, oneRouter, store)
+	usable(t, router)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if notices, _ := news.all(); !strings.Contains(notices, "router7 will boot next time, too, because its state could not be saved: ") || !strings.Contains(notices, "no space left") {
+		t.Errorf("it told %q", notices)
+	}
+	if left, _ := os.ReadDir(work); len(left) != 0 || countTemplates(t, store) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestInterruptedWhileSaving ends a lab before its machine is at a prompt.
+func TestInterruptedWhileSaving(t *testing.T) {
+	store := freshStore(t)
+	l := newLabWith(t, oneRouter, Options{Store: store})
+	if err := l.Boot(context5(t), l.Machines()...); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(store.Dir(), "work")); len(left) != 0 || countTemplates(t, store) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestTwins: two machines of one template are two machines.
+func TestTwins(t *testing.T) {
+	ctx := context5(t)
+	l := newLab(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+		{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
+		{Name: "one", Image: "debian", NICs: []NICConfig{{Network: "lan"}}},
+		{Name: "two", Image: "debian", NICs: []NICConfig{{Network: "lan"}}},
+	}})
+	if err := l.Boot(ctx, l.Machines()...); err != nil {
+		t.Fatal(err)
+	}
+	twins := l.Machines()[1:]
+	leases, err := l.Machines()[0].Leases(ctx, twins)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(leases) != 2 || leases[0].Addr == leases[1].Addr || leases[0].HardwareAddr == leases[1].HardwareAddr {
+		t.Errorf("the leases: %+v", leases)
+	}
+	for _, lease := range leases {
+		if left := time.Until(lease.Expiry); left < time.Minute || left > time.Hour {
+			t.Errorf("the lease of %s ends in %v", lease.Addr, left)
+		}
+	}
+	for _, what := range []string{
+		"cat /etc/machine-id", "cat /etc/ssh/ssh_host_ed25519_key.pub", "cat /proc/sys/kernel/random/uuid",
+		"ssh-keyscan -t ed25519 localhost 2>/dev/null",
+	} {
+		var answers []string
+		for _, m := range twins {
+			r, err := m.Run(ctx, what, time.Minute)
+			if err != nil || r.Status != 0 || strings.TrimSpace(r.Stdout) == "" {
+				t.Fatalf("%s on %s: %+v, %v", what, m.Name(), r, err)
+			}
+			answers = append(answers, r.Stdout)
+		}
+		if answers[0] == answers[1] {
+			t.Errorf("%s: both answer %q", what, answers[0])
+		}
+	}
+	for _, m := range twins {
+		r, err := m.Run(ctx, "date +%s.%N; systemctl is-system-running; systemctl --failed --no-legend", time.Minute)
+		now := float64(time.Now().UnixNano()) / 1e9
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, rest, _ := strings.Cut(r.Stdout, "\n")
+		if seconds, err := strconv.ParseFloat(first, 64); err != nil || math.Abs(seconds-now) > 2 {
+			t.Errorf("%s's clock says %s at %f", m.Name(), first, now)
+		}
+		if rest != "running\n" {
+			t.Errorf("%s's systemd says %q", m.Name(), rest)
+		}
+	}
+}
+
+// TestRestoresInARow restores a router and a server again and again; -restores
+// says how often.
+func TestRestoresInARow(t *testing.T) {
+	store := openStore(t)
+	for i := range *restores {
+		func() {
+			news := listen()
+			l, err := New(Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+				oneRouter.Machines[0], {Name: "mini", Image: "mini", NICs: []NICConfig{{Network: "lan"}}},
+			}}, Options{Store: store, Events: &news.Log})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			ctx := context5(t)
+			if err := l.Boot(ctx, l.Machines()...); err != nil {
+				t.Fatal(err)
+			}
+			router, mini := l.Machine("router7"), l.Machine("mini")
+			if _, err := router.WaitPrompt(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := mini.Login(ctx, "", ""); err != nil {
+				t.Fatal(err)
+			}
+			usable(t, router)
+			if _, err := router.Leases(ctx, []*Machine{mini}); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := mini.Run(ctx, "ping -c 1 -W 3 10.254.0.1", time.Minute); err != nil || r.Status != 0 {
+				t.Fatalf("ping: %+v, %v", r, err)
+			}
+			if notices, machines := news.all(); i > 0 && (notices != "" || strings.Count(machines, "readywarm") != 2) {
+				t.Errorf("restore %d told %q, %s", i, notices, machines)
+			}
+		}()
+		if t.Failed() {
+			t.Fatalf("in restore %d", i)
+		}
+	}
+}

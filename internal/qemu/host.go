@@ -1,0 +1,81 @@
+package qemu
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host describes what a saved state depends on besides its machine: the emulator
+// and the processor. A state must not go on where the description differs.
+//
+// The processor counts also where it is emulated, because the guest's time stamp
+// counter runs at the host's rate.
+func Host(ctx context.Context, accel Accel) (string, error) {
+	path, err := exec.LookPath(Binary)
+	if err != nil {
+		return "", ErrNoQEMU
+	}
+	// The version's text names the package that QEMU comes from; size and time
+	// tell builds apart that have the same version.
+	version, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", Binary, err)
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return "", err
+	}
+	file, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	cpu, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("%s%d bytes of %s\n%s", version, file.Size(), file.ModTime().UTC(), processor(string(cpu), accel))
+	if accel == KVM {
+		// What of the processor a guest sees is the host kernel's decision, too.
+		var name unix.Utsname
+		if err := unix.Uname(&name); err != nil {
+			return "", err
+		}
+		text += unix.ByteSliceToString(name.Release[:]) + "\n"
+	}
+	return text, nil
+}
+
+// processor returns those lines about the first processor of /proc/cpuinfo that
+// tell what a guest depends on.
+func processor(cpuinfo string, accel Accel) string {
+	first, _, _ := strings.Cut(cpuinfo, "\n\n")
+	// The frequency is that of the time stamp counter, unless the kernel reports
+	// the present one.
+	fixed := !strings.Contains(first, "aperfmperf")
+	var b strings.Builder
+	for line := range strings.SplitSeq(first, "\n") {
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch strings.TrimSpace(name) {
+		case "vendor_id", "cpu family", "model", "model name", "stepping":
+		case "cpu MHz":
+			if !fixed {
+				continue
+			}
+			value, _, _ = strings.Cut(value, ".")
+		case "flags", "microcode":
+			if accel != KVM {
+				continue
+			}
+		default:
+			continue
+		}
+		fmt.Fprintln(&b, strings.TrimSpace(name), value)
+	}
+	return b.String()
+}

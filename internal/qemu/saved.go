@@ -1,0 +1,239 @@
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Saved is a machine's state as Process.Save left it: memory, devices and disk
+// of one instant. Any number of machines may go on from it at once. They map the
+// memory privately, so what they have not written to is in memory only once.
+type Saved struct {
+	Memory string // path of the guest's memory, a sparse file
+	State  string // path of the state of its devices
+}
+
+// The files that Process.Save makes.
+const (
+	SavedMemory = "memory"
+	SavedState  = "state"
+	SavedDisk   = "disk.qcow2"
+)
+
+// saveLimit bounds each step of saving and restoring. It takes a fraction of a
+// second.
+const saveLimit = 30 * time.Second
+
+// ignoreShared keeps memory that is mapped from a file out of the stream of
+// device states: it is in the file. The events tell when a stream is through.
+var ignoreShared = map[string]any{"capabilities": []map[string]any{
+	{"capability": "x-ignore-shared", "state": true},
+	{"capability": "events", "state": true},
+}}
+
+// newMemory returns a file in memory for a guest's memory. A file on disk would
+// be written to it all the time.
+func newMemory(s Spec) (*os.File, error) {
+	fd, err := unix.MemfdCreate(s.Name+" memory", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), s.Name+" memory")
+	if err := f.Truncate(int64(s.Memory) << 20); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// migrated returns a channel that gets the outcome of the next migration.
+func (p *Process) migrated() <-chan error {
+	outcome := make(chan error, 1)
+	p.Notify(func(n Notification) {
+		if n.Name != "MIGRATION" {
+			return
+		}
+		var err error
+		switch status := n.Data["status"]; status {
+		case "completed":
+		case "failed", "cancelled":
+			err = fmt.Errorf("QEMU reports: %s", status)
+		default:
+			return
+		}
+		select {
+		case outcome <- err:
+		default:
+		}
+	})
+	return outcome
+}
+
+// await waits for a migration's outcome.
+func (p *Process) await(ctx context.Context, outcome <-chan error) error {
+	select {
+	case err := <-outcome:
+		return err
+	case <-p.done:
+		return p.exit
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Save stops the guest and writes its memory, the state of its devices and its
+// disk into a folder, as SavedMemory, SavedState and SavedDisk. The machine must
+// have been started with Spec.Savable, and its network cards not yet be plugged
+// in. The guest is still stopped when Save returns, also with an error, so that
+// what belongs to this instant can be looked at: Continue lets it run again.
+func (p *Process) Save(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, saveLimit, fmt.Errorf("not done within %v", saveLimit))
+	defer cancel()
+	fail := func(err error) error { return fmt.Errorf("save %s: %w", p.spec.Name, err) }
+	if err := p.Command(ctx, "stop", nil, nil); err != nil {
+		return fail(err)
+	}
+	if err := p.Command(ctx, "migrate-set-capabilities", ignoreShared, nil); err != nil {
+		return fail(err)
+	}
+	if err := p.saveState(ctx, filepath.Join(dir, SavedState)); err != nil {
+		return fail(err)
+	}
+	// The event comes a moment before QEMU would continue.
+	for status := ""; status != "postmigrate"; {
+		var s struct{ Status string }
+		if err := p.Command(ctx, "query-status", nil, &s); err != nil {
+			return fail(err)
+		}
+		status = s.Status
+	}
+	// The disk is consistent now: the end of a migration flushes QEMU's caches of
+	// it, and the guest does not run.
+	disk, err := os.Open(p.spec.Disk)
+	if err != nil {
+		return fail(err)
+	}
+	defer disk.Close()
+	for name, from := range map[string]*os.File{SavedMemory: p.memory, SavedDisk: disk} {
+		if err := copySparse(ctx, filepath.Join(dir, name), from); err != nil {
+			return fail(err)
+		}
+	}
+	return nil
+}
+
+// saveState receives the devices' state on a socket and writes it to a file.
+func (p *Process) saveState(ctx context.Context, path string) (err error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	socket := filepath.Join(p.dir, p.spec.Name+".state")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	stop := context.AfterFunc(ctx, func() { listener.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	outcome := p.migrated()
+	if err := p.Command(ctx, "migrate", map[string]any{"uri": "unix:" + socket}, nil); err != nil {
+		return err
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	if _, err := io.Copy(file, conn); err != nil {
+		return err
+	}
+	return p.await(ctx, outcome)
+}
+
+// loadState brings a machine that was started with Spec.Saved to that state.
+func (p *Process) loadState(ctx context.Context, fd int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, saveLimit, fmt.Errorf("not done within %v", saveLimit))
+	defer cancel()
+	if err := p.Command(ctx, "migrate-set-capabilities", ignoreShared, nil); err != nil {
+		return err
+	}
+	outcome := p.migrated()
+	if err := p.Command(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fd)}, nil); err != nil {
+		return err
+	}
+	return p.await(ctx, outcome)
+}
+
+// Plug plugs in the network cards of a machine that was started without them. A
+// guest without ACPI hot-plug sees them when it looks for new PCI devices.
+func (p *Process) Plug(ctx context.Context) error {
+	for i, nic := range p.spec.NICs {
+		err := p.Command(ctx, "device_add", map[string]any{
+			"driver": "virtio-net-pci", "id": fmt.Sprintf("card%d", i), "netdev": fmt.Sprintf("nic%d", i), "mac": nic.MAC, "romfile": "",
+		}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Continue lets a stopped guest run.
+func (p *Process) Continue(ctx context.Context) error { return p.Command(ctx, "cont", nil, nil) }
+
+// copySparse copies a file without its holes and without blocks of zeros.
+func copySparse(ctx context.Context, path string, from *os.File) (err error) {
+	size, err := from.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	to, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if err := to.Truncate(size); err != nil {
+		return err
+	}
+	block := make([]byte, 64<<10)
+	zeros := make([]byte, len(block))
+	for at := int64(0); at < size; {
+		if at, err = unix.Seek(int(from.Fd()), at, unix.SEEK_DATA); err == unix.ENXIO {
+			return nil // the rest is a hole
+		} else if err != nil {
+			return os.NewSyscallError("lseek", err)
+		}
+		end, err := unix.Seek(int(from.Fd()), at, unix.SEEK_HOLE)
+		if err != nil {
+			return os.NewSyscallError("lseek", err)
+		}
+		for at < end {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			n, err := from.ReadAt(block[:min(int64(len(block)), end-at)], at)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(block[:n], zeros[:n]) {
+				if _, err := to.WriteAt(block[:n], at); err != nil {
+					return err
+				}
+			}
+			at += int64(n)
+		}
+	}
+	return nil
+}
