@@ -21,7 +21,7 @@ func dialogue() []Entry {
 		Summary: "tell the reader something",
 		Example: `say("Debian is at " + address(debian))`,
 	}, {
-		Name: "ask", Group: group, Phase: Acting, call: ask, lead: leadAsk, Returns: "string: the answer",
+		Name: "ask", Group: group, Phase: Acting, call: ask, lead: leadAsk, verify: (*call).answerIsAChoice, Result: Text, Returns: "string: the answer",
 		Params: []Param{
 			{Name: "question", Kind: Text, Doc: "something to think about"},
 			{Name: "choices", Kind: Texts, Default: "[]", Doc: "possible answers; none: an open question"},
@@ -38,12 +38,20 @@ func say(c *call) (starlark.Value, error) {
 }
 
 func ask(c *call) (starlark.Value, error) {
-	choices, answer := c.texts("choices"), c.text("answer")
-	if len(choices) > 0 && !slices.Contains(choices, answer) {
-		return nil, fmt.Errorf("ask: answer %q is not one of the choices: %s", answer, strings.Join(choices, ", "))
+	if err := c.answerIsAChoice(); err != nil {
+		return nil, err
 	}
+	choices, answer := c.texts("choices"), c.text("answer")
 	c.events.Emit(event.Asked{Question: c.text("question"), Choices: choices, Answer: answer})
 	return starlark.String(answer), nil
+}
+
+func (c *call) answerIsAChoice() error {
+	choices, answer := c.texts("choices"), c.text("answer")
+	if len(choices) > 0 && !slices.Contains(choices, answer) {
+		return fmt.Errorf("ask: answer %q is not one of the choices: %s", answer, strings.Join(choices, ", "))
+	}
+	return nil
 }
 
 // leadSay shows what the script says once, however often its step is tried.
