@@ -262,6 +262,13 @@ func parseDuration(v starlark.Value) (time.Duration, error) {
 	return d, nil
 }
 
+// DurationOf returns the time that a value given for a duration means; false if it
+// means none.
+func DurationOf(v starlark.Value) (time.Duration, bool) {
+	d, err := parseDuration(v)
+	return d, err == nil
+}
+
 // Suggest returns « (did you mean …?)» with the name nearest to a misspelt one,
 // or nothing if none is near.
 func Suggest(name string, names []string) string {

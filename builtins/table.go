@@ -65,6 +65,10 @@ type Entry struct {
 	verify func(*call) error // what must hold of several arguments together; nil: nothing
 }
 
+// Looks reports whether the builtin leaves the machines as they are, so that a
+// task's check may call it.
+func (e Entry) Looks() bool { return e.lead == nil && e.Name != "shutdown" && e.Name != "reboot" }
+
 // Signature renders the entry as a script would define it.
 func (e Entry) Signature() string {
 	text, star := e.Name+"(", false
