@@ -24,6 +24,7 @@ var levels = map[string]int{
 	"/internal/control":  1,
 	"/internal/report":   1,
 	"/internal/guide":    1,
+	"/internal/attach":   1,
 	"/internal/console":  0,
 	"/internal/lan":      0,
 	"/internal/image":    0,

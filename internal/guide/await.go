@@ -351,7 +351,7 @@ func (w *wait) console(name string) {
 	}
 	keys := w.input.keys()
 	w.screen.hold()
-	err := w.options.Machines.Open(w.ctx, name, keys, w.done)
+	err := w.options.Machines.Open(w.ctx, name, keys, w.done, w.Say("console note"))
 	keys.finish()
 	w.screen.release()
 	switch {

@@ -22,8 +22,9 @@ type Machines interface {
 	Viewers(machine string) int
 	// Open shows a machine's console in the guide's own terminal until the
 	// student leaves it; keys are what is typed. It fails with ErrNoTerminal if
-	// there is none. done is closed when what is asked for now was done.
-	Open(ctx context.Context, machine string, keys io.Reader, done <-chan struct{}) error
+	// there is none. Done is closed when what is asked for now was done; note is
+	// then shown there.
+	Open(ctx context.Context, machine string, keys io.Reader, done <-chan struct{}, note string) error
 	// Restart switches a machine off and on.
 	Restart(ctx context.Context, machine string) error
 }
@@ -173,6 +174,12 @@ func (g *Guide) Resume() (from int) {
 func (g *Guide) Replaying(index int) {
 	g.taking, g.silent = true, true
 	g.say("replaying", index+1, g.steps[index].Title)
+	before := g.options.Progress.Steps[index]
+	recalled := event.Recalled{State: string(before.State), Seconds: before.Seconds, Hints: before.Hints, Helped: before.Helped}
+	for _, a := range before.Answers {
+		recalled.Answers = append(recalled.Answers, event.Answered{Question: a.Question, Answer: a.Answer})
+	}
+	g.options.Events.Emit(recalled)
 }
 
 // Replayed is the end of Replaying.

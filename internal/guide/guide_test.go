@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func (d *desk) Restart(_ context.Context, machine string) error {
 }
 
 // Open takes keys until a Ctrl-].
-func (d *desk) Open(_ context.Context, machine string, keys io.Reader, done <-chan struct{}) error {
+func (d *desk) Open(_ context.Context, machine string, keys io.Reader, done <-chan struct{}, note string) error {
 	if d.broken != nil {
 		return d.broken
 	}
@@ -439,5 +440,18 @@ func TestWholeDialogueInChinese(t *testing.T) {
 	}
 	if d.progress.Finished.IsZero() || len(d.progress.Steps) != 3 {
 		t.Errorf("progress %+v", d.progress)
+	}
+}
+
+// The record of a run that goes on where another one ended has the other's hints
+// and answers.
+func TestReplayRecallsTheStudent(t *testing.T) {
+	d := newDesk(t, "en")
+	d.progress.Steps = []Record{{Step: "one", State: Done, Hints: 2, Helped: 1, Seconds: 30, Answers: []Answer{{"Why?", "Because."}}}}
+	d.g.Replaying(0)
+	d.g.Replayed(0, 1, true)
+	want := event.Recalled{State: "done", Seconds: 30, Hints: 2, Helped: 1, Answers: []event.Answered{{Question: "Why?", Answer: "Because."}}}
+	if len(d.events) != 1 || !reflect.DeepEqual(d.events[0], want) {
+		t.Errorf("events %+v, want %+v", d.events, want)
 	}
 }

@@ -10,9 +10,6 @@ import (
 // fmt's, in the same order in all of them.
 type phrase struct{ en, zhTW string }
 
-// languages are those the guide itself speaks; a mission may know more, or fewer.
-var languages = []string{"en", "zh-TW"}
-
 func (p phrase) in(language string) string {
 	if language == "zh-TW" {
 		return p.zhTW
@@ -23,15 +20,17 @@ func (p phrase) in(language string) string {
 // Say returns a phrase in the guide's language; a name that is not in the table
 // is a mistake of the caller's.
 func (g *Guide) Say(name string, args ...any) string {
+	return Phrase(g.options.Language, name, args...)
+}
+
+// Phrase is Say where there is no guide yet.
+func Phrase(language, name string, args ...any) string {
 	p, ok := phrases[name]
 	if !ok {
 		panic("guide: no phrase is called " + name)
 	}
-	return fmt.Sprintf(p.in(g.options.Language), args...)
+	return fmt.Sprintf(p.in(language), args...)
 }
-
-// IsPhrase reports whether the guide has a phrase of that name.
-func IsPhrase(name string) bool { _, ok := phrases[name]; return ok }
 
 // Failures are the names of the phrases for what can go wrong. Each says what
 // happened and what to do.

@@ -29,10 +29,12 @@ type Machine struct {
 	macs    []string
 	image   *image.Image // set by Lab.Prepare
 
-	mu      sync.Mutex
-	guest   *guest // the present or last incarnation
-	boots   int
-	records error // what could not be written of earlier transcripts
+	mu        sync.Mutex
+	guest     *guest // the present or last incarnation
+	boots     int
+	started   chan struct{} // closed when the machine is next switched on
+	permitted bool          // viewers may switch it on
+	records   error         // what could not be written of earlier transcripts
 }
 
 // guest is one incarnation of a machine, from power on to power off.
@@ -189,6 +191,8 @@ func (m *Machine) start(ctx context.Context) error {
 		g.ports = append(g.ports, port)
 	}
 	m.guest = g
+	close(m.started)
+	m.started = make(chan struct{})
 	m.lab.options.Events.Emit(event.Machine{Name: m.config.Name, State: "booting"})
 	return nil
 }

@@ -50,7 +50,7 @@ func (o *output) since(n int) string {
 
 func (c *classroom) Names() []string    { return []string{"router"} }
 func (c *classroom) Viewers(string) int { return 1 }
-func (c *classroom) Open(context.Context, string, io.Reader, <-chan struct{}) error {
+func (c *classroom) Open(context.Context, string, io.Reader, <-chan struct{}, string) error {
 	return guide.ErrNoTerminal
 }
 func (c *classroom) Restart(ctx context.Context, _ string) error {
