@@ -14,10 +14,10 @@ const deepest = 32
 
 // value returns what is known of an expression's value without running anything:
 // constants as they are, of everything else its kind at most.
-func (l *library) value(s *source, x syntax.Expr) starlark.Value { return l.valueOf(s, x, deepest) }
+func (l *library) value(s *scriptFile, x syntax.Expr) starlark.Value { return l.valueOf(s, x, deepest) }
 
 // kind returns the kind of an expression's value; empty if it is not known.
-func (l *library) kind(s *source, x syntax.Expr) builtins.Kind {
+func (l *library) kind(s *scriptFile, x syntax.Expr) builtins.Kind {
 	switch v := l.value(s, x).(type) {
 	case builtins.Some:
 		return builtins.Kind(v)
@@ -39,7 +39,7 @@ func (l *library) kind(s *source, x syntax.Expr) builtins.Kind {
 	return ""
 }
 
-func (l *library) valueOf(s *source, x syntax.Expr, depth int) starlark.Value {
+func (l *library) valueOf(s *scriptFile, x syntax.Expr, depth int) starlark.Value {
 	if depth == 0 {
 		return builtins.Unknown
 	}
@@ -93,7 +93,7 @@ func (l *library) valueOf(s *source, x syntax.Expr, depth int) starlark.Value {
 	return builtins.Unknown
 }
 
-func (l *library) valuesOf(s *source, list []syntax.Expr, depth int) []starlark.Value {
+func (l *library) valuesOf(s *scriptFile, list []syntax.Expr, depth int) []starlark.Value {
 	values := make([]starlark.Value, len(list))
 	for i, x := range list {
 		values[i] = l.valueOf(s, x, depth)
@@ -118,7 +118,7 @@ func literal(x *syntax.Literal) starlark.Value {
 	return builtins.Unknown
 }
 
-func (l *library) valueOfName(s *source, id *syntax.Ident, depth int) starlark.Value {
+func (l *library) valueOfName(s *scriptFile, id *syntax.Ident, depth int) starlark.Value {
 	if isBuiltin(id) {
 		switch id.Name {
 		case "True", "False":
@@ -169,7 +169,7 @@ func kept(v starlark.Value, changed bool) starlark.Value {
 	return v
 }
 
-func (l *library) unary(s *source, x *syntax.UnaryExpr, depth int) starlark.Value {
+func (l *library) unary(s *scriptFile, x *syntax.UnaryExpr, depth int) starlark.Value {
 	if x.X == nil {
 		return builtins.Unknown
 	}
@@ -189,7 +189,7 @@ func (l *library) unary(s *source, x *syntax.UnaryExpr, depth int) starlark.Valu
 	return builtins.Unknown
 }
 
-func (l *library) binary(s *source, x *syntax.BinaryExpr, depth int) starlark.Value {
+func (l *library) binary(s *scriptFile, x *syntax.BinaryExpr, depth int) starlark.Value {
 	switch x.Op {
 	case syntax.EQL, syntax.NEQ, syntax.LT, syntax.GT, syntax.LE, syntax.GE, syntax.IN, syntax.NOT_IN:
 		return builtins.Some(builtins.Boolean)
@@ -236,7 +236,7 @@ var results = map[string]builtins.Kind{
 	".startswith": builtins.Boolean, ".endswith": builtins.Boolean, ".find": builtins.Integer, ".count": builtins.Integer,
 }
 
-func (l *library) valueOfCall(s *source, x *syntax.CallExpr, depth int) starlark.Value {
+func (l *library) valueOfCall(s *scriptFile, x *syntax.CallExpr, depth int) starlark.Value {
 	if e, ok := l.builtin(x.Fn); ok {
 		if e.Result == "" {
 			return starlark.None

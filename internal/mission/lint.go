@@ -94,8 +94,8 @@ var rules = map[string]func(*linter){
 // linter is one look at a script.
 type linter struct {
 	*library
-	source   *source // the script
-	sources  []*source
+	source   *scriptFile // the script
+	sources  []*scriptFile
 	steps    []declaredStep
 	all      bool   // steps are all that there are, in order
 	followed int    // calls of the script's own functions that were followed
@@ -133,10 +133,10 @@ func Lint(folder fs.FS, name, shown string, images []string) []Finding {
 }
 
 // lint looks at a file and at those that it loads.
-func (l *library) lint(s *source) []Finding {
+func (l *library) lint(s *scriptFile) []Finding {
 	n := &linter{library: l, source: s, all: true}
 	n.gather(s)
-	n.findSteps(s, map[*source]bool{})
+	n.findSteps(s, map[*scriptFile]bool{})
 	for name, apply := range rules {
 		n.rule = name
 		apply(n)
@@ -156,11 +156,11 @@ func (l *library) lint(s *source) []Finding {
 
 // index orders files: the script first, then those that it loads.
 func (n *linter) index(shown string) int {
-	return slices.IndexFunc(n.sources, func(s *source) bool { return s.shown == shown })
+	return slices.IndexFunc(n.sources, func(s *scriptFile) bool { return s.shown == shown })
 }
 
 // report notes a finding of the rule that is at work.
-func (n *linter) report(s *source, at Span, severity Severity, message, remedy string) {
+func (n *linter) report(s *scriptFile, at Span, severity Severity, message, remedy string) {
 	n.findings = append(n.findings, Finding{File: s.shown, Span: at, Rule: n.rule, Severity: severity, Message: message, Remedy: remedy})
 }
 

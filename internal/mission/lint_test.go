@@ -12,8 +12,8 @@ import (
 
 var knownImages = []string{"alpine", "debian", "mini", "router7"}
 
-// found lints lab.star of a folder, and returns the findings a line each.
-func found(files fstest.MapFS) string {
+// findingsIn lints lab.star of a folder, and returns the findings a line each.
+func findingsIn(files fstest.MapFS) string {
 	text := ""
 	for _, f := range Lint(files, "lab.star", "lab.star", knownImages) {
 		text += f.String() + "\n"
@@ -174,16 +174,16 @@ lab.star:3:23: ./parts.star has no aa (did you mean a?) [load]
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := found(folder("lab.star", test.script, "parts.star", "a = \"a\"\nb = \"b\"\n"))
-			if sorted(got) != sorted(test.want) {
+			got := findingsIn(folder("lab.star", test.script, "parts.star", "a = \"a\"\nb = \"b\"\n"))
+			if inOrder(got) != inOrder(test.want) {
 				t.Errorf("found:\n%swant:\n%s", got, test.want)
 			}
 		})
 	}
 }
 
-// sorted makes the order of the lines that a test lists irrelevant.
-func sorted(text string) string {
+// inOrder makes the order of the lines that a test lists irrelevant.
+func inOrder(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	for i := range lines {
 		for j := i; j > 0 && lines[j] < lines[j-1]; j-- {
@@ -194,7 +194,7 @@ func sorted(text string) string {
 }
 
 func TestFindingsOfLoadedFiles(t *testing.T) {
-	got := found(folder("lab.star", `load("./parts/net.star", router = "gateway")
+	got := findingsIn(folder("lab.star", `load("./parts/net.star", router = "gateway")
 mission(title = "Lab", api = 1)
 `+stepOf("login(router)", "boot(router)", `assert_contains(router.nam, "x", hint = "y")`),
 		"parts/net.star", `load("../lan.star", "lan")
@@ -228,7 +228,7 @@ lab.star:13:5: warning: assert_true has no hint: add hint = "…": what to type 
 lab.star:14:5: warning: no rule is called no-hnt (did you mean no-hint?): remove the comment, or name the rule that a finding ends with [lint-comment]
 lab.star:15:26: warning: there is no finding of no-hint here: remove the comment [lint-comment]
 `
-	if got := found(folder("lab.star", declared+stepOf(lines...))); got != want {
+	if got := findingsIn(folder("lab.star", declared+stepOf(lines...))); got != want {
 		t.Errorf("found:\n%swant:\n%s", got, want)
 	}
 }

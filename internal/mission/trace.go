@@ -10,9 +10,9 @@ import (
 
 // declaredStep is a call of step with the function that it names.
 type declaredStep struct {
-	home *source // where the function is
+	home *scriptFile // where the function is
 	call *syntax.CallExpr
-	in   *source // where the call is
+	in   *scriptFile // where the call is
 	def  *syntax.DefStmt
 
 	acts []act // what the function calls, see trace
@@ -23,7 +23,7 @@ type declaredStep struct {
 type act struct {
 	builtin  *builtins.Entry
 	call     *syntax.CallExpr
-	home     *source
+	home     *scriptFile
 	machines map[string][]*syntax.CallExpr // by parameter: the declarations of the machines given; nil: not known
 	sure     bool                          // made whenever the step is
 	aside    bool                          // in the solution of a task: no student does it
@@ -36,7 +36,7 @@ func (a act) is(names ...string) bool {
 }
 
 // findSteps finds the steps that a file and those that it loads declare, in order.
-func (n *linter) findSteps(s *source, seen map[*source]bool) {
+func (n *linter) findSteps(s *scriptFile, seen map[*scriptFile]bool) {
 	if seen[s] || s.tree == nil {
 		n.all = n.all && s.tree != nil
 		return
@@ -93,7 +93,7 @@ func (n *linter) findSteps(s *source, seen map[*source]bool) {
 type tracer struct {
 	n       *linter
 	acts    *[]act
-	home    *source
+	home    *scriptFile
 	names   map[*variable][]*syntax.CallExpr // what parameters and loop variables stand for
 	sure    bool
 	aside   bool
@@ -118,7 +118,7 @@ func (t *tracer) add(a act) {
 }
 
 // function follows a function's body. Call is what calls it, nil if labrun does.
-func (t *tracer) function(home *source, def *syntax.DefStmt, call *syntax.CallExpr, sure bool) {
+func (t *tracer) function(home *scriptFile, def *syntax.DefStmt, call *syntax.CallExpr, sure bool) {
 	t.n.followed++
 	if slices.Contains(t.stack, def) || len(t.stack) > 16 || t.n.followed > mostCalls {
 		t.add(act{call: call})
@@ -384,7 +384,7 @@ func items(x syntax.Expr) []syntax.Expr {
 // that an expression stands for; nil if they are not known.
 func (t *tracer) machines(x syntax.Expr) []*syntax.CallExpr { return t.machinesOf(t.home, x, 8) }
 
-func (t *tracer) machinesOf(s *source, x syntax.Expr, depth int) []*syntax.CallExpr {
+func (t *tracer) machinesOf(s *scriptFile, x syntax.Expr, depth int) []*syntax.CallExpr {
 	if depth == 0 {
 		return nil
 	}

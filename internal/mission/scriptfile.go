@@ -15,8 +15,8 @@ import (
 	"github.com/labrun/labrun/builtins"
 )
 
-// source is one file of a mission as text: parsed and resolved, never run.
-type source struct {
+// scriptFile is one file of a mission as text: parsed and resolved, never run.
+type scriptFile struct {
 	name   string // in the mission's folder
 	shown  string // what messages call it
 	pages  pages
@@ -31,7 +31,7 @@ type source struct {
 // variable is what a name stands for.
 type variable struct {
 	name    *syntax.Ident
-	home    *source
+	home    *scriptFile
 	value   syntax.Expr      // what it is given, if that happens once and plainly
 	def     *syntax.DefStmt  // the function that it names
 	load    *syntax.LoadStmt // the statement that takes it from another file
@@ -50,11 +50,11 @@ type library struct {
 	shown  string // what messages call it
 	images []string
 	table  map[string]builtins.Entry
-	files  map[string]*source
+	files  map[string]*scriptFile
 }
 
 func newLibrary(folder fs.FS, name, shown string, images []string) *library {
-	l := &library{folder: folder, main: name, shown: shown, images: images, table: map[string]builtins.Entry{}, files: map[string]*source{}}
+	l := &library{folder: folder, main: name, shown: shown, images: images, table: map[string]builtins.Entry{}, files: map[string]*scriptFile{}}
 	for _, e := range builtins.Table() {
 		l.table[e.Name] = e
 	}
@@ -62,7 +62,7 @@ func newLibrary(folder fs.FS, name, shown string, images []string) *library {
 }
 
 // open returns a file of the folder, or what is wrong with it.
-func (l *library) open(name string) (*source, error) {
+func (l *library) open(name string) (*scriptFile, error) {
 	if known, ok := l.files[name]; ok {
 		return known, nil
 	}
@@ -88,8 +88,8 @@ func (l *library) open(name string) (*source, error) {
 }
 
 // add parses a file and keeps it.
-func (l *library) add(name, shown string, data []byte) *source {
-	s := &source{name: name, shown: shown, variables: map[*syntax.Ident]*variable{}, globals: map[string]*variable{}}
+func (l *library) add(name, shown string, data []byte) *scriptFile {
+	s := &scriptFile{name: name, shown: shown, variables: map[*syntax.Ident]*variable{}, globals: map[string]*variable{}}
 	l.files[name] = s
 	clean, err := text(data)
 	if err != nil {
@@ -117,7 +117,7 @@ func (l *library) add(name, shown string, data []byte) *source {
 	return s
 }
 
-func (s *source) fault(rule string, at syntax.Position, message string) {
+func (s *scriptFile) fault(rule string, at syntax.Position, message string) {
 	from := s.pages.offset(placeOf(at))
 	s.faults = append(s.faults, Finding{
 		File: s.shown, Span: s.pages.span(from, s.wordEnd(from)), Rule: rule, Severity: SeverityError, Message: advised(message),
@@ -127,7 +127,7 @@ func (s *source) fault(rule string, at syntax.Position, message string) {
 func placeOf(at syntax.Position) Place { return Place{int(at.Line), int(at.Col)} }
 
 // wordEnd returns the end of the token that is at an offset, or comes next.
-func (s *source) wordEnd(offset int) int {
+func (s *scriptFile) wordEnd(offset int) int {
 	for _, t := range s.tokens {
 		if t.to > offset {
 			if t.kind == lineToken {
@@ -140,13 +140,13 @@ func (s *source) wordEnd(offset int) int {
 }
 
 // spanOf is the piece of a script that a part of the tree was made of.
-func (s *source) spanOf(n syntax.Node) Span {
+func (s *scriptFile) spanOf(n syntax.Node) Span {
 	from, to := n.Span()
 	return Span{placeOf(from), placeOf(to)}
 }
 
 // variableOf returns what an identifier stands for; nil if it is no variable.
-func (s *source) variableOf(id *syntax.Ident) *variable {
+func (s *scriptFile) variableOf(id *syntax.Ident) *variable {
 	if b, ok := id.Binding.(*resolve.Binding); ok && b.First != nil {
 		return s.variables[b.First]
 	}
@@ -164,7 +164,7 @@ func isBuiltin(id *syntax.Ident) bool {
 var growing = regexp.MustCompile(`^(append|clear|extend|insert|pop|remove)$`)
 
 // findVariables looks for every name that is given a value, and for its uses.
-func (s *source) findVariables() {
+func (s *scriptFile) findVariables() {
 	given := map[*syntax.Ident]bool{}
 	give := func(id *syntax.Ident) *variable {
 		given[id] = true
@@ -277,7 +277,7 @@ func (s *source) findVariables() {
 }
 
 // target returns the file that a load statement names.
-func (l *library) target(s *source, load *syntax.LoadStmt) (*source, error) {
+func (l *library) target(s *scriptFile, load *syntax.LoadStmt) (*scriptFile, error) {
 	name, err := within(s.name, load.ModuleName())
 	if err != nil {
 		return nil, err
@@ -301,7 +301,7 @@ func (l *library) follow(v *variable) *variable {
 }
 
 // function returns the definition of the function that an expression names.
-func (l *library) function(s *source, x syntax.Expr) (*source, *syntax.DefStmt) {
+func (l *library) function(s *scriptFile, x syntax.Expr) (*scriptFile, *syntax.DefStmt) {
 	for range 16 {
 		id, ok := unparen(x).(*syntax.Ident)
 		if !ok {
