@@ -169,13 +169,13 @@ func declareStep(c *call) (starlark.Value, error) {
 		return nil, fmt.Errorf("step: %s has no docstring: its first line is the step's title", function.Name())
 	}
 	c.declared.Steps = append(c.declared.Steps, Step{
-		Title: strings.TrimSpace(title), Narration: dedent(narration), Function: function, Position: c.thread.CallFrame(1).Pos,
+		Title: strings.TrimSpace(title), Narration: Dedent(narration), Function: function, Position: c.thread.CallFrame(1).Pos,
 	})
 	return nil, nil
 }
 
-// dedent removes the indentation that all lines of a docstring share.
-func dedent(text string) string {
+// Dedent removes the indentation that all lines of a docstring share.
+func Dedent(text string) string {
 	lines := strings.Split(text, "\n")
 	shared := -1
 	for _, line := range lines {

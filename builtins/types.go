@@ -127,6 +127,9 @@ func (k Kind) mismatch(s Some) string {
 	return fmt.Sprintf("want %s %s, got %s", article(string(k)), k, s)
 }
 
+// Takes reports whether a parameter of kind k takes values of a kind.
+func (k Kind) Takes(given Kind) bool { return k.mismatch(Some(given)) == "" }
+
 // holds reports whether a list of kind k may have an item of which only the kind
 // is known.
 func (k Kind) holds(s Some) bool {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,10 +64,10 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 		code = exitScript
 	}
 	if failed != nil && asJSON {
-		findings = append(findings, onOtherLines(found(failed), findings)...)
+		findings = append(findings, onOtherLines(failed.Findings(), findings)...)
 	} else if failed != nil {
 		p.explain(c.Context(), failed)
-		findings = onOtherLines(findings, found(failed))
+		findings = onOtherLines(findings, failed.Findings())
 	}
 	for _, f := range findings {
 		if f.Severity == mission.SeverityError || strict && f.Severity == mission.SeverityWarning {
@@ -97,32 +95,6 @@ func lint(name string, images []string) []mission.Finding {
 		if _, err := fs.Stat(labrun.Missions(), name+".star"); err == nil {
 			return mission.Lint(labrun.Missions(), name+".star", name+".star", images)
 		}
-	}
-	return findings
-}
-
-// positioned is a message with a position before it.
-var positioned = regexp.MustCompile(`(?m)^(.+?):(\d+):(\d+): (.*)$`)
-
-// found turns what loading a mission failed with into findings.
-func found(e *mission.Error) (findings []mission.Finding) {
-	text := e.Message
-	if e.Position != "" {
-		text = e.Position + ": " + text
-	}
-	for _, match := range positioned.FindAllStringSubmatch(text, -1) {
-		line, _ := strconv.Atoi(match[2])
-		column, _ := strconv.Atoi(match[3])
-		at := mission.Place{Line: line, Column: column}
-		findings = append(findings, mission.Finding{
-			File: match[1], Span: mission.Span{From: at, To: at}, Rule: "load", Severity: mission.SeverityError, Message: match[4],
-		})
-	}
-	if findings == nil {
-		first := mission.Place{Line: 1, Column: 1}
-		findings = append(findings, mission.Finding{
-			File: e.Position, Span: mission.Span{From: first, To: first}, Rule: "load", Severity: mission.SeverityError, Message: e.Message,
-		})
 	}
 	return findings
 }

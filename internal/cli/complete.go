@@ -46,7 +46,9 @@ func (p *program) addCompletion(root *cobra.Command) {
 
 // someOf completes every argument, oneOf the first one only.
 func someOf(list func(begun string) ([]string, cobra.ShellCompDirective)) cobra.CompletionFunc {
-	return func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) { return list(begun) }
+	return func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return list(begun)
+	}
 }
 
 func oneOf(list func(begun string) ([]string, cobra.ShellCompDirective)) cobra.CompletionFunc {

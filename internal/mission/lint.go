@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/labrun/labrun/builtins"
@@ -89,6 +90,28 @@ var rules = map[string]func(*linter){
 	"no-hint":         (*linter).hints,
 	"odd-timeout":     (*linter).timeouts,
 	"unchecked-input": (*linter).unchecked,
+}
+
+// positioned is a message with a position before it.
+var positioned = regexp.MustCompile(`(?m)^(.+?):(\d+):(\d+): (.*)$`)
+
+// Findings returns what loading a script failed with as findings, one for each
+// place that the error names.
+func (e *Error) Findings() (findings []Finding) {
+	text := e.Message
+	if e.Position != "" {
+		text = e.Position + ": " + text
+	}
+	for _, match := range positioned.FindAllStringSubmatch(text, -1) {
+		line, _ := strconv.Atoi(match[2])
+		column, _ := strconv.Atoi(match[3])
+		at := Place{line, column}
+		findings = append(findings, Finding{File: match[1], Span: Span{at, at}, Rule: ruleLoad, Severity: SeverityError, Message: match[4]})
+	}
+	if findings == nil {
+		findings = append(findings, Finding{File: e.Position, Span: Span{Place{1, 1}, Place{1, 1}}, Rule: ruleLoad, Severity: SeverityError, Message: e.Message})
+	}
+	return findings
 }
 
 // linter is one look at a script.

@@ -89,8 +89,12 @@ func (l *library) open(name string) (*scriptFile, error) {
 
 // add parses a file and keeps it.
 func (l *library) add(name, shown string, data []byte) *scriptFile {
+	l.files[name] = l.parse(name, shown, data)
+	return l.files[name]
+}
+
+func (l *library) parse(name, shown string, data []byte) *scriptFile {
 	s := &scriptFile{name: name, shown: shown, variables: map[*syntax.Ident]*variable{}, globals: map[string]*variable{}}
-	l.files[name] = s
 	clean, err := text(data)
 	if err != nil {
 		s.pages = paginate("")
@@ -100,8 +104,9 @@ func (l *library) add(name, shown string, data []byte) *scriptFile {
 	s.pages = paginate(string(clean))
 	s.tokens = scan(s.pages.text)
 	tree, err := (&syntax.FileOptions{}).Parse(shown, clean, 0)
-	var wrong syntax.Error
-	if errors.As(err, &wrong) {
+	if err != nil {
+		wrong := syntax.Error{Pos: syntax.MakePosition(&s.shown, 1, 1), Msg: err.Error()}
+		errors.As(err, &wrong)
 		s.fault(ruleSyntax, wrong.Pos, wrong.Msg)
 		return s
 	}
