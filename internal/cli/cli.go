@@ -101,7 +101,7 @@ Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
 	root.PersistentFlags().StringVar(&p.lockFile, "lock", "", "an images.lock `file` instead of the built-in one")
 	root.PersistentFlags().BoolVar(&p.strict, "strict", false, "refuse stand-ins for images that cannot be had")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
-	root.AddCommand(p.newCheck(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(), p.newReport(), p.newAttach(), p.newPs(), p.newStop())
+	root.AddCommand(p.newCheck(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(), p.newLSP(), p.newReport(), p.newAttach(), p.newPs(), p.newStop())
 	p.addCompletion(root)
 	return root
 }

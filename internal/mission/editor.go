@@ -28,6 +28,9 @@ func NewDraft(folder fs.FS, name, shown, text string, images []string) *Draft {
 	return &Draft{lib: l, file: l.add(name, shown, []byte(text))}
 }
 
+// Name returns the script's name in its folder.
+func (d *Draft) Name() string { return d.file.name }
+
 // IsMission reports whether the script declares a mission, and is no file for
 // others to load.
 func (d *Draft) IsMission() bool { return d.lib.isMission(d.file) }
@@ -35,14 +38,34 @@ func (d *Draft) IsMission() bool { return d.lib.isMission(d.file) }
 // Findings returns what Lint finds in this file.
 func (d *Draft) Findings() (own []Finding) {
 	for _, f := range d.lib.lint(d.file) {
-		if f.File == d.file.shown {
-			own = append(own, f)
+		if f.File != d.file.shown {
+			continue
 		}
+		if f.Rule == ruleSyntax {
+			f.Span = d.file.refused(f.Span)
+		}
+		own = append(own, f)
 	}
 	return own
 }
 
-// Load loads the mission as it is saved and returns what is wrong with its
+// refused is the token that the parser refuses, or the end of the line that it does:
+// it stops behind it.
+func (f *scriptFile) refused(stop Span) Span {
+	at := f.pages.offset(stop.From)
+	for i, t := range f.tokens {
+		switch {
+		case t.to != at:
+		case t.kind != lineToken:
+			return f.pages.span(t.from, t.to)
+		case i > 0:
+			return f.pages.span(f.tokens[i-1].from, f.tokens[i-1].to)
+		}
+	}
+	return stop
+}
+
+// Load loads the mission as its folder has it and returns what is wrong with its
 // declarations in this file.
 func (d *Draft) Load(ctx context.Context) (own []Finding) {
 	_, err := Load(ctx, d.lib.folder, d.file.name, d.file.shown, d.lib.images)

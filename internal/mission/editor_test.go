@@ -229,6 +229,21 @@ func TestOutline(t *testing.T) {
 	}
 }
 
+// The parser stops behind what it refuses; an editor marks that.
+func TestSyntaxErrorsAreMarked(t *testing.T) {
+	for script, want := range map[string]string{
+		"x = [1\ndef f():\n    pass\n": "{{2 1} {2 4}}",
+		"def f()\n    pass\n":          "{{1 7} {1 8}}",
+		"x = \"你好\n":                   "{{1 5} {1 8}}",
+		"x = (":                        "{{1 5} {1 6}}",
+	} {
+		findings := NewDraft(folder(), "lab.star", "lab.star", script, nil).Findings()
+		if len(findings) != 1 || fmt.Sprint(findings[0].Span) != want {
+			t.Errorf("%q: marked is %v, want %s", script, findings, want)
+		}
+	}
+}
+
 func TestDraftLoads(t *testing.T) {
 	files := folder("lab.star", declared+stepOf("pass")+"bad = machine(\"debian\")\n")
 	d := NewDraft(files, "lab.star", "lab.star", "", knownImages)

@@ -80,7 +80,7 @@ func (l *library) open(name string) (*scriptFile, error) {
 	if len(data) > largestScript {
 		return nil, errors.New("it is too large for a script")
 	}
-	shown := path.Join(path.Dir(filepath.ToSlash(l.shown)), name)
+	shown := path.Join(strings.TrimSuffix(filepath.ToSlash(l.shown), l.main), name)
 	if name == l.main {
 		shown = l.shown
 	}
