@@ -16,14 +16,14 @@ func checks() []Entry {
 	subject := Param{Name: "subject", Kind: Subject, Doc: "a machine or terminal, for its output since the last send; or a string"}
 	const waits = "On a machine, the check waits until the command has finished, or until what it wants is there."
 	return []Entry{{
-		Name: "assert_contains", Group: group, Phase: Acting, call: assertContains,
+		Name: "assert_contains", Group: group, Phase: Acting, call: assertContains, verify: (*call).someTexts,
 		Params:  []Param{subject, {Name: "texts", Kind: Text, Variadic: true, Doc: "all of these must be in it"}, hint, timeout("60")},
 		Summary: "check that texts are in an output or a string",
 		Detail:  waits,
 		Example: `send(router, "ip a")
 assert_contains(router, "uplink0", "lan0", hint = "Try ip a once more.")`,
 	}, {
-		Name: "assert_match", Group: group, Phase: Acting, call: assertMatch, Returns: "list of strings: the whole match and its groups",
+		Name: "assert_match", Group: group, Phase: Acting, call: assertMatch, Result: Texts, Returns: "list of strings: the whole match and its groups",
 		Params:  []Param{subject, {Name: "pattern", Kind: Pattern, Doc: "a regular expression (RE2)"}, hint, timeout("60")},
 		Summary: "check that a regular expression matches, and return what it found",
 		Detail:  waits,
@@ -111,11 +111,18 @@ func (s seen) show() string {
 	return s.what + " is:\n    " + strings.Join(lines, "\n    ")
 }
 
-func assertContains(c *call) (starlark.Value, error) {
-	wanted := c.texts("texts")
-	if len(wanted) == 0 {
-		return nil, fmt.Errorf("assert_contains: no text to look for: %s", c.entry.Signature())
+func (c *call) someTexts() error {
+	if len(c.list("texts")) == 0 {
+		return fmt.Errorf("assert_contains: no text to look for: %s", c.entry.Signature())
 	}
+	return nil
+}
+
+func assertContains(c *call) (starlark.Value, error) {
+	if err := c.someTexts(); err != nil {
+		return nil, err
+	}
+	wanted := c.texts("texts")
 	missing := func(text string) []string {
 		var missing []string
 		for _, w := range wanted {

@@ -21,13 +21,13 @@ func dialogue() []Entry {
 		Summary: "tell the reader something",
 		Example: `say("Debian is at " + address(debian))`,
 	}, {
-		Name: "tr", Group: group, Phase: Always, call: translated, Returns: "string",
+		Name: "tr", Group: group, Phase: Always, call: translated, Result: Text, Returns: "string",
 		Params:  []Param{{Name: "text", Kind: Text, Doc: "as it is in the translations"}},
 		Summary: "a text in the reader's language",
 		Detail:  "Titles, narrations, hints, questions, answers, tasks and what `say` says are translated by themselves. This is for texts that are put together.",
 		Example: `say(tr("%s runs Linux %s") % (debian.name, kernel))`,
 	}, {
-		Name: "ask", Group: group, Phase: Acting, call: ask, lead: leadAsk, Returns: "string: the answer",
+		Name: "ask", Group: group, Phase: Acting, call: ask, lead: leadAsk, verify: (*call).answerIsAChoice, Result: Text, Returns: "string: the answer",
 		Params: []Param{
 			{Name: "question", Kind: Text, Doc: "something to think about"},
 			{Name: "choices", Kind: Texts, Default: "[]", Doc: "possible answers; none: an open question"},
@@ -59,8 +59,8 @@ func (c *call) question() (question, error) {
 	choices, answer := c.texts("choices"), c.text("answer")
 	q := question{text: c.translate(c.text("question")), answer: c.translate(answer), explain: c.translate(c.text("explain"))}
 	q.right = slices.Index(choices, answer)
-	if len(choices) > 0 && q.right < 0 {
-		return q, fmt.Errorf("ask: answer %q is not one of the choices: %s", answer, strings.Join(choices, ", "))
+	if err := c.answerIsAChoice(); err != nil {
+		return q, err
 	}
 	for _, choice := range choices {
 		q.choices = append(q.choices, c.translate(choice))
@@ -75,6 +75,14 @@ func ask(c *call) (starlark.Value, error) {
 	}
 	c.events.Emit(event.Asked{Question: q.text, Choices: q.choices, Answer: q.answer})
 	return starlark.String(c.text("answer")), nil
+}
+
+func (c *call) answerIsAChoice() error {
+	choices, answer := c.texts("choices"), c.text("answer")
+	if len(choices) > 0 && !slices.Contains(choices, answer) {
+		return fmt.Errorf("ask: answer %q is not one of the choices: %s", answer, strings.Join(choices, ", "))
+	}
+	return nil
 }
 
 // leadSay shows what the script says once, however often its step is tried.

@@ -107,7 +107,7 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 		return nil, context.Cause(ctx)
 	}
 	c := &call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound, probing: thread.Local(probingKey) != nil}
-	if c.probing && (e.lead != nil || e.Name == "shutdown" || e.Name == "reboot") {
+	if c.probing && !e.Looks() {
 		return nil, fmt.Errorf("%s: %w", e.Name, errCheckTypes)
 	}
 	answer, leading := e.call, s.led != nil && e.Phase == Acting && !c.probing

@@ -53,14 +53,21 @@ type Entry struct {
 	Group   string // heading in the documentation
 	Phase   Phase
 	Params  []Param
-	Returns string // empty: None
+	Result  Kind   // of the value it returns; empty: None
+	Returns string // the same in words
 	Summary string // one line
 	Detail  string // Markdown
 	Example string // lines of a script
 
 	call func(*call) (starlark.Value, error)
 	lead func(*call) (starlark.Value, error) // in guided mode: has the student do it; nil: labrun does
+
+	verify func(*call) error // what must hold of several arguments together; nil: nothing
 }
+
+// Looks reports whether the builtin leaves the machines as they are, so that a
+// task's check may call it.
+func (e Entry) Looks() bool { return e.lead == nil && e.Name != "shutdown" && e.Name != "reboot" }
 
 // Signature renders the entry as a script would define it.
 func (e Entry) Signature() string {

@@ -15,14 +15,14 @@ import (
 func typing() []Entry {
 	const group = "Typing at a console"
 	return []Entry{{
-		Name: "wait_prompt", Group: group, Phase: Acting, call: waitPrompt, lead: leadWaitPrompt, Returns: "string: `login`, `password` or `shell`",
+		Name: "wait_prompt", Group: group, Phase: Acting, call: waitPrompt, lead: leadWaitPrompt, Result: Text, Returns: "string: `login`, `password` or `shell`",
 		Params:  []Param{on, timeout("180")},
 		Summary: "wait until the console waits for input",
 		Detail:  "That is: a login, password or shell prompt that was printed after what was last typed. A console that stays silent is sent Enter, except at a password prompt.",
 		Example: `boot(router)
 wait_prompt(router)`,
 	}, {
-		Name: "wait_for", Group: group, Phase: Acting, call: waitFor, lead: leadWaitFor, Returns: "struct: `text`, what matched, and `groups`, a list of strings",
+		Name: "wait_for", Group: group, Phase: Acting, call: waitFor, lead: leadWaitFor, verify: (*call).oneCondition, Result: Match, Returns: "struct: `text`, what matched, and `groups`, a list of strings",
 		Params: []Param{on,
 			{Name: "text", Kind: Text, Default: `""`, Doc: "what to wait for, literally"},
 			{Name: "pattern", Kind: Pattern, Default: `""`, Doc: "or a regular expression (RE2)"},
@@ -48,12 +48,12 @@ wait_for(alpine, text = "password:")`,
 		Summary: "type a line",
 		Example: `send(router, "ip a")`,
 	}, {
-		Name: "send_key", Group: group, Phase: Acting, call: sendKey, lead: leadSendKey,
+		Name: "send_key", Group: group, Phase: Acting, call: sendKey, lead: leadSendKey, verify: (*call).keyIsKnown,
 		Params:  []Param{on, {Name: "key", Kind: Text, Doc: "one of " + strings.Join(keyNames(), ", ") + ", or ctrl- and a letter"}},
 		Summary: "press a key that is no text",
 		Example: `send_key(debian, "ctrl-c")`,
 	}, {
-		Name: "output", Group: group, Phase: Acting, call: output, lead: leadOutput, Returns: "string",
+		Name: "output", Group: group, Phase: Acting, call: output, lead: leadOutput, Result: Text, Returns: "string",
 		Params:  []Param{on, timeout("60")},
 		Summary: "what the machine printed since the last send",
 		Detail:  "Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it.",
@@ -88,6 +88,11 @@ func (c *call) condition() (expect.ExpectOpt, error) {
 	default:
 		return console.Text(text), nil
 	}
+}
+
+func (c *call) oneCondition() error {
+	_, err := c.condition()
+	return err
 }
 
 func waitFor(c *call) (starlark.Value, error) {
@@ -161,6 +166,11 @@ func (c *call) key() ([]byte, error) {
 		return nil, fmt.Errorf("send_key: no key is called %q%s: there are %s, and ctrl- with a letter", name, Suggest(name, keyNames()), strings.Join(keyNames(), ", "))
 	}
 	return []byte(code), nil
+}
+
+func (c *call) keyIsKnown() error {
+	_, err := c.key()
+	return err
 }
 
 func sendKey(c *call) (starlark.Value, error) {

@@ -15,8 +15,9 @@ const module = "github.com/labrun/labrun"
 // levels is the architecture: a package imports only packages of lower levels.
 // docs/architecture.md explains it.
 var levels = map[string]int{
-	"/cmd/labrun":        6,
-	"/internal/cli":      5,
+	"/cmd/labrun":        7,
+	"/internal/cli":      6,
+	"/internal/lsp":      5,
 	"/internal/mission":  4,
 	"/builtins":          3,
 	"/internal/lab":      2,

@@ -99,9 +99,12 @@ func readCatalogue(folder fs.FS, script, shown, tag string) (*catalogue, error) 
 	return c, nil
 }
 
-// place is where a key is in the file: «week1.zh-TW.toml:12:1»; the file alone if
-// it is written in a way that hides it.
-func (c *catalogue) place(key string) string {
+// place is where a key is in the file: «week1.zh-TW.toml:12:1».
+func (c *catalogue) place(key string) string { return fmt.Sprintf("%s:%d:1", c.file, c.line(key)) }
+
+// line is the line that a key is in; the first one if it is written in a way that
+// hides it.
+func (c *catalogue) line(key string) int {
 	quoted := regexp.QuoteMeta(key)
 	header := regexp.MustCompile(`(?m)^\s*(\[steps\.["']?` + quoted + `["']?\]|["']?` + quoted + `["']?\s*=)`)
 	at := header.FindIndex(c.source)
@@ -110,10 +113,9 @@ func (c *catalogue) place(key string) string {
 		at = regexp.MustCompile(`(?m)^\s*"` + regexp.QuoteMeta(strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(key)) + `"`).FindIndex(c.source)
 	}
 	if at == nil {
-		return c.file
+		return 1
 	}
-	line := 1 + bytes.Count(c.source[:at[0]], []byte("\n"))
-	return fmt.Sprintf("%s:%d:1", c.file, line)
+	return 1 + bytes.Count(c.source[:at[0]], []byte("\n"))
 }
 
 // text returns the translation of a text, or the text itself.

@@ -130,14 +130,15 @@ narration = "用眼睛。"
 	if err != nil {
 		t.Fatal(err)
 	}
+	const tag = " [translation]"
 	want := []string{
-		`lab.zh-TW.toml:1:1: the mission's title is not translated: write title = "…" for "Lab"`,
-		`lab.zh-TW.toml:4:1: step look is older than its original: compare them, then write original = "` + digest(m.Declared().Steps[0]) + `"`,
-		`lab.zh-TW.toml:2:1: step gone is not in the mission any more: rename or remove it`,
-		`lab.zh-TW.toml:10:1: the translation has the verbs %s and its original %s %d: a script fills them in in that order`,
-		`lab.zh-TW.toml:11:1: this text is older than its original at lab.star:9:9: it is now "Which?"`,
-		`lab.zh-TW.toml:12:1: this text is not in the mission any more: remove it`,
-		`lab.star:9:30: this text is not translated in lab.zh-TW.toml: add it to its [texts]`,
+		`lab.zh-TW.toml:1:1: warning: the mission's title is not translated: write title = "…" for "Lab"` + tag,
+		`lab.zh-TW.toml:4:1: warning: step look is older than its original: compare them, then write original = "` + digest(m.Declared().Steps[0]) + `"` + tag,
+		`lab.zh-TW.toml:2:1: warning: step gone is not in the mission any more: rename or remove it` + tag,
+		`lab.zh-TW.toml:10:1: warning: the translation has the verbs %s and its original %s %d: a script fills them in in that order` + tag,
+		`lab.zh-TW.toml:11:1: warning: this text is older than its original at lab.star:9:9: it is now "Which?"` + tag,
+		`lab.zh-TW.toml:12:1: warning: this text is not in the mission any more: remove it` + tag,
+		`lab.star:9:30: warning: this text is not translated in lab.zh-TW.toml: add it to its [texts]` + tag,
 	}
 	var got []string
 	for _, p := range problems {

@@ -12,18 +12,13 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// Problem is something wrong with a translation, and what to do about it.
-type Problem struct {
-	Position string // file, line and column
-	Message  string
-}
-
-func (p Problem) String() string { return p.Position + ": " + p.Message }
+// ruleTranslation names what is wrong with a translation; nothing silences it.
+const ruleTranslation = "translation"
 
 // CheckTranslations compares each of the mission's translations with its original:
 // what is missing, and what is older than its original or translates nothing any
 // more. A translation that cannot be read is an *Error.
-func (m *Mission) CheckTranslations() ([]Problem, error) {
+func (m *Mission) CheckTranslations() ([]Finding, error) {
 	folder := m.folder
 	if m.onDisk {
 		root, err := os.OpenRoot(filepath.Dir(m.File))
@@ -34,7 +29,7 @@ func (m *Mission) CheckTranslations() ([]Problem, error) {
 		folder = root.FS()
 	}
 	texts := m.texts()
-	var problems []Problem
+	var problems []Finding
 	for _, tag := range m.languages {
 		c, err := readCatalogue(folder, m.name, m.File, tag)
 		if err != nil {
@@ -46,7 +41,12 @@ func (m *Mission) CheckTranslations() ([]Problem, error) {
 }
 
 // found is a text of a script that its reader sees.
-type found struct{ text, position string }
+type found struct {
+	text, file string
+	at         Place
+}
+
+func (f found) position() string { return fmt.Sprintf("%s:%d:%d", f.file, f.at.Line, f.at.Column) }
 
 // texts collects what a mission's reader sees besides titles and narrations: the
 // literal arguments for readers of builtins, wherever they are called.
@@ -61,10 +61,9 @@ func (m *Mission) texts() []found {
 		syntax.Walk(file, func(n syntax.Node) bool {
 			if call, ok := n.(*syntax.CallExpr); ok {
 				for _, literal := range readable(call) {
-					text, position := literal.Value.(string), literal.TokenPos.String()
-					if text != "" && !seen[text] {
+					if text := literal.Value.(string); text != "" && !seen[text] {
 						seen[text] = true
-						all = append(all, found{text, position})
+						all = append(all, found{text, source.shown, Place{int(literal.TokenPos.Line), int(literal.TokenPos.Col)}})
 					}
 				}
 			}
@@ -114,14 +113,15 @@ func readable(call *syntax.CallExpr) []*syntax.Literal {
 }
 
 // compare lists what is wrong with one translation.
-func (m *Mission) compare(c *catalogue, texts []found) []Problem {
-	var problems []Problem
-	add := func(position, format string, args ...any) {
-		problems = append(problems, Problem{position, fmt.Sprintf(format, args...)})
+func (m *Mission) compare(c *catalogue, texts []found) []Finding {
+	var problems []Finding
+	tell := func(file string, at Place, message, remedy string) {
+		problems = append(problems, Finding{File: file, Span: Span{at, at}, Rule: ruleTranslation, Severity: SeverityWarning, Message: message, Remedy: remedy})
 	}
+	add := func(key, message, remedy string) { tell(c.file, Place{c.line(key), 1}, message, remedy) }
 	declared := m.session.Declared()
 	if c.Title == "" {
-		add(c.file+":1:1", "the mission's title is not translated: write title = \"…\" for %q", declared.Title)
+		add("title", "the mission's title is not translated", fmt.Sprintf("write title = \"…\" for %q", declared.Title))
 	}
 	names := map[string]bool{}
 	for _, step := range declared.Steps {
@@ -130,18 +130,18 @@ func (m *Mission) compare(c *catalogue, texts []found) []Problem {
 		t, known := c.Steps[name]
 		switch {
 		case !known:
-			add(c.file+":1:1", "step %s (%q) is not translated: add [steps.%s] with original = %q", name, step.Title, name, digest(step))
+			add("", fmt.Sprintf("step %s (%q) is not translated", name, step.Title), fmt.Sprintf("add [steps.%s] with original = %q", name, digest(step)))
 		case t.Original != digest(step):
-			add(c.place(name), "step %s is older than its original: compare them, then write original = %q", name, digest(step))
+			add(name, "step "+name+" is older than its original", fmt.Sprintf("compare them, then write original = %q", digest(step)))
 		case t.Title == "":
-			add(c.place(name), "step %s has no title", name)
+			add(name, "step "+name+" has no title", "write title = \"…\"")
 		case t.Narration == "" && step.Narration != "":
-			add(c.place(name), "step %s has no narration", name)
+			add(name, "step "+name+" has no narration", "write narration = \"…\"")
 		}
 	}
 	for _, name := range sorted(c.Steps) {
 		if !names[name] {
-			add(c.place(name), "step %s is not in the mission any more: rename or remove it", name)
+			add(name, "step "+name+" is not in the mission any more", "rename or remove it")
 		}
 	}
 	var missing []found
@@ -155,19 +155,19 @@ func (m *Mission) compare(c *catalogue, texts []found) []Problem {
 	for _, text := range sorted(c.Texts) {
 		if !known[text] {
 			if i := nearest(text, missing); i >= 0 {
-				add(c.place(text), "this text is older than its original at %s: it is now %q", missing[i].position, missing[i].text)
+				add(text, "this text is older than its original at "+missing[i].position(), fmt.Sprintf("it is now %q", missing[i].text))
 				missing = slices.Delete(missing, i, i+1)
 				continue
 			}
-			add(c.place(text), "this text is not in the mission any more: remove it")
+			add(text, "this text is not in the mission any more", "remove it")
 			continue
 		}
 		if of, in := verbs(text), verbs(c.Texts[text]); of != in {
-			add(c.place(text), "the translation has the verbs %s and its original %s: a script fills them in in that order", or(in), or(of))
+			add(text, fmt.Sprintf("the translation has the verbs %s and its original %s", or(in), or(of)), "a script fills them in in that order")
 		}
 	}
 	for _, t := range missing {
-		add(t.position, "this text is not translated in %s: add it to its [texts]", c.file)
+		tell(t.file, t.at, "this text is not translated in "+c.file, "add it to its [texts]")
 	}
 	return problems
 }
