@@ -153,6 +153,19 @@ func (c *call) instruct(i guide.Instruction, watch func(context.Context) error) 
 // say is a phrase of the guide's.
 func (c *call) say(name string, args ...any) string { return c.led.guide.Say(name, args...) }
 
+// commandTime is how long what a student has typed may take before labrun looks at
+// its effects elsewhere than on its console.
+const commandTime = 5 * time.Second
+
+// letFinish waits for the commands that the student has just entered.
+func (c *call) letFinish() {
+	for terminal := range c.led.pending {
+		ctx, cancel := context.WithTimeout(c.ctx, commandTime)
+		terminal.Finished(ctx) // one that goes on is looked at as it is
+		cancel()
+	}
+}
+
 // counts reports whether a line answers an instruction that was given when the
 // console was at a prompt of kind at: neither an empty line nor a login on the way
 // does.

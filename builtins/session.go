@@ -117,6 +117,8 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 		}
 		if e.lead != nil {
 			answer = e.lead
+		} else {
+			c.letFinish()
 		}
 	}
 	value, err := answer(c)

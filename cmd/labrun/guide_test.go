@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -226,9 +225,7 @@ func TestWeek1Guided(t *testing.T) {
 	debian.leaves(0)
 	guide = sits(t, "the student, back at the guide", env, "--guide", "--lang", "en", mission)
 	guide.sees("Welcome back. You were at step 4 of 8")
-	for step := 1; step < 4; step++ {
-		guide.sees(fmt.Sprintf("Step %d is there again", step))
-	}
+	guide.sees("The machines are as they were when this step began")
 	guide.sees("Step 4 of 8: Find Debian's address")
 	guide.sees("> On debian, type: ip a")
 	debian = guide.attaches("the student, back at debian", env, "debian")

@@ -219,7 +219,7 @@ func (v *view) show() {
 
 func (v *view) note(n note) {
 	switch n.Name {
-	case "off", "went off", "on", "not yet":
+	case "off", "went off", "on", "anew", "not yet":
 		v.say(n.Name, v.machine)
 	case "watching":
 		v.say("look only")

@@ -12,6 +12,7 @@ var phrases = map[string][2]string{
 	"off":       {"%s is off. Enter switches it on", "%s 還沒開機。按 Enter 開機"},
 	"went off":  {"%s was switched off. Enter switches it on again", "%s 關機了。按 Enter 再打開"},
 	"on":        {"%s is on; it boots now", "%s 開機了，正在啟動"},
+	"anew":      {"%s was started anew; this is its console from here on", "%s 重新啟動了；接下來是它的主控台"},
 	"not yet":   {"it is not time for %s yet; the guide says when", "還沒輪到 %s；時候到了導覽會告訴你"},
 	"no power":  {"%s could not be switched on: %s", "%s 無法開機：%s"},
 	"missed":    {"%d bytes were printed too fast to be shown", "有 %d 個位元組印得太快，沒有顯示"},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -36,6 +37,10 @@ type Lab interface {
 
 // ErrNotYet is what PowerOn returns for a machine whose time has not come.
 var ErrNotYet = errors.New("it is not time to switch it on")
+
+// startedAnew is how long a machine that was switched off may take to be on again
+// without a word about its being off.
+const startedAnew = 2 * time.Second
 
 // The size of a terminal that nobody sits at, in characters.
 const defaultColumns, defaultRows = 80, 24
@@ -179,6 +184,15 @@ func (v *viewer) show() {
 		c, err := v.lab.Await(v.ctx, v.machine, last, false)
 		if err != nil {
 			return
+		}
+		if c == nil && last != nil {
+			// One that is started anew is there again at once.
+			soon, cancel := context.WithTimeout(v.ctx, startedAnew)
+			c, _ = v.lab.Await(soon, v.machine, last, true)
+			cancel()
+			if c != nil {
+				v.note(note{Name: "anew"})
+			}
 		}
 		if c == nil {
 			name := "off"

@@ -83,7 +83,7 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 				defer p.openPanes(ctx, l)()
 				welcome()
 			}
-			err := m.Guide(ctx, l, events, g, from)
+			err := m.Guide(ctx, l, events, g, from, progress.Machines())
 			done := len(progress.Steps)
 			if err == nil {
 				if done = g.Finish(); done < len(m.Declared().Steps) {

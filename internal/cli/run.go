@@ -31,6 +31,7 @@ type runFlags struct {
 	junit       string
 	allow       []string
 
+	from                 int
 	guide, restart, tmux bool
 }
 
@@ -54,6 +55,7 @@ func (p *program) newRun() *cobra.Command {
 	c.Flags().StringVar(&f.junit, "junit", "", "write the run as JUnit XML to this `file`")
 	c.Flags().BoolVar(&f.cold, "cold", false, "boot the machines instead of restoring saved ones")
 	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the mission open a shell on this computer")
+	c.Flags().IntVar(&f.from, "from", 1, "begin at this `step`: what the ones before it made of the machines is restored, the first time made")
 	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
 	c.Flags().BoolVar(&f.tmux, "tmux", false, "with --guide: show the guide and the consoles side by side in tmux")
@@ -99,6 +101,10 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	switch {
 	case !f.guide && (f.restart || f.tmux):
 		return &usageError{"--restart and --tmux go with --guide"}
+	case f.from < 1:
+		return &usageError{fmt.Sprintf("--from %d: steps are counted from 1", f.from)}
+	case f.guide && f.from > 1:
+		return &usageError{"--from is for labrun's own runs: --guide goes on where the student stopped"}
 	case f.guide && f.json:
 		return &usageError{"--guide talks with a student and --json with a program: the records folder has the events of a guided run as JSON lines"}
 	}
@@ -112,6 +118,9 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	}
 	if err := p.checkLanguage(m); err != nil {
 		return err
+	}
+	if n := len(m.Declared().Steps); f.from > n {
+		return &usageError{fmt.Sprintf("--from %d: the mission has %s", f.from, report.Count(n, "step"))}
 	}
 	events := &event.Log{}
 	if slices.Contains(m.Declared().Needs, "host") && !slices.Contains(f.allow, "host") {
@@ -139,12 +148,38 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	}
 	err = p.record(ctx, m, events, f, func(records string) (int, error) {
 		o := lab.Options{Store: store, Events: events, Records: records, Cold: f.cold}
-		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events) })
+		start := mission.Start{From: f.from}
+		if f.from > 1 {
+			start.Checkpoints = filepath.Join(store.Dir(), "checkpoints", m.Digest())
+			trimCheckpoints(filepath.Dir(start.Checkpoints), start.Checkpoints)
+		}
+		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events, start) })
 	})
 	if err == nil && written != nil {
 		return written()
 	}
 	return err
+}
+
+// keptCheckpoints is of how many versions of missions the checkpoints of --from are
+// kept; one takes some hundred MB.
+const keptCheckpoints = 3
+
+// trimCheckpoints removes the checkpoints that were made first, but not those of
+// the present mission.
+func trimCheckpoints(root, present string) {
+	folders, _ := filepath.Glob(filepath.Join(root, "*"))
+	age := func(folder string) time.Time {
+		info, err := os.Stat(folder)
+		if err != nil || folder == present {
+			return time.Now()
+		}
+		return info.ModTime()
+	}
+	slices.SortFunc(folders, func(a, b string) int { return age(a).Compare(age(b)) })
+	for _, folder := range folders[:max(0, len(folders)-keptCheckpoints)] {
+		os.RemoveAll(folder)
+	}
 }
 
 // record keeps what happens in a run, from its first event to its last. play

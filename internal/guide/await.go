@@ -230,7 +230,6 @@ func (w *wait) hear(line string) {
 		}
 	case "redo":
 		w.helped("redo", "")
-		w.say("redoing")
 		w.end(ByStudent, ErrRedo)
 	case "steps":
 		w.list()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -174,6 +175,11 @@ func (g *Guide) Resume() (from int) {
 func (g *Guide) Replaying(index int) {
 	g.taking, g.silent = true, true
 	g.say("replaying", index+1, g.steps[index].Title)
+	g.Recall(index)
+}
+
+// Recall notes in the run's records how the student did a step that is behind them.
+func (g *Guide) Recall(index int) {
 	before := g.options.Progress.Steps[index]
 	recalled := event.Recalled{State: string(before.State), Seconds: before.Seconds, Hints: before.Hints, Helped: before.Helped}
 	for _, a := range before.Answers {
@@ -188,6 +194,18 @@ func (g *Guide) Replayed(index int, seconds float64, passed bool) {
 	if passed {
 		g.say("replayed", index+1, seconds)
 	}
+}
+
+// Returned says that the machines were brought to where the student goes on.
+func (g *Guide) Returned(seconds float64) { g.say("returned", seconds) }
+
+// Redoing says that the step begins again, and how the machines are.
+func (g *Guide) Redoing(restored bool) {
+	if restored {
+		g.say("redoing restored")
+		return
+	}
+	g.say("redoing")
 }
 
 // BeginStep shows a step's text.
@@ -227,6 +245,7 @@ func (g *Guide) EndStep(state State) Record {
 // Finish closes the dialogue after the last step and returns how many of the
 // steps were done, by whomever.
 func (g *Guide) Finish() (done int) {
+	os.RemoveAll(g.options.Progress.Machines()) // nobody goes on from there
 	var helped []string
 	for i, r := range g.options.Progress.Steps {
 		if r.State != Left {

@@ -144,7 +144,7 @@ func TestWordsWhileWaiting(t *testing.T) {
 	}{
 		{"do", []string{"do"}, send, ByLabrun, nil, []string{"> On debian, type:\n    ip a\n", "labrun does it for you"}},
 		{"skip", []string{"S"}, send, ByLabrun, nil, []string{"the rest of this step"}},
-		{"redo", []string{"redo"}, send, ByStudent, ErrRedo, []string{"begins again"}},
+		{"redo", []string{"redo"}, send, ByStudent, ErrRedo, nil},
 		{"quit", []string{"q"}, send, ByStudent, ErrQuit, nil},
 		{"in Chinese", []string{"提示", "離開"}, send, ByStudent, ErrQuit, []string{"Hint 1 of 2: a nudge"}},
 		{"hints to the end", []string{"hint", "h", "hint", "do"}, send, ByLabrun, nil,
@@ -412,7 +412,7 @@ func TestPhrases(t *testing.T) {
 // word of the guide's, a command, or another thing to do.
 func TestFailuresSayWhatToDo(t *testing.T) {
 	want := []string{
-		"fail by labrun", "fail console", "fail emulator", "fail environment", "fail guest", "fail login", "fail not on",
+		"fail by labrun", "fail console", "fail emulator", "fail environment", "fail login", "fail not on",
 		"fail panicked", "fail powered off", "fail progress", "fail replay", "fail restart", "fail script", "fail second", "fail timeout",
 	}
 	if got := Failures(); fmt.Sprint(got) != fmt.Sprint(want) {

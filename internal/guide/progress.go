@@ -109,8 +109,15 @@ func (p *Progress) Save() error {
 	return renameio.WriteFile(p.file, append(data, '\n'), 0o600)
 }
 
+// Machines is the folder for how the machines were when the step began that the
+// student is at.
+func (p *Progress) Machines() string { return strings.TrimSuffix(p.file, ".json") + ".machines" }
+
 // Begin forgets the steps; the student begins at the first one.
-func (p *Progress) Begin() { p.Steps, p.Finished = nil, time.Time{} }
+func (p *Progress) Begin() {
+	p.Steps, p.Finished = nil, time.Time{}
+	os.RemoveAll(p.Machines())
+}
 
 // Next returns the number of the step to go on at, counted from 0, in a mission
 // with these steps. It is 0 and known is false if the mission was changed so that

@@ -71,7 +71,7 @@ narration = '''
 			seen += fmt.Sprintln(e.Question, e.Choices, e.Answer)
 		}
 	})
-	_, err = m.Run(t.Context(), openLab(t, m, events), events)
+	_, err = m.Run(t.Context(), openLab(t, m, events), events, Start{})
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Hint != "再試一次。" {
 		t.Errorf("error %#v", err)

@@ -35,20 +35,38 @@ func (m *Mission) GuideSteps() []guide.Step {
 // when the last step has ended or the student quits, which is guide.ErrQuit. What
 // goes wrong on the way is told to the student and no reason to end. It is run
 // once.
-func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *guide.Guide, from int) error {
+//
+// In the folder is kept how the machines were when the present step began, so that
+// the step can be begun again, in this run and in the next.
+func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *guide.Guide, from int, folder string) error {
 	m.session.Act(l, events)
 	m.session.Lead(g)
 	steps := m.Declared().Steps
+	saved := &checkpoints{lab: l, folder: folder, events: events}
+	started := time.Now()
+	restored, err := saved.restore(ctx, from)
+	if err != nil {
+		return err
+	}
+	if restored && from > 0 {
+		g.Returned(time.Since(started).Seconds())
+	}
 	for i, step := range steps {
 		started := time.Now()
 		events.Emit(event.StepStarted{Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration, Replayed: i < from})
 		ended := event.StepEnded{Index: i + 1, Total: len(steps), Title: step.Title, Passed: true}
 		var err error
-		if i < from {
+		switch {
+		case i < from && restored:
+			g.Recall(i)
+		case i < from:
 			err = m.replay(ctx, i, step, events, g)
-		} else {
+		default:
+			if !restored || i > from {
+				saved.saveOnly(ctx, i)
+			}
 			var record guide.Record
-			record, err = m.lead(ctx, i, step, events, g)
+			record, err = m.lead(ctx, i, step, events, g, saved)
 			ended.Skipped, ended.Passed = record.State == guide.Skipped, record.State != guide.Left
 		}
 		ended.Seconds = time.Since(started).Seconds()
@@ -87,7 +105,7 @@ func again(err error) bool {
 }
 
 // lead has the student do a step.
-func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide) (guide.Record, error) {
+func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide, saved *checkpoints) (guide.Record, error) {
 	m.session.BeginStep()
 	g.BeginStep(index)
 	pause := lookAgain
@@ -107,6 +125,11 @@ func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, event
 		}
 		switch {
 		case errors.Is(err, guide.ErrRedo):
+			restored, err := saved.restore(ctx, index)
+			if err != nil {
+				return guide.Record{}, err
+			}
+			g.Redoing(restored)
 			m.session.BeginStep()
 			g.BeginStep(index)
 		case err == nil:
@@ -131,17 +154,23 @@ func decided(err error) bool {
 // decides; nil means that it is worth another try.
 func (m *Mission) unfinished(ctx context.Context, err error, g *guide.Guide, pause *time.Duration) error {
 	var check *builtins.CheckError
-	if !errors.As(err, &check) || g.Taking() {
+	var refused *control.GuestError
+	var reason string
+	switch {
+	case errors.As(err, &check) && check.Hint != "":
+		reason = check.Hint
+	case errors.As(err, &check):
+		reason = g.Say("goal")
+	case errors.As(err, &refused): // a file that is not there yet, most likely
+		reason = plain(err)
+	}
+	if reason == "" || g.Taking() {
 		*pause = lookAgain
 		trouble, script := trouble(err, g)
 		if g.Taking() && !script {
 			trouble = g.Say("fail by labrun", plain(err))
 		}
 		return g.Trouble(ctx, trouble, true)
-	}
-	reason := check.Hint
-	if reason == "" {
-		reason = g.Say("goal")
 	}
 	active, err := g.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return m.session.Activity(ctx, *pause) })
 	if *pause = min(2**pause, longestPause); active {
@@ -166,7 +195,6 @@ func trouble(err error, g *guide.Guide) (text string, script bool) {
 	var exit *qemu.ExitError
 	var panicked *lab.PanicError
 	var login *lab.LoginError
-	var guest *control.GuestError
 	var notBooted *lab.NotBootedError
 	var environment *lab.EnvironmentError
 	switch {
@@ -178,8 +206,6 @@ func trouble(err error, g *guide.Guide) (text string, script bool) {
 		return g.Say("fail emulator", exit.Machine, exit.Error(), exit.Machine), false
 	case errors.As(err, &login):
 		return g.Say("fail login", login.Machine, login.Machine), false
-	case errors.As(err, &guest):
-		return g.Say("fail guest", guest.Error()), false
 	case errors.As(err, &notBooted):
 		return g.Say("fail not on", notBooted.Machine, notBooted.Machine), false
 	case errors.As(err, &environment):

@@ -101,7 +101,7 @@ func TestInterruptWhileAStepWaits(t *testing.T) {
 			}()
 		}
 	})
-	passed, err := m.Run(ctx, openLab(t, m, events), events)
+	passed, err := m.Run(ctx, openLab(t, m, events), events, Start{})
 	failed := wantInterrupted(t, passed, err)
 	if err := <-told; err != nil {
 		t.Error(err)
@@ -124,7 +124,7 @@ func TestInterruptWhileAStepComputes(t *testing.T) {
 			cancel(ErrInterrupted)
 		}
 	})
-	passed, err := m.Run(ctx, openLab(t, m, events), events)
+	passed, err := m.Run(ctx, openLab(t, m, events), events, Start{})
 	wantInterrupted(t, passed, err)
 }
 
@@ -169,7 +169,7 @@ step(one)
 			seen = append(seen, "ended "+e.Title)
 		}
 	})
-	passed, err := m.Run(t.Context(), openLab(t, m, events), events)
+	passed, err := m.Run(t.Context(), openLab(t, m, events), events, Start{})
 	want := []string{"started Two", "", "said 2 3", "ended Two", "started One", "First,\n\n    a command", "said 1", "ended One"}
 	if passed != 2 || err != nil || !slices.Equal(seen, want) {
 		t.Errorf("%d steps passed (%v), seen %q, want %q", passed, err, seen, want)
@@ -180,7 +180,7 @@ step(one)
 func TestGarbageIsNoUseOfMemory(t *testing.T) {
 	held := make([]byte, maxHeap+maxHeap/4)
 	m := load(t, folder("lab.star", script(`for i in range(2000):`, `    row = "x" * 1000000`)))
-	if _, err := m.Run(t.Context(), openLab(t, m, nil), nil); err != nil {
+	if _, err := m.Run(t.Context(), openLab(t, m, nil), nil, Start{}); err != nil {
 		t.Error(err)
 	}
 	runtime.KeepAlive(held)

@@ -2,6 +2,7 @@ package mission
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -17,14 +18,43 @@ func (m *Mission) Config() lab.Config {
 	return lab.Config{Networks: d.Networks, Machines: d.Machines}
 }
 
+// Start says where a run begins.
+type Start struct {
+	From        int    // the step, counted from 1; 0 or 1: the first
+	Checkpoints string // folder for the states of labs at the beginnings of steps
+}
+
 // Run plays every step on the given lab, in order, and stops at the first that
 // fails; that is an *Error. Events tell what happens. A mission that needs the
 // host is run with its user's consent only: the caller asks. It is run once.
-func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log) (passed int, err error) {
+//
+// Where it begins at a later step, the machines are brought there: from a
+// checkpoint of that step, or by playing the steps since the nearest one before it;
+// then there is a checkpoint for the next time.
+func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start Start) (passed int, err error) {
 	m.session.Act(l, events)
 	steps := m.Declared().Steps
-	for i, step := range steps {
-		events.Emit(event.StepStarted{Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration})
+	from := max(start.From-1, 0)
+	saved := &checkpoints{lab: l, folder: start.Checkpoints, events: events}
+	first := 0
+	if from > 0 {
+		first = saved.latest(from)
+		restored, err := saved.restore(ctx, first)
+		if err != nil {
+			return 0, Classify(ctx, err)
+		}
+		if !restored {
+			first = 0
+		} else {
+			events.Emit(event.Notice{Text: fmt.Sprintf("the machines are as they were at the beginning of step %d", first+1)})
+		}
+	}
+	for i := first; i < len(steps); i++ {
+		if i == from && from > 0 && first < from {
+			saved.save(ctx, from)
+		}
+		step := steps[i]
+		events.Emit(event.StepStarted{Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration, Replayed: i < from})
 		started := time.Now()
 		err := m.play(ctx, step, events)
 		ended := event.StepEnded{Index: i + 1, Total: len(steps), Title: step.Title, Passed: err == nil, Seconds: time.Since(started).Seconds()}
