@@ -146,16 +146,25 @@ func (m *Machine) arrive(g *guest) {
 	}
 	sent := time.Now()
 	err := g.shell.Do(ctx, m.arrival())
-	// On a busy host the guest may have heard the time late; then it is told again.
-	for try := 0; err == nil && time.Since(sent) > clockDrift && try < clockTries; try++ {
-		sent = time.Now()
-		err = g.shell.Do(ctx, m.clock())
+	if err == nil && time.Since(sent) > clockDrift {
+		err = m.setClock(ctx, g)
 	}
 	// A guest that was reset meanwhile finds its cards and the time as it boots.
 	if err != nil && !errors.Is(err, control.ErrRestarted) && g.ctx.Err() == nil {
 		g.fail(fmt.Errorf("%s did not take its clock and network cards: %w: --cold boots it in another way", m.config.Name, err))
 	}
 	m.identify(g)
+}
+
+// setClock tells a guest the time, and on a busy host, where it may have heard it
+// late, again.
+func (m *Machine) setClock(ctx context.Context, g *guest) error {
+	for try := 1; ; try++ {
+		sent := time.Now()
+		if err := g.shell.Do(ctx, m.clock()); err != nil || time.Since(sent) <= clockDrift || try == clockTries {
+			return err
+		}
+	}
 }
 
 // arrival is what a restored guest has to do: mix new randomness into its
