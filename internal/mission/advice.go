@@ -16,6 +16,7 @@ var advice = []struct{ prefix, suffix, text string }{
 	{"", "want indent", "a block is missing here: indent it, or write pass"},
 	{"got string literal", "", "a comma or a bracket is missing before it; f-strings are Python's alone: write \"%s\" % name"},
 	{"got import", "", "there is no import: everything is here already, and load(\"./file.star\", \"name\") takes names from a file"},
+	{"not an identifier", "", "after a dot comes the name of a field or method"},
 	{"got end of file", "", "a bracket is not closed"},
 	{"", "want ','", "a comma is missing here, or a bracket above is not closed"},
 	{"", "want ')'", "a comma is missing here, or a bracket above is not closed"},

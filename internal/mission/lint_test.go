@@ -3,6 +3,9 @@ package mission
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -96,6 +99,10 @@ lab.star:10:5: network: a step cannot declare: call it at the top level of the s
 			stepOf(boots, `task(debian, "Do it.", solution = "x", check = look, hints = ["Think."])`),
 			`lab.star:6:5: send: a task's check may only look: run, read_file and the assertions look; what has to be done before is done before the task [wrong-place]
 `},
+		{"a terminal that was not asked for", declared + stepOf(boots, `terminal("host")`, proved),
+			`lab.star:9:5: terminal: the mission does not say that it needs the host: write mission(…, needs = ["host"]) [wrong-place]
+`},
+		{"a terminal that was", strings.Replace(declared, "api = 1", `api = 1, needs = ["host"]`, 1) + stepOf(boots, `send(terminal("host"), "nproc")`, proved), ""},
 		{"functions that are no steps", declared + "def a():\n    boot(debian, alpine)\ndef b(x):\n    \"\"\"B\"\"\"\nstep(a)\nstep(b)\n",
 			`lab.star:5:5: warning: the step a checks nothing: end it with what must be true then: assert_contains, assert_equal, task, … [no-check]
 lab.star:9:1: a has no docstring: begin the function with """The step's title""", and below the title tell what the student should know [bad-step]
@@ -161,6 +168,7 @@ lab.star:10:35: warning: wait_prompt waits up to 16h40m0s: a number is in second
 lab.star:12:35: wait_prompt: timeout: 0 is out of range: from above 0 to 24 hours [wrong-argument]
 `},
 
+		{"half a field", declared + "x = debian.\n", "lab.star:6:1: not an identifier: after a dot comes the name of a field or method [syntax]\n"},
 		{"syntax", declared + "def work(:\n", "lab.star:5:11: got ':', want ')': a comma is missing here, or a bracket above is not closed [syntax]\n"},
 		{"unknown names", declared + stepOf(boots, "login(debain)", "wait_promt(debian)", proved),
 			`lab.star:9:11: undefined: debain (did you mean debian?) [unknown-name]
@@ -255,6 +263,48 @@ func TestBuiltInMissionsAreClean(t *testing.T) {
 	for _, f := range Lint(labrun.Missions(), "week1.star", "week1.star", knownImages) {
 		if f.Severity == SeverityError || f.Rule != "no-hint" {
 			t.Error(f)
+		}
+	}
+}
+
+// Every rule is documented, and no other.
+func TestRulesAreDocumented(t *testing.T) {
+	data, err := os.ReadFile("../../docs/lint.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(RuleNames(), ruleSyntax, ruleName, ruleLoad, ruleComment, ruleTranslation)
+	slices.Sort(want)
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllStringSubmatch(string(data), -1) {
+		documented = append(documented, row[1])
+	}
+	slices.Sort(documented)
+	if !slices.Equal(documented, want) {
+		t.Errorf("docs/lint.md has the rules %q, want %q", documented, want)
+	}
+}
+
+// The problem matcher that docs/editors.md offers understands every finding.
+func TestProblemMatcher(t *testing.T) {
+	data, err := os.ReadFile("../../docs/editors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := regexp.MustCompile(`"regexp": (".*"),`).FindSubmatch(data)
+	var pattern string
+	if quoted == nil || json.Unmarshal(quoted[1], &pattern) != nil {
+		t.Fatal("docs/editors.md has no problem matcher")
+	}
+	matcher := regexp.MustCompile(pattern)
+	for line, want := range map[string][]string{
+		Finding{"labs/a.star", Span{Place{3, 5}, Place{3, 9}}, "no-hint", SeverityWarning, "message: 1:2", "remedy"}.String(): {"labs/a.star", "3", "5", "warning", "message: 1:2: remedy", "no-hint"},
+		Finding{"a.star", Span{Place{3, 5}, Place{3, 9}}, "unchecked-input", SeverityNote, "message", ""}.String():            {"a.star", "3", "5", "note", "message", "unchecked-input"},
+		Finding{"a.star", Span{Place{3, 5}, Place{3, 9}}, "not-booted", SeverityError, "message [x]", ""}.String():            {"a.star", "3", "5", "", "message [x]", "not-booted"},
+		(&Error{Position: "a.star:3:5", Message: "undefined: x"}).Error():                                                     {"a.star", "3", "5", "", "undefined: x", ""},
+	} {
+		if got := matcher.FindStringSubmatch(line); len(got) == 0 || !slices.Equal(got[1:], want) {
+			t.Errorf("the problem matcher takes %q for %q, want %q", line, got, want)
 		}
 	}
 }

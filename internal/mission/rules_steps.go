@@ -49,6 +49,8 @@ func (n *linter) places() {
 			switch {
 			case a.builtin.Phase == builtins.Declaring:
 				n.report(a.home, at, SeverityError, a.builtin.Name+": a step cannot declare", "call it at the top level of the script")
+			case a.is("terminal") && n.needsNoHost():
+				n.report(a.home, at, SeverityError, "terminal: the mission does not say that it needs the host", `write mission(…, needs = ["host"])`)
 			case a.probing && !a.builtin.Looks():
 				n.report(a.home, at, SeverityError, a.builtin.Name+": a task's check may only look", "run, read_file and the assertions look; what has to be done before is done before the task")
 			}
@@ -70,6 +72,19 @@ func (n *linter) places() {
 			return true
 		})
 	}
+}
+
+// needsNoHost reports whether the mission certainly does not ask for the host.
+func (n *linter) needsNoHost() (without bool) {
+	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+		if e.Name != "mission" || open(call) {
+			return
+		}
+		arg := argument(call, e, "needs")
+		needs, known := n.value(s, arg).(*starlark.List)
+		without = arg == nil || known && needs.Len() == 0
+	})
+	return without
 }
 
 // booted finds machines that are used while they are certainly off.
