@@ -19,74 +19,97 @@ type call struct {
 	thread *starlark.Thread
 	entry  *Entry
 	args   map[string]starlark.Value // absent: not given
+
+	probing bool // it belongs to a task's check, which looks at what there is now
 }
+
+// ArgumentError is a call whose arguments do not fit the builtin.
+type ArgumentError struct {
+	Argument int  // which one, counted from 0, those given by name last; -1: the call as a whole
+	Missing  bool // a parameter is not given
+	Mistyped bool // the value is of a wrong type, or out of range
+
+	text string
+}
+
+func (e *ArgumentError) Error() string { return e.text }
 
 // bind matches positional and keyword arguments with the entry's parameters and
 // checks their types. Its errors begin with the builtin's name.
 func bind(e *Entry, positional starlark.Tuple, keywords []starlark.Tuple) (map[string]starlark.Value, error) {
-	args := map[string]starlark.Value{}
+	args, wrong := match(e, positional, keywords)
+	if len(wrong) > 0 {
+		return nil, wrong[0]
+	}
+	return args, nil
+}
+
+// match is bind, and tells everything that is wrong.
+func match(e *Entry, positional starlark.Tuple, keywords []starlark.Tuple) (map[string]starlark.Value, []*ArgumentError) {
+	args, from := map[string]starlark.Value{}, map[string]int{}
+	var wrong []*ArgumentError
+	refuse := func(refused ArgumentError, format string, values ...any) {
+		refused.text = e.Name + ": " + fmt.Sprintf(format, values...)
+		wrong = append(wrong, &refused)
+	}
 	given := 0
 	for _, p := range e.Params {
 		if p.Keyword {
 			break
 		}
 		if p.Variadic {
-			args[p.Name] = positional[min(given, len(positional)):]
+			args[p.Name], from[p.Name] = positional[min(given, len(positional)):], given
 			given = len(positional)
 			break
 		}
 		if given < len(positional) {
-			args[p.Name] = positional[given]
+			args[p.Name], from[p.Name] = positional[given], given
 			given++
 		}
 	}
 	if given < len(positional) {
-		return nil, fmt.Errorf("%s: %d arguments are too many: it is %s", e.Name, len(positional), e.Signature())
+		refuse(ArgumentError{Argument: given}, "%d arguments are too many: it is %s", len(positional), e.Signature())
 	}
-	for _, kv := range keywords {
-		name := string(kv[0].(starlark.String))
+	for i, kv := range keywords {
+		name, index := string(kv[0].(starlark.String)), len(positional)+i
 		p := e.param(name)
-		if p == nil {
+		_, twice := args[name]
+		switch {
+		case p == nil:
 			var names []string
 			for _, p := range e.Params {
 				names = append(names, p.Name)
 			}
-			return nil, fmt.Errorf("%s: no parameter is called %q%s: it is %s", e.Name, name, Suggest(name, names), e.Signature())
+			refuse(ArgumentError{Argument: index}, "no parameter is called %q%s: it is %s", name, Suggest(name, names), e.Signature())
+		case p.Variadic:
+			refuse(ArgumentError{Argument: index}, "%s cannot be given by name: it is %s", name, e.Signature())
+		case twice:
+			refuse(ArgumentError{Argument: index}, "%s is given twice", name)
+		default:
+			args[name], from[name] = kv[1], index
 		}
-		if p.Variadic {
-			return nil, fmt.Errorf("%s: %s cannot be given by name: it is %s", e.Name, name, e.Signature())
-		}
-		if _, ok := args[name]; ok {
-			return nil, fmt.Errorf("%s: %s is given twice", e.Name, name)
-		}
-		args[name] = kv[1]
 	}
 	for _, p := range e.Params {
 		value, ok := args[p.Name]
-		if !ok {
-			if p.Default == "" && !p.Variadic {
-				return nil, fmt.Errorf("%s: %s is missing: it is %s", e.Name, p.Name, e.Signature())
-			}
-			continue
-		}
-		if value == starlark.None && p.Default == "None" {
+		switch {
+		case !ok && p.Default == "" && !p.Variadic:
+			refuse(ArgumentError{Argument: -1, Missing: true}, "%s is missing: it is %s", p.Name, e.Signature())
+		case !ok:
+		case value == starlark.None && p.Default == "None":
 			delete(args, p.Name)
-			continue
-		}
-		if p.Variadic {
-			each := value.(starlark.Tuple)
-			for i, v := range each {
+		case p.Variadic:
+			for i, v := range value.(starlark.Tuple) {
 				if problem := p.Kind.misfit(v); problem != "" {
-					return nil, fmt.Errorf("%s: %s: item %d: %s", e.Name, p.Name, i+1, problem)
+					refuse(ArgumentError{Argument: from[p.Name] + i, Mistyped: true}, "%s: item %d: %s", p.Name, i+1, problem)
 				}
 			}
-			continue
-		}
-		if problem := p.Kind.misfit(value); problem != "" {
-			return nil, fmt.Errorf("%s: %s: %s", e.Name, p.Name, problem)
+		default:
+			if problem := p.Kind.misfit(value); problem != "" {
+				refuse(ArgumentError{Argument: from[p.Name], Mistyped: true}, "%s: %s", p.Name, problem)
+			}
 		}
 	}
-	return args, nil
+	return args, wrong
 }
 
 func (e *Entry) param(name string) *Param {
@@ -101,6 +124,9 @@ func (e *Entry) param(name string) *Param {
 // misfit says what is wrong with a value for a parameter of this kind; empty if
 // nothing is.
 func (k Kind) misfit(v starlark.Value) string {
+	if some, ok := v.(Some); ok {
+		return k.mismatch(some)
+	}
 	fits := true
 	switch k {
 	case Machine:
@@ -130,6 +156,12 @@ func (k Kind) misfit(v starlark.Value) string {
 			return "want a function, got None: give the function's name without parentheses, which would call it"
 		}
 		_, fits = v.(*starlark.Function)
+	case Solution:
+		switch v.(type) {
+		case starlark.String, *starlark.Function:
+		default:
+			fits = false
+		}
 	case Duration:
 		if _, err := parseDuration(v); err != nil {
 			return err.Error()
@@ -147,13 +179,15 @@ func (k Kind) misfit(v starlark.Value) string {
 			break
 		}
 		for i, item := range items {
-			switch item.(type) {
+			switch item := item.(type) {
 			case *machine:
 				ok = k == Machines
 			case starlark.String:
 				ok = k == Texts
 			case *network, *uplink:
 				ok = k == Cards
+			case Some:
+				ok = k.holds(item)
 			default:
 				ok = false
 			}
@@ -171,6 +205,9 @@ func (k Kind) misfit(v starlark.Value) string {
 // described shows a value with its type, shortened.
 func described(v starlark.Value) string {
 	text := v.String()
+	if _, ok := v.(Some); ok {
+		return text
+	}
 	if short := []rune(text); len(short) > 40 {
 		text = string(short[:40]) + "…"
 	}
@@ -223,6 +260,13 @@ func parseDuration(v starlark.Value) (time.Duration, error) {
 		return 0, fmt.Errorf("%s is out of range: from above 0 to 24 hours", v)
 	}
 	return d, nil
+}
+
+// DurationOf returns the time that a value given for a duration means; false if it
+// means none.
+func DurationOf(v starlark.Value) (time.Duration, bool) {
+	d, err := parseDuration(v)
+	return d, err == nil
 }
 
 // Suggest returns « (did you mean …?)» with the name nearest to a misspelt one,

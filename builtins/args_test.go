@@ -211,8 +211,8 @@ func TestDedent(t *testing.T) {
 		"\n    只有一行\n":                          "只有一行",
 	}
 	for text, want := range tests {
-		if got := dedent(text); got != want {
-			t.Errorf("dedent(%q) = %q, want %q", text, got, want)
+		if got := Dedent(text); got != want {
+			t.Errorf("Dedent(%q) = %q, want %q", text, got, want)
 		}
 	}
 }

@@ -16,14 +16,14 @@ func checks() []Entry {
 	subject := Param{Name: "subject", Kind: Subject, Doc: "a machine or terminal, for its output since the last send; or a string"}
 	const waits = "On a machine, the check waits until the command has finished, or until what it wants is there."
 	return []Entry{{
-		Name: "assert_contains", Group: group, Phase: Acting, call: assertContains,
+		Name: "assert_contains", Group: group, Phase: Acting, call: assertContains, verify: (*call).someTexts,
 		Params:  []Param{subject, {Name: "texts", Kind: Text, Variadic: true, Doc: "all of these must be in it"}, hint, timeout("60")},
 		Summary: "check that texts are in an output or a string",
 		Detail:  waits,
 		Example: `send(router, "ip a")
 assert_contains(router, "uplink0", "lan0", hint = "Try ip a once more.")`,
 	}, {
-		Name: "assert_match", Group: group, Phase: Acting, call: assertMatch, Returns: "list of strings: the whole match and its groups",
+		Name: "assert_match", Group: group, Phase: Acting, call: assertMatch, Result: Texts, Returns: "list of strings: the whole match and its groups",
 		Params:  []Param{subject, {Name: "pattern", Kind: Pattern, Doc: "a regular expression (RE2)"}, hint, timeout("60")},
 		Summary: "check that a regular expression matches, and return what it found",
 		Detail:  waits,
@@ -61,15 +61,28 @@ type seen struct {
 // observe waits until enough of the subject is there: its command has finished,
 // or satisfied says so. A time-out is no error here: the check then judges what
 // there is.
-func (c *call) observe(satisfied func(text string) bool) (seen, error) {
+//
+// A student's command need not be the right one at once: final says that the check
+// takes a value from the output, and reason what the student is told.
+func (c *call) observe(final bool, satisfied func(text string) bool, reason func(t talker, text string) string) (seen, error) {
 	v, _ := c.value("subject")
 	if text, ok := v.(starlark.String); ok {
 		return seen{what: "the text", text: string(text)}, nil
 	}
 	t := v.(talker)
+	if c.student() && !c.probing {
+		text, err := c.observeStudent(t, final, satisfied, func(text string) string { return reason(t, text) })
+		return seen{what: t.name() + "'s output", text: text}, err
+	}
 	terminal, err := t.console(c.Session)
 	if err != nil {
 		return seen{}, err
+	}
+	if c.led != nil {
+		delete(c.led.pending, terminal)
+	}
+	if c.probing {
+		return seen{what: t.name() + "'s output", text: terminal.Output(), console: terminal}, nil
 	}
 	ctx, cancel := c.within()
 	defer cancel()
@@ -98,11 +111,18 @@ func (s seen) show() string {
 	return s.what + " is:\n    " + strings.Join(lines, "\n    ")
 }
 
-func assertContains(c *call) (starlark.Value, error) {
-	wanted := c.texts("texts")
-	if len(wanted) == 0 {
-		return nil, fmt.Errorf("assert_contains: no text to look for: %s", c.entry.Signature())
+func (c *call) someTexts() error {
+	if len(c.list("texts")) == 0 {
+		return fmt.Errorf("assert_contains: no text to look for: %s", c.entry.Signature())
 	}
+	return nil
+}
+
+func assertContains(c *call) (starlark.Value, error) {
+	if err := c.someTexts(); err != nil {
+		return nil, err
+	}
+	wanted := c.texts("texts")
 	missing := func(text string) []string {
 		var missing []string
 		for _, w := range wanted {
@@ -112,7 +132,9 @@ func assertContains(c *call) (starlark.Value, error) {
 		}
 		return missing
 	}
-	s, err := c.observe(func(text string) bool { return len(missing(text)) == 0 })
+	s, err := c.observe(false, func(text string) bool { return len(missing(text)) == 0 }, func(t talker, text string) string {
+		return c.say("lacks", t.name(), strings.Join(missing(text), ", "))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +144,7 @@ func assertContains(c *call) (starlark.Value, error) {
 
 func assertMatch(c *call) (starlark.Value, error) {
 	pattern := c.pattern("pattern")
-	s, err := c.observe(pattern.MatchString)
+	s, err := c.observe(true, pattern.MatchString, func(t talker, _ string) string { return c.say("no match", t.name()) })
 	if err != nil {
 		return nil, err
 	}

@@ -23,23 +23,24 @@ func declarations() []Entry {
 			{Name: "api", Kind: Integer, Doc: "the version of these builtins that the script is written for: 1"},
 			{Name: "minutes", Kind: Integer, Default: "0", Doc: "how long a student will need"},
 			{Name: "needs", Kind: Texts, Default: "[]", Doc: "`\"host\"` if the mission opens a shell on the host"},
+			{Name: "language", Kind: Text, Default: `"en"`, Doc: "the language that the script is written in; translations are files beside it"},
 		},
 		Summary: "name the mission; the first line of every script",
 		Example: `mission(title = "Your First Week", api = 1, minutes = 30)`,
 	}, {
-		Name: "network", Group: group, Phase: Declaring, call: declareNetwork, Returns: "network",
+		Name: "network", Group: group, Phase: Declaring, call: declareNetwork, Result: Network, Returns: "network",
 		Params:  []Param{{Name: "name", Kind: Text, Doc: "a word of letters, digits and hyphens"}},
 		Summary: "declare an Ethernet network of the lab",
 		Detail:  "It is a switch inside labrun: no rights on the host are needed, and nothing outside the lab sees it.",
 		Example: `lan = network("lan")`,
 	}, {
-		Name: "uplink", Group: group, Phase: Declaring, call: declareUplink, Returns: "uplink",
+		Name: "uplink", Group: group, Phase: Declaring, call: declareUplink, Result: Uplink, Returns: "uplink",
 		Params:  []Param{{Name: "name", Kind: Text, Default: `"uplink"`, Doc: "what the guest calls that card; for the reader"}},
 		Summary: "a network card's way out of the lab, for a machine's `nics`",
 		Detail:  "The guest sees QEMU's user-mode network: 10.0.2.0/24 with DHCP, DNS and NAT.",
 		Example: `router = machine("router7", nics = [uplink("uplink0"), lan])`,
 	}, {
-		Name: "machine", Group: group, Phase: Declaring, call: declareMachine, Returns: "machine",
+		Name: "machine", Group: group, Phase: Declaring, call: declareMachine, Result: Machine, Returns: "machine",
 		Params: []Param{
 			{Name: "name", Kind: Text, Doc: "a word of letters, digits and hyphens"},
 			{Name: "image", Kind: Text, Default: `""`, Doc: "what it boots, from images.lock; the same as its name if not given"},
@@ -77,6 +78,7 @@ func declareMission(c *call) (starlark.Value, error) {
 		}
 	}
 	c.titled = true
+	c.declared.Language = c.text("language")
 	c.declared.Title, c.declared.Minutes, c.declared.Needs = c.text("title"), c.integer("minutes"), c.texts("needs")
 	return nil, nil
 }
@@ -169,13 +171,13 @@ func declareStep(c *call) (starlark.Value, error) {
 		return nil, fmt.Errorf("step: %s has no docstring: its first line is the step's title", function.Name())
 	}
 	c.declared.Steps = append(c.declared.Steps, Step{
-		Title: strings.TrimSpace(title), Narration: dedent(narration), Function: function, Position: c.thread.CallFrame(1).Pos,
+		Title: strings.TrimSpace(title), Narration: Dedent(narration), Function: function, Position: c.thread.CallFrame(1).Pos,
 	})
 	return nil, nil
 }
 
-// dedent removes the indentation that all lines of a docstring share.
-func dedent(text string) string {
+// Dedent removes the indentation that all lines of a docstring share.
+func Dedent(text string) string {
 	lines := strings.Split(text, "\n")
 	shared := -1
 	for _, line := range lines {

@@ -11,14 +11,14 @@ import (
 func networks() []Entry {
 	const group = "Networks"
 	return []Entry{{
-		Name: "address", Group: group, Phase: Acting, call: addressOf, Returns: "string",
+		Name: "address", Group: group, Phase: Acting, call: addressOf, Result: Text, Returns: "string",
 		Params: []Param{m,
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}, timeout("120")},
 		Summary: "a machine's IPv4 address; waits until it has one",
 		Example: `send(alpine, "ping -c 1 " + address(debian))`,
 	}, {
 		Name: "read_leases", Group: group, Phase: Acting, call: readLeases,
-		Returns: "list of structs: `num`, `addr`, `hardware_addr`, `hostname`, `hostname_override`, `expiry`, `last_ack`",
+		Result: Leases, Returns: "list of structs: `num`, `addr`, `hardware_addr`, `hostname`, `hostname_override`, `expiry`, `last_ack`",
 		Params: []Param{
 			{Name: "router", Kind: Machine, Doc: "a machine whose image keeps a lease file"},
 			{Name: "wait_for", Kind: Machines, Default: "[]", Doc: "wait until all of these have a lease"}, hint, timeout("120")},
@@ -26,7 +26,7 @@ func networks() []Entry {
 		Example: `for lease in read_leases(router, wait_for = [debian, alpine]):
     say(lease.hostname + " has " + lease.addr)`,
 	}, {
-		Name: "mac", Group: group, Phase: Acting, call: macOf, Returns: "string",
+		Name: "mac", Group: group, Phase: Acting, call: macOf, Result: Text, Returns: "string",
 		Params: []Param{m,
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
 		Summary: "the hardware address of a machine's network card",

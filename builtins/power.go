@@ -13,7 +13,7 @@ import (
 func power() []Entry {
 	const group = "Power"
 	return []Entry{{
-		Name: "boot", Group: group, Phase: Acting, call: boot,
+		Name: "boot", Group: group, Phase: Acting, call: boot, lead: leadBoot,
 		Params:  []Param{{Name: "machines", Kind: Machine, Variadic: true, Doc: "the machines to start"}},
 		Summary: "start machines, side by side",
 		Detail:  "Returns as soon as the machines run; their systems boot on, and whatever waits for them waits. A machine that runs already is left alone.",

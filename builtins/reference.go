@@ -37,6 +37,24 @@ func (e Entry) help() string {
 	return b.String()
 }
 
+// Doc returns the builtin's documentation as Markdown, as an editor shows it.
+func (e Entry) Doc() string {
+	text := "```python\n" + e.Signature() + "\n```\n\n" + capital(e.Summary) + "."
+	if e.Detail != "" {
+		text += " " + e.Detail
+	}
+	if len(e.Params) > 0 {
+		text += "\n"
+	}
+	for _, p := range e.Params {
+		text += fmt.Sprintf("\n- `%s` (%s): %s", p.Name, p.Kind, p.Doc)
+	}
+	if e.Returns != "" {
+		text += "\n\nReturns: " + e.Returns
+	}
+	return text + "\n\n```python\n" + e.Example + "\n```"
+}
+
 // Markdown returns the reference of all builtins: docs/builtins.md is exactly
 // this, and a test says so.
 func Markdown() string {

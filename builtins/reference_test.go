@@ -21,7 +21,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 }
 
 func TestEveryEntryIsDocumented(t *testing.T) {
-	kinds := []Kind{Machine, Machines, Console, Text, Texts, Integer, Boolean, Duration, Pattern, Network, Cards, Function, Subject, Anything, Condition}
+	kinds := []Kind{Machine, Machines, Console, Text, Texts, Integer, Boolean, Duration, Pattern, Network, Cards, Function, Solution, Subject, Anything, Condition}
 	seen := map[string]bool{}
 	for _, e := range Table() {
 		t.Run(e.Name, func(t *testing.T) {

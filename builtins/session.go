@@ -25,6 +25,7 @@ type Step struct {
 // Declaration is what a script declared while it was loaded.
 type Declaration struct {
 	Title    string
+	Language string // of the original
 	Minutes  int
 	Needs    []string // «host»: wants a shell on the host
 	Networks []string
@@ -39,16 +40,22 @@ type Session struct {
 	titled   bool
 	images   []string // known names, for checking
 
+	translate func(string) string
+
 	lab    *lab.Lab
 	events *event.Log
+	led    *led // nil: labrun does everything itself
 
 	mu     sync.Mutex
 	acting bool
 }
 
 // New returns a session that accepts declarations. Images are the names that a
-// machine may boot from.
-func New(images []string) *Session { return &Session{images: images} }
+// machine may boot from; translate returns a text of the script in the reader's
+// language.
+func New(images []string, translate func(string) string) *Session {
+	return &Session{images: images, translate: translate}
+}
 
 // Declared returns what was declared so far.
 func (s *Session) Declared() Declaration { return s.declared }
@@ -99,12 +106,28 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	value, err := e.call(&call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound})
+	c := &call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound, probing: thread.Local(probingKey) != nil}
+	if c.probing && !e.Looks() {
+		return nil, fmt.Errorf("%s: %w", e.Name, errCheckTypes)
+	}
+	answer, leading := e.call, s.led != nil && e.Phase == Acting && !c.probing
+	if leading {
+		if value, ok := s.led.replay(e); ok {
+			return value, nil
+		}
+		if e.lead != nil {
+			answer = e.lead
+		}
+	}
+	value, err := answer(c)
 	if err != nil {
 		return nil, named(e.Name, err)
 	}
 	if value == nil {
 		value = starlark.None
+	}
+	if leading {
+		s.led.keep(e, value)
 	}
 	return value, nil
 }
@@ -139,13 +162,33 @@ func (e *CheckError) Error() string {
 func (c *call) check(passed bool, what, message, tail string) error {
 	advice := ""
 	if c.entry.param("hint") != nil {
-		advice = c.text("hint")
+		advice = c.translate(c.text("hint"))
 	}
-	c.events.Emit(event.Checked{Builtin: c.entry.Name, What: what, Passed: passed, Hint: advice})
+	if c.newOutcome(passed) {
+		c.events.Emit(event.Checked{Builtin: c.entry.Name, What: what, Passed: passed, Hint: advice})
+	}
 	if passed {
+		if c.led != nil {
+			clear(c.led.pending) // whatever the check is about, what was typed has led to it
+		}
 		return nil
 	}
 	return &CheckError{Builtin: c.entry.Name, Message: message, Hint: advice, Tail: tail}
+}
+
+// newOutcome reports whether a check's outcome is news: while a student works, the
+// same check is made again and again.
+func (c *call) newOutcome(passed bool) bool {
+	if c.probing {
+		return false
+	}
+	if c.led == nil {
+		return true
+	}
+	index := c.led.calls
+	before, known := c.led.checked[index]
+	c.led.checked[index] = passed
+	return !known || before != passed
 }
 
 func (c *call) acted(machine, text string) {

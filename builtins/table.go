@@ -21,6 +21,7 @@ const (
 	Network   Kind = "network"
 	Cards     Kind = "list of networks and uplinks"
 	Function  Kind = "function"
+	Solution  Kind = "string or function"
 	Subject   Kind = "machine, terminal or string"
 	Anything  Kind = "any value"
 	Condition Kind = "bool or any value"
@@ -52,13 +53,21 @@ type Entry struct {
 	Group   string // heading in the documentation
 	Phase   Phase
 	Params  []Param
-	Returns string // empty: None
+	Result  Kind   // of the value it returns; empty: None
+	Returns string // the same in words
 	Summary string // one line
 	Detail  string // Markdown
 	Example string // lines of a script
 
 	call func(*call) (starlark.Value, error)
+	lead func(*call) (starlark.Value, error) // in guided mode: has the student do it; nil: labrun does
+
+	verify func(*call) error // what must hold of several arguments together; nil: nothing
 }
+
+// Looks reports whether the builtin leaves the machines as they are, so that a
+// task's check may call it.
+func (e Entry) Looks() bool { return e.lead == nil && e.Name != "shutdown" && e.Name != "reboot" }
 
 // Signature renders the entry as a script would define it.
 func (e Entry) Signature() string {
@@ -87,7 +96,7 @@ func (e Entry) Signature() string {
 // Table returns every builtin, in the order of the documentation.
 func Table() []Entry {
 	var all []Entry
-	for _, group := range [][]Entry{declarations(), power(), typing(), checks(), channel(), networks(), dialogue(), host()} {
+	for _, group := range [][]Entry{declarations(), power(), typing(), checks(), tasks(), channel(), networks(), dialogue(), host()} {
 		all = append(all, group...)
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Netflix/go-expect"
 	"go.starlark.net/starlark"
 
 	"github.com/labrun/labrun/internal/console"
@@ -14,14 +15,14 @@ import (
 func typing() []Entry {
 	const group = "Typing at a console"
 	return []Entry{{
-		Name: "wait_prompt", Group: group, Phase: Acting, call: waitPrompt, Returns: "string: `login`, `password` or `shell`",
+		Name: "wait_prompt", Group: group, Phase: Acting, call: waitPrompt, lead: leadWaitPrompt, Result: Text, Returns: "string: `login`, `password` or `shell`",
 		Params:  []Param{on, timeout("180")},
 		Summary: "wait until the console waits for input",
 		Detail:  "That is: a login, password or shell prompt that was printed after what was last typed. A console that stays silent is sent Enter, except at a password prompt.",
 		Example: `boot(router)
 wait_prompt(router)`,
 	}, {
-		Name: "wait_for", Group: group, Phase: Acting, call: waitFor, Returns: "struct: `text`, what matched, and `groups`, a list of strings",
+		Name: "wait_for", Group: group, Phase: Acting, call: waitFor, lead: leadWaitFor, verify: (*call).oneCondition, Result: Match, Returns: "struct: `text`, what matched, and `groups`, a list of strings",
 		Params: []Param{on,
 			{Name: "text", Kind: Text, Default: `""`, Doc: "what to wait for, literally"},
 			{Name: "pattern", Kind: Pattern, Default: `""`, Doc: "or a regular expression (RE2)"},
@@ -31,7 +32,7 @@ wait_prompt(router)`,
 		Example: `send(alpine, "ssh root@" + address(debian))
 wait_for(alpine, text = "password:")`,
 	}, {
-		Name: "login", Group: group, Phase: Acting, call: login,
+		Name: "login", Group: group, Phase: Acting, call: login, lead: leadLogin,
 		Params: []Param{m,
 			{Name: "user", Kind: Text, Default: `""`, Doc: "as the image says if not given"},
 			{Name: "password", Kind: Text, Default: `""`, Doc: "likewise"},
@@ -40,19 +41,19 @@ wait_for(alpine, text = "password:")`,
 		Detail:  "A console that is at a shell already is left there.",
 		Example: `login(debian, user = "root", password = "root")`,
 	}, {
-		Name: "send", Group: group, Phase: Acting, call: send,
+		Name: "send", Group: group, Phase: Acting, call: send, lead: leadSend,
 		Params: []Param{on,
 			{Name: "text", Kind: Text, Doc: "what to type"},
 			{Name: "enter", Kind: Boolean, Default: "True", Doc: "press Enter after it"}},
 		Summary: "type a line",
 		Example: `send(router, "ip a")`,
 	}, {
-		Name: "send_key", Group: group, Phase: Acting, call: sendKey,
+		Name: "send_key", Group: group, Phase: Acting, call: sendKey, lead: leadSendKey, verify: (*call).keyIsKnown,
 		Params:  []Param{on, {Name: "key", Kind: Text, Doc: "one of " + strings.Join(keyNames(), ", ") + ", or ctrl- and a letter"}},
 		Summary: "press a key that is no text",
 		Example: `send_key(debian, "ctrl-c")`,
 	}, {
-		Name: "output", Group: group, Phase: Acting, call: output, Returns: "string",
+		Name: "output", Group: group, Phase: Acting, call: output, lead: leadOutput, Result: Text, Returns: "string",
 		Params:  []Param{on, timeout("60")},
 		Summary: "what the machine printed since the last send",
 		Detail:  "Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it.",
@@ -68,18 +69,36 @@ func waitPrompt(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	return promptName(match.Prompt), nil
+}
+
+func promptName(kind console.PromptKind) starlark.String {
 	return starlark.String(map[console.PromptKind]string{
 		console.LoginPrompt: "login", console.PasswordPrompt: "password", console.ShellPrompt: "shell",
-	}[match.Prompt]), nil
+	}[kind])
+}
+
+// condition is what wait_for waits for.
+func (c *call) condition() (expect.ExpectOpt, error) {
+	switch text, pattern := c.text("text"), c.text("pattern"); {
+	case (text == "") == (pattern == ""):
+		return nil, fmt.Errorf("wait_for: give either text or pattern: %s", c.entry.Signature())
+	case pattern != "":
+		return console.Pattern(c.pattern("pattern")), nil
+	default:
+		return console.Text(text), nil
+	}
+}
+
+func (c *call) oneCondition() error {
+	_, err := c.condition()
+	return err
 }
 
 func waitFor(c *call) (starlark.Value, error) {
-	if (c.text("text") == "") == (c.text("pattern") == "") {
-		return nil, fmt.Errorf("wait_for: give either text or pattern: %s", c.entry.Signature())
-	}
-	condition := console.Text(c.text("text"))
-	if c.text("pattern") != "" {
-		condition = console.Pattern(c.pattern("pattern"))
+	condition, err := c.condition()
+	if err != nil {
+		return nil, err
 	}
 	terminal, err := c.talker("on").console(c.Session)
 	if err != nil {
@@ -91,9 +110,13 @@ func waitFor(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	return matchValue(match), nil
+}
+
+func matchValue(match console.Match) starlark.Value {
 	return record("match", starlark.StringDict{
 		"text": starlark.String(match.Text), "groups": stringList(match.Groups),
-	}), nil
+	})
 }
 
 func login(c *call) (starlark.Value, error) {
@@ -132,7 +155,8 @@ func keyNames() []string {
 	return names
 }
 
-func sendKey(c *call) (starlark.Value, error) {
+// key returns what a terminal sends for the key.
+func (c *call) key() ([]byte, error) {
 	name := strings.ToLower(c.text("key"))
 	code, ok := keys[name]
 	if letter, isCtrl := strings.CutPrefix(name, "ctrl-"); isCtrl && len(letter) == 1 && letter[0] >= 'a' && letter[0] <= 'z' {
@@ -141,12 +165,25 @@ func sendKey(c *call) (starlark.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("send_key: no key is called %q%s: there are %s, and ctrl- with a letter", name, Suggest(name, keyNames()), strings.Join(keyNames(), ", "))
 	}
+	return []byte(code), nil
+}
+
+func (c *call) keyIsKnown() error {
+	_, err := c.key()
+	return err
+}
+
+func sendKey(c *call) (starlark.Value, error) {
+	code, err := c.key()
+	if err != nil {
+		return nil, err
+	}
 	terminal, err := c.talker("on").console(c.Session)
 	if err != nil {
 		return nil, err
 	}
-	c.acted(c.talker("on").name(), name)
-	return nil, terminal.SendRaw(c.ctx, []byte(code))
+	c.acted(c.talker("on").name(), c.text("key"))
+	return nil, terminal.SendRaw(c.ctx, code)
 }
 
 func output(c *call) (starlark.Value, error) {

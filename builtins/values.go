@@ -17,6 +17,7 @@ type talker interface {
 	name() string
 	console(*Session) (*console.Console, error)
 	waitPrompt(context.Context, *Session) (console.Match, error)
+	awaitPrompt(context.Context, *Session) (console.Match, error) // presses nothing
 }
 
 // machine is a declared machine.
@@ -66,6 +67,10 @@ func (m *machine) waitPrompt(ctx context.Context, s *Session) (console.Match, er
 	return s.lab.Machine(m.config.Name).WaitPrompt(ctx)
 }
 
+func (m *machine) awaitPrompt(ctx context.Context, s *Session) (console.Match, error) {
+	return s.lab.Machine(m.config.Name).AwaitPrompt(ctx)
+}
+
 func (n *network) String() string        { return fmt.Sprintf("network(%q)", n.label) }
 func (n *network) Type() string          { return "network" }
 func (n *network) Freeze()               {}
@@ -95,6 +100,10 @@ func (t *terminal) name() string                               { return t.shell.
 func (t *terminal) console(*Session) (*console.Console, error) { return t.shell.Console(), nil }
 func (t *terminal) waitPrompt(ctx context.Context, _ *Session) (console.Match, error) {
 	return t.shell.Console().Expect(ctx, console.Prompt())
+}
+
+func (t *terminal) awaitPrompt(ctx context.Context, s *Session) (console.Match, error) {
+	return t.waitPrompt(ctx, s)
 }
 
 // record makes a value with named fields.

@@ -15,14 +15,17 @@ const module = "github.com/labrun/labrun"
 // levels is the architecture: a package imports only packages of lower levels.
 // docs/architecture.md explains it.
 var levels = map[string]int{
-	"/cmd/labrun":        6,
-	"/internal/cli":      5,
+	"/cmd/labrun":        7,
+	"/internal/cli":      6,
+	"/internal/lsp":      5,
 	"/internal/mission":  4,
 	"/builtins":          3,
 	"/internal/lab":      2,
 	"/internal/qemu":     1,
 	"/internal/control":  1,
 	"/internal/report":   1,
+	"/internal/guide":    1,
+	"/internal/attach":   1,
 	"/internal/console":  0,
 	"/internal/lan":      0,
 	"/internal/image":    0,

@@ -144,7 +144,8 @@ func gone(t *testing.T, machine string, limit time.Duration) {
 }
 
 func TestWeek1(t *testing.T) {
-	l := command(t, "--json", "../../missions/week1.star")
+	records := t.TempDir()
+	l := command(t, "--json", "--records", records, "../../missions/week1.star")
 	l.begin(t)
 	l.finish(t, 0)
 	var last struct {
@@ -173,6 +174,20 @@ func TestWeek1(t *testing.T) {
 	} {
 		if !regexp.MustCompile(pattern).MatchString(said) {
 			t.Errorf("nothing that was said matches %s:\n%s", pattern, said)
+		}
+	}
+
+	page, err := os.ReadFile(filepath.Join(records, "report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{
+		`Passed: 8 of 8 steps`, `<a href="lan\.pcap">`, `<a href="debian\.cast">`,
+		// What alpine printed while that step was played.
+		`(?s)<article[^>]*id="step-5".*alpine’s console printed.*root@os25:~# hostname.*</article>`,
+	} {
+		if !regexp.MustCompile(pattern).Match(page) {
+			t.Errorf("the report lacks %s:\n%s", pattern, page)
 		}
 	}
 }
@@ -205,6 +220,15 @@ func TestKillNine(t *testing.T) {
 			l.Process.Kill()
 			l.Wait()
 			gone(t, machine, 2*time.Second)
+
+			// Its records tell how far it came.
+			report := command(t, "report")
+			report.Env = l.Env
+			report.begin(t)
+			report.finish(t, 0)
+			if !strings.Contains(report.out.String(), moment) || !strings.Contains(report.err.String(), "the record ends here") {
+				t.Errorf("the report of a killed run says:\n%s\n%s", report.out.String(), report.err.String())
+			}
 		})
 	}
 	// What a killed run left on disk is swept by the next one.

@@ -1,17 +1,31 @@
 package cli
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
 )
 
 func (p *program) newCheck() *cobra.Command {
-	return &cobra.Command{
+	var asJSON, strict bool
+	c := &cobra.Command{
 		Use:   "check FILE…",
 		Short: "load missions and report their mistakes, without QEMU",
+		Long: `check loads missions without booting anything, and looks for mistakes that a run
+would meet, or that a student would stumble over.
+
+A finding is one line: FILE:LINE:COLUMN: what is wrong: how to mend it [rule]. A
+comment on that line or on the one above silences it: # lint: RULE because REASON`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &usageError{"check: which missions? Name their files"}
@@ -22,13 +36,7 @@ func (p *program) newCheck() *cobra.Command {
 			}
 			worst := exitPassed
 			for _, file := range args {
-				m, err := p.load(c.Context(), c, file, lock)
-				if err != nil {
-					worst = max(worst, p.explain(c.Context(), err))
-					continue
-				}
-				d := m.Declared()
-				fmt.Fprintf(p.Out, "%s: ok: %s, %s\n", file, report.Count(len(d.Steps), "step"), report.Count(len(d.Machines), "machine"))
+				worst = max(worst, p.check(c, file, lock, asJSON, strict))
 			}
 			if worst != exitPassed {
 				return errReported(worst)
@@ -36,4 +44,73 @@ func (p *program) newCheck() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write the findings as JSON lines, for editors")
+	c.Flags().BoolVar(&strict, "werror", false, "let warnings count as errors")
+	return c
+}
+
+// check looks at one mission and returns its exit code.
+func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON, strict bool) int {
+	findings := lint(file, lock.Names())
+	m, err := p.load(c.Context(), c, file, lock)
+	var failed *mission.Error
+	if err != nil && (!errors.As(err, &failed) || failed.Kind != mission.Script) {
+		return p.explain(c.Context(), err)
+	}
+	code := exitPassed
+	if m != nil {
+		translations, err := m.CheckTranslations()
+		if err != nil {
+			code = p.explain(c.Context(), err)
+		}
+		findings = append(findings, translations...)
+	}
+	if failed != nil {
+		// A mission that cannot be loaded has errors enough.
+		findings = slices.DeleteFunc(findings, func(f mission.Finding) bool { return f.Severity != mission.SeverityError })
+		code = exitScript
+	}
+	if failed != nil && asJSON {
+		findings = append(findings, onOtherLines(failed.Findings(), findings)...)
+	} else if failed != nil {
+		p.explain(c.Context(), failed)
+		findings = onOtherLines(findings, failed.Findings())
+	}
+	for _, f := range findings {
+		if f.Severity == mission.SeverityError || strict && f.Severity == mission.SeverityWarning {
+			code = exitScript
+		}
+		if asJSON {
+			line, _ := json.Marshal(f) // it has nothing that JSON has not
+			fmt.Fprintf(p.Out, "%s\n", line)
+		} else {
+			fmt.Fprintln(p.Err, f)
+		}
+	}
+	if code == exitPassed && !asJSON {
+		d := m.Declared()
+		fmt.Fprintf(p.Out, "%s: ok: %s, %s\n", file, report.Count(len(d.Steps), "step"), report.Count(len(d.Machines), "machine"))
+	}
+	return code
+}
+
+// lint looks at a mission's text: a file, or the name of one that is built in. One
+// that there is not is left for loading to complain about.
+func lint(name string, images []string) []mission.Finding {
+	findings, err := mission.LintFile(name, images)
+	if err != nil && !strings.ContainsRune(name, '/') {
+		if _, err := fs.Stat(labrun.Missions(), name+".star"); err == nil {
+			return mission.Lint(labrun.Missions(), name+".star", name+".star", images)
+		}
+	}
+	return findings
+}
+
+// onOtherLines drops the findings about lines that have been told of.
+func onOtherLines(findings, told []mission.Finding) []mission.Finding {
+	return slices.DeleteFunc(findings, func(f mission.Finding) bool {
+		return slices.ContainsFunc(told, func(told mission.Finding) bool {
+			return told.File == f.File && told.Span.From.Line == f.Span.From.Line
+		})
+	})
 }

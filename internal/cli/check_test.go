@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -121,4 +123,85 @@ func TestCheckReportsEveryFileAndTheWorstCode(t *testing.T) {
 	got := invoke("check", "testdata/broken/wrong_api.star", "testdata/good/lab.star", "nowhere.star", "testdata/broken/no_step.star")
 	got.want(t, 3, "testdata/good/lab.star: ok", "nowhere.star: there is no such mission\ntestdata/broken/no_step.star: no step")
 	invoke("check", "nowhere.star", "testdata/good/lab.star").want(t, 2, "ok", "nowhere.star")
+}
+
+const (
+	narrationMissing = "lint/warned.star:8:5: warning: the step «Work» has a title and no narration: tell below the title what the student should know, and what to do [no-narration]\n"
+	hintMissing      = "lint/warned.star:11:5: warning: assert_contains has no hint: add hint = \"…\": what to type or to look at [no-hint]\n"
+	wrongMachine     = "lint/wrong.star:12:10: send: on: want a machine or terminal, got string \"alpine\": give the machine, alpine without quotation marks [wrong-argument]\n"
+	neverBooted      = "lint/wrong.star:13:21: assert_contains: alpine is not on: boot it first, in this step or in an earlier one [not-booted]\n"
+	tooLittleMemory  = "lint/both.star:5:17: machine: memory = 1: want MiB from 32 to 65536\n"
+	misspelt         = "lint/both.star:10:25: wait_prompt: no parameter is called \"timeot\" (did you mean timeout?): it is wait_prompt(on, *, timeout = 180) [wrong-argument]\n"
+)
+
+func TestCheckLints(t *testing.T) {
+	isolate(t)
+	t.Chdir("testdata")
+	const warned = "lint/warned.star: ok: 1 step, 1 machine\n"
+	tests := []struct {
+		name     string
+		args     []string
+		code     int
+		out, err string
+	}{
+		{"warnings", []string{"lint/warned.star"}, 0, warned, narrationMissing + hintMissing},
+		{"warnings that count", []string{"--werror", "lint/warned.star"}, 3, "", narrationMissing + hintMissing},
+		{"errors", []string{"lint/wrong.star"}, 3, "", wrongMachine + neverBooted},
+		{"a mission that does not load has errors enough", []string{"lint/both.star"}, 3, "", tooLittleMemory + misspelt},
+		{"several", []string{"lint/both.star", "lint/warned.star"}, 3, warned, tooLittleMemory + misspelt + narrationMissing + hintMissing},
+		{"one that there is not", []string{"nowhere", "lint/warned.star"}, 2, warned, "labrun: nowhere: there is no such mission or command\n`labrun --help` shows how it is used\n" + narrationMissing + hintMissing},
+		{"one that is built in", []string{"--werror", "week1"}, 0, "week1: ok: 8 steps, 3 machines\n", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := invoke(append([]string{"check"}, test.args...)...)
+			if got.code != test.code || got.out != test.out || got.err != test.err {
+				t.Errorf("exit %d, stdout %q, stderr:\n%s\nwant exit %d, stdout %q, stderr:\n%s", got.code, got.out, got.err, test.code, test.out, test.err)
+			}
+		})
+	}
+}
+
+// With --json, what check has to say is on standard output, a finding a line, the
+// errors of loading included.
+func TestCheckWritesJSON(t *testing.T) {
+	isolate(t)
+	t.Chdir("testdata")
+	type finding struct {
+		File, Rule, Severity string
+		Line, Column         int
+		EndLine              int `json:"end_line"`
+		EndColumn            int `json:"end_column"`
+	}
+	tests := []struct {
+		file string
+		code int
+		want []finding
+	}{
+		{"good/machines.star", 0, []finding{{"good/machines.star", "no-narration", "warning", 8, 5, 8, 16}, {"good/machines.star", "no-check", "warning", 7, 5, 7, 10}}},
+		{"lint/both.star", 3, []finding{{"lint/both.star", "wrong-argument", "error", 10, 25, 10, 31}, {"lint/both.star", "load", "error", 5, 17, 5, 17}}},
+		{"broken/unknown_names.star", 3, []finding{{"broken/unknown_names.star", "unknown-name", "error", 10, 10, 10, 16}, {"broken/unknown_names.star", "unknown-name", "error", 11, 5, 11, 15}}},
+		{"broken/no_step.star", 3, []finding{{"broken/no_step.star", "load", "error", 1, 1, 1, 1}}},
+		{"broken/loaded_syntax.star", 3, []finding{{"broken/parts/syntax.star", "syntax", "error", 2, 1, 2, 1}}},
+	}
+	for _, test := range tests {
+		t.Run(test.file, func(t *testing.T) {
+			got := invoke("check", "--json", test.file)
+			var findings []finding
+			for line := range strings.Lines(got.out) {
+				var f finding
+				if err := json.Unmarshal([]byte(line), &f); err != nil {
+					t.Fatalf("%v in the line %s", err, line)
+				}
+				f.File = strings.TrimPrefix(f.File, "./")
+				findings = append(findings, f)
+			}
+			byRule := func(a, b finding) int { return strings.Compare(a.Rule, b.Rule) }
+			slices.SortStableFunc(findings, byRule)
+			slices.SortStableFunc(test.want, byRule)
+			if got.code != test.code || got.err != "" || !slices.Equal(findings, test.want) {
+				t.Errorf("exit %d, stderr %q, found %+v\nwant exit %d, %+v", got.code, got.err, findings, test.code, test.want)
+			}
+		})
+	}
 }

@@ -46,8 +46,11 @@ func System() Surroundings {
 // program is one invocation.
 type program struct {
 	Surroundings
+	args     []string
+	stop     func() // as the user's interrupt does
 	lockFile string
 	strict   bool
+	lang     string // as the user asks for it; empty: the locale's
 }
 
 // Main runs labrun with the given arguments and returns its exit code. The first
@@ -67,7 +70,7 @@ func Main(args []string, s Surroundings) int {
 		os.Exit(exitInterrupted)
 	}()
 
-	p := &program{Surroundings: s}
+	p := &program{Surroundings: s, args: args, stop: func() { cancel(mission.ErrInterrupted) }}
 	root := p.command()
 	root.SetArgs(args)
 	root.SetIn(s.In)
@@ -98,8 +101,10 @@ Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
 	root.Flags().AddFlagSet(run.Flags())
 	root.PersistentFlags().StringVar(&p.lockFile, "lock", "", "an images.lock `file` instead of the built-in one")
 	root.PersistentFlags().BoolVar(&p.strict, "strict", false, "refuse stand-ins for images that cannot be had")
+	root.PersistentFlags().StringVar(&p.lang, "lang", "", "the `language` to tell it in, such as zh-TW, instead of the locale's")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
-	root.AddCommand(p.newCheck(), p.newImages(), p.newDoctor(), p.newDoc())
+	root.AddCommand(p.newCheck(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(), p.newLSP(), p.newReport(), p.newAttach(), p.newPs(), p.newStop())
+	p.addCompletion(root)
 	return root
 }
 
@@ -168,9 +173,12 @@ func (p *program) explain(ctx context.Context, err error) int {
 	var usage *usageError
 	var environment *environmentError
 	var failed *mission.Error
+	var unfinished errUnfinished
 	switch {
 	case err == nil:
 		return exitPassed
+	case errors.As(err, &unfinished):
+		return int(unfinished)
 	case errors.As(err, &reported):
 		return int(reported)
 	case errors.As(err, &failed):

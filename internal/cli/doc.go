@@ -9,17 +9,20 @@ import (
 )
 
 func (p *program) newDoc() *cobra.Command {
-	var markdown bool
+	var markdown, stubs bool
 	c := &cobra.Command{
 		Use:   "doc [NAME]",
 		Short: "what a mission script can call",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if markdown {
+			switch {
+			case markdown:
 				_, err := fmt.Fprint(p.Out, builtins.Markdown())
 				return err
-			}
-			if len(args) == 0 {
+			case stubs:
+				_, err := fmt.Fprint(p.Out, builtins.Stubs())
+				return err
+			case len(args) == 0:
 				for _, e := range builtins.Table() {
 					fmt.Fprintf(p.Out, "%-16s %s\n", e.Name, e.Summary)
 				}
@@ -34,5 +37,6 @@ func (p *program) newDoc() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&markdown, "markdown", false, "all of it, as docs/builtins.md")
+	c.Flags().BoolVar(&stubs, "stubs", false, "all of it as a Python stub file, for editors (docs/labrun.pyi)")
 	return c
 }

@@ -20,17 +20,20 @@ import (
 // tool is a program that labrun needs, and the Debian package that has it.
 type tool struct {
 	program, pkg, why string
+
+	optional bool // labs run without it
 }
 
 // tools is the one list of what labrun needs from the system: doctor checks it
 // and --mend installs it.
 var tools = []tool{
-	{qemu.Binary, "qemu-system-x86", "runs the virtual machines"},
-	{"qemu-img", "qemu-utils", "makes the machines' disks"},
-	{"mmdebstrap", "mmdebstrap", "builds the images from Debian's packages"},
-	{"mke2fs", "e2fsprogs", "makes the images' file systems"},
-	{"fakeroot", "fakeroot", "builds images without being root"},
-	{"fakechroot", "fakechroot", "builds images without being root"},
+	{qemu.Binary, "qemu-system-x86", "runs the virtual machines", false},
+	{"qemu-img", "qemu-utils", "makes the machines' disks", false},
+	{"mmdebstrap", "mmdebstrap", "builds the images from Debian's packages", false},
+	{"mke2fs", "e2fsprogs", "makes the images' file systems", false},
+	{"fakeroot", "fakeroot", "builds images without being root", false},
+	{"fakechroot", "fakechroot", "builds images without being root", false},
+	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", true},
 }
 
 // systemPath is where system programs are that an ordinary user's PATH may lack.
@@ -111,7 +114,11 @@ func findTools() []finding {
 			all = append(all, finding{state: "ok", text: t.program + ": " + t.why})
 			continue
 		}
-		all = append(all, finding{state: "missing", text: t.program + ": " + t.why, mend: "sudo apt-get install " + t.pkg})
+		state := "missing"
+		if t.optional {
+			state = "note"
+		}
+		all = append(all, finding{state: state, text: t.program + ": " + t.why, mend: "sudo apt-get install " + t.pkg})
 	}
 	if version, err := qemuVersion(); err == nil && (version[0] < 7 || version[0] == 7 && version[1] < 2) {
 		all = append(all, finding{state: "missing", text: fmt.Sprintf("QEMU is %d.%d: labrun needs 7.2 or newer, for its networks", version[0], version[1]),
@@ -150,7 +157,11 @@ func findAcceleration(ctx context.Context, store *image.Store) finding {
 		if verdict.Accel == qemu.KVM {
 			return finding{state: "ok", text: "acceleration: " + verdict.Reason}
 		}
-		return finding{state: "note", text: "acceleration: none: " + verdict.Reason + "; labs run all the same, slower"}
+		reason := verdict.Reason
+		if verdict.Detail != "" {
+			reason += " (" + verdict.Detail + ")"
+		}
+		return finding{state: "note", text: "acceleration: none: " + reason + "; labs run all the same, slower"}
 	}
 	if _, err := os.Stat("/dev/kvm"); err != nil {
 		return finding{state: "note", text: "acceleration: none: there is no /dev/kvm; labs run all the same, slower"}

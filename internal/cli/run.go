@@ -28,7 +28,10 @@ type runFlags struct {
 	json, quiet bool
 	cold        bool
 	records     string
+	junit       string
 	allow       []string
+
+	guide, restart, tmux bool
 }
 
 func (p *program) newRun() *cobra.Command {
@@ -47,15 +50,20 @@ func (p *program) newRun() *cobra.Command {
 	}
 	c.Flags().BoolVar(&f.json, "json", false, "write the run as JSON lines instead of text")
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "write only failures and the last line")
-	c.Flags().StringVar(&f.records, "records", "", "keep console transcripts and packet captures in this `folder`")
+	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
+	c.Flags().StringVar(&f.junit, "junit", "", "write the run as JUnit XML to this `file`")
 	c.Flags().BoolVar(&f.cold, "cold", false, "boot the machines instead of restoring saved ones")
 	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the mission open a shell on this computer")
+	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
+	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
+	c.Flags().BoolVar(&f.tmux, "tmux", false, "with --guide: show the guide and the consoles side by side in tmux")
 	return c
 }
 
 // load finds a mission: a file, or the name of one that is built in.
 func (p *program) load(ctx context.Context, c *cobra.Command, name string, lock *image.Lock) (*mission.Mission, error) {
-	m, err := mission.LoadFile(ctx, name, lock.Names())
+	o := mission.Options{Images: lock.Names(), Language: p.language()}
+	m, err := mission.LoadFile(ctx, name, o)
 	var failed *mission.Error
 	if err == nil || !errors.As(err, &failed) || failed.Kind != mission.Usage {
 		return m, err
@@ -64,7 +72,7 @@ func (p *program) load(ctx context.Context, c *cobra.Command, name string, lock 
 		return nil, err
 	}
 	if _, missing := fs.Stat(labrun.Missions(), name+".star"); missing == nil {
-		return mission.Load(ctx, labrun.Missions(), name+".star", name+".star", lock.Names())
+		return mission.Load(ctx, labrun.Missions(), name+".star", name+".star", o)
 	}
 	var names []string
 	for _, sub := range c.Root().Commands() {
@@ -88,6 +96,12 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 			return &usageError{fmt.Sprintf("--allow %s: only host can be allowed", a)}
 		}
 	}
+	switch {
+	case !f.guide && (f.restart || f.tmux):
+		return &usageError{"--restart and --tmux go with --guide"}
+	case f.guide && f.json:
+		return &usageError{"--guide talks with a student and --json with a program: the records folder has the events of a guided run as JSON lines"}
+	}
 	lock, err := p.lock()
 	if err != nil {
 		return err
@@ -96,15 +110,24 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	if err != nil {
 		return err
 	}
-
-	declared := m.Declared()
-	if slices.Contains(declared.Needs, "host") && !slices.Contains(f.allow, "host") {
+	if err := p.checkLanguage(m); err != nil {
+		return err
+	}
+	events := &event.Log{}
+	if slices.Contains(m.Declared().Needs, "host") && !slices.Contains(f.allow, "host") {
 		if err := p.askHost(f); err != nil {
 			return err
 		}
 	}
+	store, err := p.store(lock, progressTo(events))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if f.guide {
+		return p.guide(ctx, m, name, store, events, f)
+	}
 
-	events := &event.Log{}
 	var written func() error
 	if f.json {
 		var sink func(event.Record)
@@ -114,44 +137,54 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		live := report.StyleOf(p.Err, p.Getenv).Live
 		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), live, f.quiet).Record)
 	}
-	store, err := p.store(lock, progressTo(events))
+	err = p.record(ctx, m, events, f, func(records string) (int, error) {
+		o := lab.Options{Store: store, Events: events, Records: records, Cold: f.cold}
+		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events) })
+	})
+	if err == nil && written != nil {
+		return written()
+	}
+	return err
+}
+
+// record keeps what happens in a run, from its first event to its last. play
+// returns how many steps have passed.
+func (p *program) record(ctx context.Context, m *mission.Mission, events *event.Log, f runFlags, play func(records string) (int, error)) error {
+	kept, err := p.openRecords(f, m.File, events)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-
-	records := f.records
-	if records == "" {
-		if records, err = newRecords(p.Getenv, m.File); err != nil {
-			return &environmentError{err}
-		}
-	}
-	started := time.Now()
-	events.Emit(event.RunStarted{Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes})
-	passed, err := p.play(ctx, m, lab.Options{Store: store, Events: events, Records: records, Cold: f.cold})
-	// Only an empty folder can be removed: nothing booted.
-	if err := os.Remove(records); err == nil || errors.Is(err, fs.ErrNotExist) {
-		records = ""
-	}
+	declared, started := m.Declared(), time.Now()
+	events.Emit(event.RunStarted{
+		Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: f.guide, Titles: titles(declared.Steps),
+	})
+	passed, err := play(kept.dir)
 	ended := event.RunEnded{
-		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: time.Since(started).Seconds(), Records: records,
+		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: time.Since(started).Seconds(), Records: kept.folder(),
 	}
 	if err != nil {
 		ended.ExitCode = p.explain(ctx, err)
 		ended.Failed = err.Error()
 	}
 	events.Emit(ended)
+	if closing := kept.close(); closing != nil && err == nil {
+		return closing
+	} else if closing != nil {
+		fmt.Fprintf(p.Err, "labrun: %v\n", closing)
+	}
+	if folder := kept.folder(); folder != "" && !f.json && (!f.quiet || err != nil) {
+		fmt.Fprintf(p.Err, "report: %s, with the run's other records beside it\n", filepath.Join(folder, report.PageFile))
+	}
 	if err != nil {
 		return errReported(ended.ExitCode)
-	}
-	if written != nil {
-		return written()
 	}
 	return nil
 }
 
-// play boots the mission's lab, runs its steps, and takes the lab down again.
-func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options) (passed int, err error) {
+// play gets the mission's lab ready, has its steps played, and takes the lab down
+// again.
+func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options, steps func(*lab.Lab) (int, error)) (passed int, err error) {
+	o.Mission, o.Title, o.Stop = m.File, m.Declared().Title, p.stop
 	l, err := lab.New(m.Config(), o)
 	if err != nil {
 		return 0, mission.Classify(ctx, err)
@@ -166,7 +199,7 @@ func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options) (
 			return 0, mission.Classify(ctx, err)
 		}
 	}
-	return m.Run(ctx, l, o.Events)
+	return steps(l)
 }
 
 // askHost asks for the user's consent to shells on the host, where there is a
@@ -183,30 +216,4 @@ func (p *program) askHost(f runFlags) error {
 		return nil
 	}
 	return &usageError{"the mission was not allowed to open a shell on this computer"}
-}
-
-// keptRecords is how many runs' records are kept in the default place.
-const keptRecords = 10
-
-// newRecords makes a folder for a run's records and removes the oldest ones.
-func newRecords(getenv func(string) string, file string) (string, error) {
-	root := getenv("XDG_STATE_HOME")
-	if root == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("records: %w: set HOME, or say --records FOLDER", err)
-		}
-		root = filepath.Join(home, ".local", "state")
-	}
-	root = filepath.Join(root, "labrun", "runs")
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return "", fmt.Errorf("records: %w: say --records FOLDER", err)
-	}
-	old, _ := filepath.Glob(filepath.Join(root, "2*")) // names begin with the year
-	slices.Sort(old)
-	for _, dir := range old[:max(0, len(old)-keptRecords+1)] {
-		os.RemoveAll(dir)
-	}
-	name := strings.TrimSuffix(filepath.Base(file), ".star")
-	return os.MkdirTemp(root, time.Now().Format("2006-01-02T15-04-05")+"-"+name+"-")
 }

@@ -54,6 +54,9 @@ func TestClean(t *testing.T) {
 			t.Errorf("%s, in parts: %q, want %q", tt.name, got, tt.want)
 		}
 	}
+	if got := Plain([]byte("\x1b[1mred\b\x1b[0m\xff\r\n\xe4")); got != "re\uFFFD\n\uFFFD" {
+		t.Errorf("Plain gives %q", got)
+	}
 	long := strings.Repeat("x", 3*reach)
 	if got := cleanParts(long + strings.Repeat("\b", 2*reach) + "y"); got != long[:2*reach]+"y" {
 		t.Errorf("backspaces reach %d bytes", len(long)+1-len(got))

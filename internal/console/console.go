@@ -73,9 +73,12 @@ type Console struct {
 	lastByte time.Time // of the stream
 	changed  time.Time // when the quiet text last changed
 	waiters  []*waiter
-	watchers []*watcher // replaced, never changed in place
-	entry    entry      // lines and keys that were typed
-	err      error      // why the console is dead
+	watchers []*watcher    // replaced, never changed in place
+	entry    entry         // lines and keys that were typed
+	raw      view          // the last bytes as they came
+	printed  chan struct{} // closed when raw grows, and for good when the stream has ended
+	drained  bool          // the stream has ended
+	err      error         // why the console is dead
 }
 
 type watcher struct{ see func([]byte) }
@@ -108,6 +111,8 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 		typing:     make(chan typed),
 		failing:    make(chan struct{}),
 		entry:      entry{news: make(chan struct{})},
+		raw:        view{keep: scrollBack},
+		printed:    make(chan struct{}),
 		texts:      newTexts(o.History, noise),
 	}
 	c.tasks.Go(c.drain)
@@ -138,6 +143,10 @@ func (c *Console) drain() {
 				err = ErrClosed
 			}
 			c.Fail(err)
+			c.mu.Lock()
+			c.drained = true
+			close(c.printed)
+			c.mu.Unlock()
 			return
 		}
 	}
@@ -148,6 +157,9 @@ func (c *Console) record(b []byte) []*watcher {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastByte = time.Now()
+	c.raw.add(b)
+	close(c.printed)
+	c.printed = make(chan struct{})
 	c.clean.write(b, (*cleaned)(c))
 	for _, w := range c.waiters {
 		w.wake(c.lastByte)

@@ -99,6 +99,13 @@ func NewForeign(machine string, c *console.Console) *Shell {
 }
 
 // Resume returns a shell on the control port of a machine that was saved after
+// Hold waits until no command is under way and keeps others from beginning until
+// release is called.
+func (s *Shell) Hold() (release func()) {
+	s.mu.Lock()
+	return s.mu.Unlock
+}
+
 // Do had returned, by a labrun that taught the guest the same (see Lessons).
 func Resume(machine string, port *console.Console) *Shell {
 	return &Shell{console: port, machine: machine, announced: true, defined: true}

@@ -1,7 +1,6 @@
 // Package event owns the typed records of a run: what happened, to which
 // machine, in which step. Whoever does something emits an event; package
-// report turns events into terminal text or JSON lines. Nothing here formats
-// or prints.
+// report turns events into text and pages. Nothing here formats or prints.
 package event
 
 import (
@@ -20,6 +19,8 @@ type RunStarted struct {
 	Steps   int    `json:"steps"`
 	Minutes int    `json:"minutes,omitempty"` // what the author expects of a student
 	Guided  bool   `json:"guided,omitempty"`  // a student is led through it
+	// Titles are those of all steps: a report also names what was not reached.
+	Titles []string `json:"titles,omitempty"`
 }
 
 // Notice is something the reader should know and need not act on: a stand-in
@@ -118,6 +119,16 @@ type Helped struct {
 	With string `json:"with,omitempty"` // the instruction or machine it was about
 }
 
+// Recalled records how a student did a step in an earlier run, when labrun is
+// about to replay it. The verdicts of the answers are not known any more.
+type Recalled struct {
+	State   string     `json:"state"` // «done», «skipped» or «left»
+	Seconds float64    `json:"seconds"`
+	Hints   int        `json:"hints,omitempty"`  // how many were asked for
+	Helped  int        `json:"helped,omitempty"` // how often labrun did something for the student
+	Answers []Answered `json:"answers,omitempty"`
+}
+
 // Machine reports a change in a machine's life: «booting», «ready», «stopped»,
 // «failed». Seconds counts from its boot. The detail of the first two is «warm» if
 // the machine was restored from a saved state instead.
@@ -152,6 +163,7 @@ func (Answered) Kind() string    { return "answered" }
 func (Instructed) Kind() string  { return "instructed" }
 func (Hinted) Kind() string      { return "hinted" }
 func (Helped) Kind() string      { return "helped" }
+func (Recalled) Kind() string    { return "recalled" }
 func (Machine) Kind() string     { return "machine" }
 func (RunEnded) Kind() string    { return "run_ended" }
 

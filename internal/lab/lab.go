@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
+	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lan"
@@ -43,6 +45,11 @@ type Options struct {
 	Events  *event.Log
 	Records string // folder for transcripts and packet captures; empty: none are kept
 	Cold    bool   // boot every machine, and make no templates
+
+	// What people see of the run and may do to it from other terminals.
+	Mission, Title string // the mission's file and title
+	Interactive    bool   // they may type at the consoles and switch machines on
+	Stop           func() // they want the run to stop; nil: they cannot
 }
 
 // EnvironmentError says that the host cannot run the lab: no QEMU, no image, too
@@ -59,6 +66,8 @@ func (e *EnvironmentError) Unwrap() error { return e.Cause }
 type Lab struct {
 	options  Options
 	session  *session
+	viewers  *attach.Server
+	opened   time.Time
 	networks map[string]*lan.Network
 	captures []*capture
 	machines map[string]*Machine
@@ -79,14 +88,16 @@ type Lab struct {
 
 // New lays out a lab; nothing boots yet. The caller closes it.
 func New(config Config, options Options) (*Lab, error) {
-	l := &Lab{options: options, networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{}}
+	l := &Lab{
+		options: options, opened: time.Now(), networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
+	}
 	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {
 		profile, ok := options.Store.Profile(mc.Image)
 		if !ok {
 			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
 		}
-		m := &Machine{lab: l, config: mc, profile: profile, twin: images[mc.Image]}
+		m := &Machine{lab: l, config: mc, profile: profile, twin: images[mc.Image], started: make(chan struct{})}
 		images[mc.Image] = true
 		if m.config.Memory == 0 {
 			m.config.Memory = profile.Memory
@@ -101,8 +112,11 @@ func New(config Config, options Options) (*Lab, error) {
 		l.order = append(l.order, mc.Name)
 	}
 	var err error
-	if l.session, err = openSession(filepath.Join(options.Store.Dir(), "sessions")); err != nil {
+	if l.session, err = openSession(Sessions(options.Store)); err != nil {
 		return nil, &EnvironmentError{err}
+	}
+	if l.viewers, err = attach.Serve(l.session.dir, seats{l}); err != nil {
+		return nil, &EnvironmentError{errors.Join(err, l.session.close())}
 	}
 	for _, name := range config.Networks {
 		l.networks[name] = lan.New(name)
@@ -288,6 +302,7 @@ func (l *Lab) Close() error {
 }
 
 func (l *Lab) close() error {
+	l.viewers.Close()
 	var wait sync.WaitGroup
 	for _, m := range l.machines {
 		wait.Add(1)

@@ -374,11 +374,12 @@ func TestNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := false
+	found, named := false, false
 	for _, lease := range leases {
-		found = found || lease.Addr == addr.String() && lease.HardwareAddr == mini.MAC(0) && lease.Hostname == "localhost"
+		found = found || lease.Addr == addr.String() && lease.HardwareAddr == mini.MAC(0)
+		named = named || lease.Hostname == "localhost" // dnsmasq lets one machine have a name: the last that claims it
 	}
-	if !found {
+	if !found || !named {
 		t.Errorf("mini is at %s, and the leases are %+v", addr, leases)
 	}
 	if err := mini.Login(ctx, "", ""); err != nil {

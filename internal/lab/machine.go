@@ -29,10 +29,12 @@ type Machine struct {
 	image   *image.Image // set by Lab.Prepare
 	twin    bool         // a machine declared before it has the same image
 
-	mu      sync.Mutex
-	guest   *guest // the present or last incarnation
-	boots   int
-	records error // what could not be written of earlier transcripts
+	mu        sync.Mutex
+	guest     *guest // the present or last incarnation
+	boots     int
+	started   chan struct{} // closed when the machine is next switched on
+	permitted bool          // viewers may switch it on
+	records   error         // what could not be written of earlier transcripts
 }
 
 // guest is one incarnation of a machine, from power on to power off.
@@ -197,6 +199,8 @@ func (m *Machine) boot(ctx context.Context, draft *image.Draft) (g *guest, err e
 func (m *Machine) adopt(g *guest) {
 	m.guest = g
 	m.boots++
+	close(m.started)
+	m.started = make(chan struct{})
 	g.public.Store(true)
 	e := event.Machine{Name: m.config.Name, State: "booting"}
 	if g.warm {

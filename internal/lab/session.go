@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"github.com/gofrs/flock"
+
+	"github.com/labrun/labrun/internal/image"
 )
 
 // session is the private folder of a running lab.
@@ -13,6 +15,9 @@ type session struct {
 	dir  string
 	lock *flock.Flock
 }
+
+// Sessions is the folder in which every running lab has its own.
+func Sessions(store *image.Store) string { return filepath.Join(store.Dir(), "sessions") }
 
 // openSession makes a session folder under root, and removes those whose labrun
 // is gone. A lock on root keeps two labruns from sweeping each other's session

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,19 +48,8 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 	for {
 		// Wait in slices of the silence allowed; the deadline is still ctx's.
 		slice, cancel := context.WithTimeoutCause(ctx, silence, errSilent)
-		match, err := c.Expect(slice, console.Prompt(kinds...))
+		match, err := m.expectPrompt(slice, g, kinds)
 		cancel()
-		if err == nil {
-			g.up.Store(true)
-			g.ready.Do(func() {
-				// Nobody may have looked at the prompt for a while.
-				e := event.Machine{Name: m.Name(), State: "ready", Seconds: c.LastByte().Sub(g.process.Started()).Seconds()}
-				if g.warm {
-					e.Detail = "warm"
-				}
-				m.lab.options.Events.Emit(e)
-			})
-		}
 		if err == nil || !errors.Is(err, errSilent) {
 			return match, err
 		}
@@ -72,18 +62,40 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 	}
 }
 
+// AwaitPrompt is WaitPrompt without a finger on the keyboard: where a person sits
+// at the console, it is for them to press Enter.
+func (m *Machine) AwaitPrompt(ctx context.Context, kinds ...console.PromptKind) (console.Match, error) {
+	g, err := m.current()
+	if err != nil {
+		return console.Match{}, err
+	}
+	return m.expectPrompt(ctx, g, kinds)
+}
+
+// expectPrompt waits for a prompt and announces a machine's first one.
+func (m *Machine) expectPrompt(ctx context.Context, g *guest, kinds []console.PromptKind) (console.Match, error) {
+	match, err := g.console.Expect(ctx, console.Prompt(kinds...))
+	if err == nil {
+		g.up.Store(true)
+		g.ready.Do(func() {
+			// Nobody may have looked at the prompt for a while.
+			e := event.Machine{Name: m.Name(), State: "ready", Seconds: g.console.LastByte().Sub(g.process.Started()).Seconds()}
+			if g.warm {
+				e.Detail = "warm"
+			}
+			m.lab.options.Events.Emit(e)
+		})
+	}
+	return match, err
+}
+
 var errSilent = errors.New("the console is silent")
 
 // Login goes through login and password prompts until a shell prompt waits. A
 // console that is at a shell already is left there. Empty arguments mean the
 // image's own user and password.
 func (m *Machine) Login(ctx context.Context, user, password string) error {
-	if user == "" {
-		user = m.profile.Console.User
-	}
-	if password == "" {
-		password = m.profile.Console.Password
-	}
+	user, password = m.Credentials(user, password)
 	c, err := m.Console()
 	if err != nil {
 		return err
@@ -114,6 +126,12 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 			return err
 		}
 	}
+}
+
+// Credentials returns the user and password given, or where they are empty those
+// of the machine's image.
+func (m *Machine) Credentials(user, password string) (string, string) {
+	return cmp.Or(user, m.profile.Console.User), cmp.Or(password, m.profile.Console.Password)
 }
 
 const (

@@ -32,6 +32,10 @@ const (
 	restoreLimit = 30 * time.Second
 	// arriveLimit is how long it may take to set its clock and find its cards.
 	arriveLimit = 2 * time.Minute
+	// clockDrift is how late a guest may hear the time, and clockTries how often it
+	// is told again.
+	clockDrift = 400 * time.Millisecond
+	clockTries = 5
 	// promptLimit is how long a guest may take to its first prompt if a template
 	// is to be made of it: its network cards have to wait for that.
 	promptLimit = 2 * time.Minute
@@ -140,7 +144,11 @@ func (m *Machine) arrive(g *guest) {
 		ctx, cancel = context.WithTimeoutCause(ctx, arriveLimit, fmt.Errorf("not done within %v", arriveLimit))
 		defer cancel()
 	}
+	sent := time.Now()
 	err := g.shell.Do(ctx, m.arrival())
+	if err == nil && time.Since(sent) > clockDrift {
+		err = m.setClock(ctx, g)
+	}
 	// A guest that was reset meanwhile finds its cards and the time as it boots.
 	if err != nil && !errors.Is(err, control.ErrRestarted) && g.ctx.Err() == nil {
 		g.fail(fmt.Errorf("%s did not take its clock and network cards: %w: --cold boots it in another way", m.config.Name, err))
@@ -148,21 +156,36 @@ func (m *Machine) arrive(g *guest) {
 	m.identify(g)
 }
 
+// setClock tells a guest the time, and on a busy host, where it may have heard it
+// late, again.
+func (m *Machine) setClock(ctx context.Context, g *guest) error {
+	for try := 1; ; try++ {
+		sent := time.Now()
+		if err := g.shell.Do(ctx, m.clock()); err != nil || time.Since(sent) <= clockDrift || try == clockTries {
+			return err
+		}
+	}
+}
+
 // arrival is what a restored guest has to do: mix new randomness into its
 // generator, because what is left of the old is the same in every machine of that
 // template; take the time from the host; and find its network cards. They come
 // last, since a lease that is given before the clock is right ends at a wrong time.
 func (m *Machine) arrival() string {
-	clock := m.profile.Restored
-	if clock == "" {
-		clock = `date -s "@$2"` // BusyBox knows no fractions of a second
-	}
 	seed := make([]byte, 64)
-	rand.Read(seed) // never fails
+	rand.Read(seed)                              // never fails
+	const rescan = "echo 1 >/sys/bus/pci/rescan" // for a guest without ACPI hot-plug
+	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s", seed, m.clock(), rescan)
+}
+
+// clock is the command that sets a restored guest's clock to the present time.
+func (m *Machine) clock() string {
+	set := m.profile.Restored
+	if set == "" {
+		set = `date -s "@$2"` // BusyBox knows no fractions of a second
+	}
 	now := time.Now()
-	return fmt.Sprintf("echo %x >/dev/urandom; labrun_restored() { %s; }; labrun_restored %d.%09d %d; "+
-		"echo 1 >/sys/bus/pci/rescan", // for a guest without ACPI hot-plug
-		seed, clock, now.Unix(), now.Nanosecond(), now.Add(time.Second/2).Unix())
+	return fmt.Sprintf("labrun_restored() { %s; }; labrun_restored %d.%09d %d", set, now.Unix(), now.Nanosecond(), now.Add(time.Second/2).Unix())
 }
 
 // identify makes a machine that has twins, of the same image, another one than

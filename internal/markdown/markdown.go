@@ -10,17 +10,46 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
 )
 
 // parse returns the text as a tree, and the source that its nodes point into.
 func parse(markdown string) (ast.Node, []byte) {
 	source := []byte(clean(markdown))
-	document := goldmark.DefaultParser().Parse(text.NewReader(source))
+	markup := parser.NewParser(
+		parser.WithBlockParsers(parser.DefaultBlockParsers()...),
+		parser.WithInlineParsers(append(parser.DefaultInlineParsers(),
+			util.Prioritized(emphasisParser{parser.NewEmphasisParser()}, 499))...), // the default one has 500
+		parser.WithParagraphTransformers(parser.DefaultParagraphTransformers()...),
+	)
+	document := markup.Parse(text.NewReader(source))
 	joinLines(document, source)
 	return document, source
+}
+
+// emphasisParser lets asterisks open and close beside Chinese. CommonMark looks for
+// spaces and punctuation at the ends of words to tell the one from the other, so
+// that in «**注意：**請» the second pair would not close; but Chinese has no spaces.
+type emphasisParser struct{ parser.InlineParser }
+
+func (p emphasisParser) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
+	before := block.PrecendingCharacter()
+	d, ok := p.InlineParser.Parse(parent, block, pc).(*parser.Delimiter)
+	if !ok {
+		return nil
+	}
+	after := ' '
+	if rest, _ := block.PeekLine(); len(rest) > 0 {
+		after, _ = utf8.DecodeRune(rest)
+	}
+	if d.Char == '*' && (isCJK(before) || isCJK(after)) {
+		d.CanOpen = d.CanOpen || !util.IsSpaceRune(after)
+		d.CanClose = d.CanClose || !util.IsSpaceRune(before)
+	}
+	return d
 }
 
 // clean removes the control characters that could drive a terminal, or make it

@@ -44,6 +44,27 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// Emphasis that CommonMark would not see, because Chinese has no spaces.
+func TestEmphasisInChinese(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"**注意：**請看", "[注意：]請看"},
+		{"他是**菜鳥（bird）**嗎", "他是[菜鳥（bird）]嗎"},
+		{"他說**「你好」**，然後", "他說[「你好」]，然後"},
+		{"這是**`ip a`**指令", "這是[`ip a`]指令"},
+		{"用**Linux。**Windows", "用[Linux。]Windows"},
+		{"**一**、**二**和**三**", "[一]、[二]和[三]"},
+		{"全形＊不是＊ 2 * 3 * 4", "全形＊不是＊ 2 * 3 * 4"},
+		{"a** 不 **b", "a** 不 **b"},
+		{"snake_case_名稱_x", "snake_case_名稱_x"},
+		{"**English:**text", "**English:**text"}, // as CommonMark has it
+	} {
+		got := strings.NewReplacer("\x1b[36m", "", "\x1b[1m", "[", "\x1b[0m", "]").Replace(Terminal(test.text, 80, true))
+		if got != test.want {
+			t.Errorf("%s\ngot  %s\nwant %s", test.text, got, test.want)
+		}
+	}
+}
+
 func TestTerminalInColor(t *testing.T) {
 	const text = "# Title\n\nan *emphasis*, a **strong `one`**\n\n    code"
 	const want = "\x1b[1mTitle\x1b[0m\n\nan \x1b[4memphasis\x1b[0m, a \x1b[1mstrong \x1b[0m\x1b[1m\x1b[36m`one`\x1b[0m\n\n    \x1b[36mcode\x1b[0m"

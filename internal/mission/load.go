@@ -2,6 +2,7 @@ package mission
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,28 +21,63 @@ import (
 
 // Mission is a loaded script: its declarations, ready to be run.
 type Mission struct {
-	File    string // as it was named
-	session *builtins.Session
+	File string // as it was named
+
+	session   *builtins.Session
+	folder    fs.FS // that it was loaded from; closed if onDisk
+	onDisk    bool
+	name      string     // in the folder
+	sources   []source   // all its files
+	languages []string   // that there are translations in
+	chosen    string     // one of them; empty: the original
+	catalogue *catalogue // of the chosen language; nil: the original
 }
 
-// Declared returns what the script declared.
-func (m *Mission) Declared() builtins.Declaration { return m.session.Declared() }
+// Options say how a mission is loaded.
+type Options struct {
+	Images   []string // the names that its machines may boot from
+	Language string   // the reader's, as a BCP 47 tag: «zh-TW»; empty: the original's
+}
 
-// LoadFile loads the script at a path of the host. Images are the names that its
-// machines may boot from. An error in the script is an *Error.
-func LoadFile(ctx context.Context, file string, images []string) (*Mission, error) {
+// Declared returns what the script declared, in the chosen language.
+func (m *Mission) Declared() builtins.Declaration { return m.catalogue.apply(m.session.Declared()) }
+
+// Language returns the language that the mission is told in.
+func (m *Mission) Language() string { return cmp.Or(m.chosen, m.session.Declared().Language) }
+
+// Languages returns the languages that the mission can be told in, the original's
+// first.
+func (m *Mission) Languages() []string {
+	return append([]string{m.session.Declared().Language}, m.languages...)
+}
+
+// LoadFile loads the script at a path of the host. An error in the script or its
+// translation is an *Error.
+func LoadFile(ctx context.Context, file string, o Options) (*Mission, error) {
 	root, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
 		return nil, notFound(file, err)
 	}
 	defer root.Close()
-	return Load(ctx, root.FS(), filepath.Base(file), file, images)
+	m, err := Load(ctx, root.FS(), filepath.Base(file), file, o)
+	if m != nil {
+		m.onDisk = true
+	}
+	return m, err
 }
 
 // Load loads the script called name in folder, which also confines its load
 // statements; shown is what messages call it.
-func Load(ctx context.Context, folder fs.FS, name, shown string, images []string) (*Mission, error) {
-	m := &Mission{File: shown, session: builtins.New(images)}
+func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Mission, error) {
+	m := &Mission{File: shown, folder: folder, name: name, languages: translations(folder, name)}
+	if tag, ok := MatchLanguage(o.Language, m.languages); ok {
+		var err error
+		if m.catalogue, err = readCatalogue(folder, name, shown, tag); err != nil {
+			return nil, err
+		}
+		m.chosen = tag
+	}
+	m.session = builtins.New(o.Images, m.catalogue.text)
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: m.session.Predeclared(), modules: map[string]*module{},
@@ -49,6 +85,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, images []string
 	if _, err := l.execute(name); err != nil {
 		return nil, Classify(ctx, err)
 	}
+	m.sources = l.sources
 	d := m.Declared()
 	switch {
 	case d.Title == "":
@@ -73,6 +110,7 @@ type loader struct {
 	ctx         context.Context
 	predeclared starlark.StringDict
 	modules     map[string]*module // by path in the folder
+	sources     []source
 }
 
 type module struct {
@@ -109,9 +147,9 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 	} else if err == nil && info.Size() > largestScript {
 		err = fmt.Errorf("it has %d bytes: a script may have %d", info.Size(), largestScript)
 	}
-	var source []byte
+	var content []byte
 	if err == nil {
-		source, err = fs.ReadFile(l.folder, name)
+		content, err = fs.ReadFile(l.folder, name)
 	}
 	if err != nil {
 		if name == l.main {
@@ -119,9 +157,10 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 		}
 		return nil, plainPathError(err)
 	}
-	if source, err = text(source); err != nil {
+	if content, err = text(content); err != nil {
 		return nil, &Error{Kind: Script, Position: shown, Message: err.Error()}
 	}
+	l.sources = append(l.sources, source{shown, content})
 	thread := newThread(l.ctx, shown, nil)
 	defer thread.release()
 	thread.Load = func(_ *starlark.Thread, request string) (starlark.StringDict, error) {
@@ -131,7 +170,7 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 		}
 		return l.execute(target)
 	}
-	globals, err := starlark.ExecFileOptions(&syntax.FileOptions{}, thread.Thread, shown, source, l.predeclared)
+	globals, err := starlark.ExecFileOptions(&syntax.FileOptions{}, thread.Thread, shown, content, l.predeclared)
 	return globals, thread.reason(err)
 }
 

@@ -35,7 +35,7 @@ func script(lines ...string) string {
 // load loads lab.star of a folder.
 func load(t *testing.T, files fstest.MapFS) *Mission {
 	t.Helper()
-	m, err := Load(t.Context(), files, "lab.star", "lab.star", []string{"debian"})
+	m, err := Load(t.Context(), files, "lab.star", "lab.star", Options{Images: []string{"debian"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestInterruptWhileAStepComputes(t *testing.T) {
 func TestInterruptBeforeLoading(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(ErrInterrupted)
-	_, err := Load(ctx, folder("lab.star", script("pass")), "lab.star", "lab.star", nil)
+	_, err := Load(ctx, folder("lab.star", script("pass")), "lab.star", "lab.star", Options{})
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Kind != Interrupted {
 		t.Errorf("got %#v, want an interrupted load", err)

@@ -16,6 +16,7 @@ import (
 type Verdict struct {
 	Accel  Accel  `json:"accel"`
 	Reason string `json:"reason"` // one line for the user
+	Detail string `json:"detail"` // for who wants to mend it; may be empty
 	Boot   string `json:"boot"`   // the host's boot it holds for
 }
 
@@ -56,7 +57,7 @@ func Probe(ctx context.Context, kernel, cacheDir string) (Verdict, error) {
 		case errors.Is(err, ErrNoQEMU):
 			return verdict, err
 		default:
-			verdict.Reason = "/dev/kvm is there but does not work (" + err.Error() + ")"
+			verdict.Reason, verdict.Detail = "/dev/kvm is there but does not work", err.Error()
 		}
 	}
 	// The cache only saves time: without it the next run probes again.

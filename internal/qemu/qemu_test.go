@@ -24,7 +24,7 @@ func TestArgv(t *testing.T) {
 	got := spec.Argv(Descriptors{QMP: 3, Console: 4, Control: 5, NICs: []int{6}})
 	want := strings.Fields(`-name a,,b,process=labrun-a,,b -nodefaults -no-user-config -display none -vga none
 		-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
-		-machine pc,usb=off,vmport=off,dump-guest-core=off -m 128 -smp 2 -accel tcg,thread=multi,tb-size=256 -cpu max
+		-machine pc,usb=off,vmport=off,dump-guest-core=off,memory-backend=ram -m 128 -smp 2 -object memory-backend-ram,id=ram,size=128M -accel tcg,thread=multi,tb-size=256 -cpu max
 		-kernel /k -append CMDLINE -initrd /i
 		-chardev socket,id=qmp,fd=3,server=on,wait=off -mon chardev=qmp,mode=control
 		-chardev socket,id=console,fd=4 -serial chardev:console -chardev socket,id=control,fd=5 -serial chardev:control

@@ -14,11 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Saved is a machine's state as Process.Save left it: memory, devices and disk
-// of one instant. Any number of machines may go on from it at once. They map the
-// memory privately, so what they have not written to is in memory only once.
+// Saved is a machine's state as Process.Save or Process.SaveWhole left it: memory,
+// devices and disk of one instant. Any number of machines may go on from it at
+// once. Those that have the memory in a file of its own map that privately, so what
+// they have not written to is in memory only once.
 type Saved struct {
-	Memory string // path of the guest's memory, a sparse file
+	Memory string // path of the guest's memory, a sparse file; empty: it is in the state
 	State  string // path of the state of its devices
 }
 
@@ -33,12 +34,15 @@ const (
 // second.
 const saveLimit = 30 * time.Second
 
-// ignoreShared keeps memory that is mapped from a file out of the stream of
-// device states: it is in the file. The events tell when a stream is through.
-var ignoreShared = map[string]any{"capabilities": []map[string]any{
-	{"capability": "x-ignore-shared", "state": true},
-	{"capability": "events", "state": true},
-}}
+// capabilities are QEMU's for saving and loading. Memory that is apart is mapped
+// from a file and kept out of the stream. The events tell when a stream is
+// through.
+func capabilities(memoryApart bool) map[string]any {
+	return map[string]any{"capabilities": []map[string]any{
+		{"capability": "x-ignore-shared", "state": memoryApart},
+		{"capability": "events", "state": true},
+	}}
+}
 
 // newMemory returns a file in memory for a guest's memory. A file on disk would
 // be written to it all the time.
@@ -99,22 +103,11 @@ func (p *Process) Save(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, saveLimit, fmt.Errorf("not done within %v", saveLimit))
 	defer cancel()
 	fail := func(err error) error { return fmt.Errorf("save %s: %w", p.spec.Name, err) }
-	if err := p.Command(ctx, "stop", nil, nil); err != nil {
+	if err := p.Pause(ctx); err != nil {
 		return fail(err)
 	}
-	if err := p.Command(ctx, "migrate-set-capabilities", ignoreShared, nil); err != nil {
+	if err := p.saveState(ctx, filepath.Join(dir, SavedState), true); err != nil {
 		return fail(err)
-	}
-	if err := p.saveState(ctx, filepath.Join(dir, SavedState)); err != nil {
-		return fail(err)
-	}
-	// The event comes a moment before QEMU would continue.
-	for status := ""; status != "postmigrate"; {
-		var s struct{ Status string }
-		if err := p.Command(ctx, "query-status", nil, &s); err != nil {
-			return fail(err)
-		}
-		status = s.Status
 	}
 	// The disk is consistent now: the end of a migration flushes QEMU's caches of
 	// it, and the guest does not run.
@@ -124,15 +117,35 @@ func (p *Process) Save(ctx context.Context, dir string) error {
 	}
 	defer disk.Close()
 	for name, from := range map[string]*os.File{SavedMemory: p.memory, SavedDisk: disk} {
-		if err := copySparse(ctx, filepath.Join(dir, name), from); err != nil {
+		if err := CopySparse(ctx, filepath.Join(dir, name), from); err != nil {
 			return fail(err)
 		}
 	}
 	return nil
 }
 
-// saveState receives the devices' state on a socket and writes it to a file.
-func (p *Process) saveState(ctx context.Context, path string) (err error) {
+// Pause stops the guest: its time stands still until Continue.
+func (p *Process) Pause(ctx context.Context) error { return p.Command(ctx, "stop", nil, nil) }
+
+// SaveWhole writes the state of a paused machine into a file, its memory and its
+// network cards included, from where a machine of the same specification can go
+// on: see Saved. Frames that wait outside it are not part of it. Its disk is
+// consistent then, and is the caller's to copy before Continue.
+func (p *Process) SaveWhole(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, saveLimit, fmt.Errorf("not done within %v", saveLimit))
+	defer cancel()
+	if err := p.saveState(ctx, path, false); err != nil {
+		return fmt.Errorf("save %s: %w", p.spec.Name, err)
+	}
+	return nil
+}
+
+// saveState receives the state on a socket and writes it to a file. It returns
+// when QEMU could let the guest run again.
+func (p *Process) saveState(ctx context.Context, path string, memoryApart bool) (err error) {
+	if err := p.Command(ctx, "migrate-set-capabilities", capabilities(memoryApart), nil); err != nil {
+		return err
+	}
 	file, err := os.Create(path)
 	if err != nil {
 		return err
@@ -159,14 +172,25 @@ func (p *Process) saveState(ctx context.Context, path string) (err error) {
 	if _, err := io.Copy(file, conn); err != nil {
 		return err
 	}
-	return p.await(ctx, outcome)
+	if err := p.await(ctx, outcome); err != nil {
+		return err
+	}
+	// The event comes a moment before QEMU would continue.
+	for status := ""; status != "postmigrate"; {
+		var s struct{ Status string }
+		if err := p.Command(ctx, "query-status", nil, &s); err != nil {
+			return err
+		}
+		status = s.Status
+	}
+	return nil
 }
 
 // loadState brings a machine that was started with Spec.Saved to that state.
 func (p *Process) loadState(ctx context.Context, fd int) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, saveLimit, fmt.Errorf("not done within %v", saveLimit))
 	defer cancel()
-	if err := p.Command(ctx, "migrate-set-capabilities", ignoreShared, nil); err != nil {
+	if err := p.Command(ctx, "migrate-set-capabilities", capabilities(p.spec.Saved.Memory != ""), nil); err != nil {
 		return err
 	}
 	outcome := p.migrated()
@@ -193,8 +217,8 @@ func (p *Process) Plug(ctx context.Context) error {
 // Continue lets a stopped guest run.
 func (p *Process) Continue(ctx context.Context) error { return p.Command(ctx, "cont", nil, nil) }
 
-// copySparse copies a file without its holes and without blocks of zeros.
-func copySparse(ctx context.Context, path string, from *os.File) (err error) {
+// CopySparse copies a file without its holes and without blocks of zeros.
+func CopySparse(ctx context.Context, path string, from *os.File) (err error) {
 	size, err := from.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ type Spec struct {
 	Control bool // give it a second serial port
 	NICs    []NIC
 
-	// A machine whose state is to be saved, or comes from a saved one, starts
+	// A machine that a template is made of, or that comes from one, starts
 	// without its network cards, so that the state fits any lab: see Plug.
 	Savable bool   // Process.Save works
 	Saved   *Saved // go on from there; nil: power on
@@ -75,30 +75,25 @@ func (s Spec) Validate() error {
 // Argv returns the arguments for qemu-system-x86_64, without the program name.
 // It is a pure function of the specification and the descriptors.
 func (s Spec) Argv(fds Descriptors) []string {
-	machine := "pc,usb=off,vmport=off,dump-guest-core=off"
-	memory := fmt.Sprintf("memory-backend-file,id=ram,size=%dM,", s.Memory)
+	// The memory has one name, wherever it is: a saved state refers to it.
+	memory := fmt.Sprintf("id=ram,size=%dM", s.Memory)
 	switch {
 	case s.Savable:
-		memory += fmt.Sprintf("share=on,mem-path=/proc/self/fd/%d", fds.Memory)
-	case s.Saved != nil:
-		memory += "share=off,mem-path=" + escape(s.Saved.Memory)
+		memory = fmt.Sprintf("memory-backend-file,%s,share=on,mem-path=/proc/self/fd/%d", memory, fds.Memory)
+	case s.Saved != nil && s.Saved.Memory != "":
+		memory = "memory-backend-file," + memory + ",share=off,mem-path=" + escape(s.Saved.Memory)
 	default:
-		memory = ""
-	}
-	if memory != "" {
-		machine += ",memory-backend=ram"
+		memory = "memory-backend-ram," + memory
 	}
 	args := []string{
 		"-name", escape(s.Name) + ",process=labrun-" + escape(s.Name),
 		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
 		// A guest that breaks out of QEMU can start no process and gain no rights.
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-machine", machine,
+		"-machine", "pc,usb=off,vmport=off,dump-guest-core=off,memory-backend=ram",
 		"-m", fmt.Sprint(s.Memory),
 		"-smp", fmt.Sprint(s.CPUs),
-	}
-	if memory != "" {
-		args = append(args, "-object", memory)
+		"-object", memory,
 	}
 	if s.Saved != nil {
 		args = append(args, "-S", "-incoming", "defer")
@@ -151,7 +146,7 @@ func (s Spec) Argv(fds Descriptors) []string {
 }
 
 // unplugged reports whether the machine starts without its network cards.
-func (s Spec) unplugged() bool { return s.Savable || s.Saved != nil }
+func (s Spec) unplugged() bool { return s.Savable || s.Saved != nil && s.Saved.Memory != "" }
 
 // escape doubles the commas of a value inside a QEMU option list.
 func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }

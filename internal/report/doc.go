@@ -1,6 +1,7 @@
 // Package report owns what the outside sees of a run: its events as terminal
-// text or as JSON lines. Results go to one stream and progress to another; both
-// only ever grow, so that a pipe, a log and a screen reader get the same story.
+// text, as JSON lines, as a page and as JUnit XML; and how they are read back.
+// Terminal text has results on one stream and progress on another; both only ever
+// grow, so that a pipe, a log and a screen reader get the same story.
 package report
 
 import (

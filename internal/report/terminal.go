@@ -21,7 +21,6 @@ type Terminal struct {
 	bold, faint   *color.Color
 	good, bad     *color.Color
 
-	step  string // «3/8»
 	ended []event.StepEnded
 	bar   *progressbar.ProgressBar
 	task  string // what the bar or the last note is about
@@ -69,8 +68,11 @@ func (t *Terminal) Record(r event.Record) {
 	case event.Notice:
 		fmt.Fprintf(t.progress, "note: %s\n", e.Text)
 	case event.StepStarted:
-		t.step = fmt.Sprintf("%d/%d", e.Index, e.Total)
-		fmt.Fprintf(t.out, "%s  %s\n", t.bold.Sprint(t.step), e.Title)
+		title := e.Title
+		if e.Replayed {
+			title += " (replayed)"
+		}
+		fmt.Fprintf(t.out, "%s  %s\n", t.bold.Sprintf("%d/%d", e.Index, e.Total), title)
 	case event.Said:
 		t.indented(e.Text)
 	case event.Asked:
@@ -81,6 +83,20 @@ func (t *Terminal) Record(r event.Record) {
 		if e.Answer != "" {
 			t.indented("Answer: " + e.Answer)
 		}
+	case event.Answered:
+		text := "Answer: " + e.Answer
+		if verdict := verdictText(e); verdict != "" {
+			text += " (" + verdict + ")"
+		}
+		t.indented(text)
+	case event.Instructed:
+		t.indented(instruction(e))
+	case event.Recalled:
+		t.indented(recalledText(&e))
+	case event.Hinted:
+		t.indented(fmt.Sprintf("Hint %d of %d: %s", e.Level, e.Of, e.Text))
+	case event.Helped:
+		t.indented("Help: " + helpText(e))
 	case event.Machine:
 		if e.State == "ready" {
 			how := ""
@@ -108,6 +124,18 @@ func Count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// instruction says what a student was asked to do.
+func instruction(e event.Instructed) string {
+	text := "To do: " + e.Verb
+	if e.Console != "" {
+		text = "To do on " + e.Console + ": " + e.Verb
+	}
+	if e.Text != "" {
+		text += " " + e.Text
+	}
+	return text
+}
+
 func (t *Terminal) indented(text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		fmt.Fprintf(t.out, "     %s\n", line)
@@ -120,8 +148,15 @@ func (t *Terminal) summary(e event.RunEnded) {
 		fmt.Fprintln(t.out)
 		for _, s := range t.ended {
 			word, paint := "passed", t.good
-			if !s.Passed {
+			switch {
+			case !s.Passed && s.Error == "": // left out by a student
+				word, paint = "left  ", t.faint
+			case !s.Passed && e.ExitCode == exitInterrupted:
+				word, paint = "ended ", t.faint
+			case !s.Passed:
 				word, paint = "FAILED", t.bad
+			case s.Skipped: // labrun did it
+				word, paint = "helped", t.faint
 			}
 			fmt.Fprintf(t.out, "%s  %s  %6.1f s  %s\n", paint.Sprint(word), pad(fmt.Sprintf("%d/%d", s.Index, s.Total), 5), s.Seconds, s.Title)
 		}
@@ -131,9 +166,6 @@ func (t *Terminal) summary(e event.RunEnded) {
 		return
 	}
 	fmt.Fprintf(t.out, "%s %d of %d steps passed in %.1f s\n", t.bad.Sprint("Mission not complete:"), e.Steps, e.Total, e.Seconds)
-	if e.Records != "" {
-		fmt.Fprintf(t.progress, "what the consoles said is in %s\n", e.Records)
-	}
 }
 
 func pad(text string, width int) string { return fmt.Sprintf("%-*s", width, text) }

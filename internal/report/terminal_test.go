@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,33 @@ var failed = []event.Event{
 	event.RunEnded{Steps: 1, Total: 3, Seconds: 0.3, ExitCode: 1, Failed: "lab.star:7:9: fail: no", Records: "/records"},
 }
 
+var guided = []event.Event{
+	event.RunStarted{Mission: "lab.star", Title: "Lab", Steps: 4, Guided: true, Titles: []string{"One", "Two", "Three", "Four"}},
+	event.StepStarted{Index: 1, Total: 4, Title: "One", Replayed: true},
+	event.Recalled{State: "done", Seconds: 120, Hints: 1, Helped: 2},
+	event.StepEnded{Index: 1, Total: 4, Title: "One", Passed: true, Seconds: 2},
+	event.StepStarted{Index: 2, Total: 4, Title: "Two"},
+	event.Instructed{Verb: "boot"},
+	event.Instructed{Console: "debian", Verb: "send", Text: "ip a"},
+	event.Checked{Builtin: "assert_contains", What: "eth0", Hint: "Type `ip a`."},
+	event.Checked{Builtin: "assert_contains", What: "eth0", Hint: "Type `ip a`."},
+	event.Hinted{Level: 1, Of: 2, Text: "Look at eth0."},
+	event.Helped{Word: "do", With: "send"},
+	event.Asked{Question: "Why?"},
+	event.Answered{Question: "Why?", Answer: "No idea.", Verdict: "open"},
+	event.Asked{Question: "Who?"},
+	event.Answered{Question: "Who?", Answer: "Debian", Verdict: "wrong"},
+	event.Answered{Question: "Who?", Answer: "the router", Verdict: "right"},
+	event.StepEnded{Index: 2, Total: 4, Title: "Two", Passed: true, Seconds: 60},
+	event.StepStarted{Index: 3, Total: 4, Title: "Three"},
+	event.Helped{Word: "skip", With: "boot"},
+	event.Helped{Word: "restart", With: "debian"},
+	event.StepEnded{Index: 3, Total: 4, Title: "Three", Passed: true, Skipped: true, Seconds: 1},
+	event.StepStarted{Index: 4, Total: 4, Title: "Four"},
+	event.StepEnded{Index: 4, Total: 4, Title: "Four", Seconds: 4},
+	event.RunEnded{Steps: 3, Total: 4, Seconds: 67, ExitCode: 1, Failed: "not all steps were done"},
+}
+
 func TestTerminal(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -80,9 +108,43 @@ lab.star, 3 steps
 passed  1/3       0.1 s  One
 FAILED  2/3       0.2 s  Two
 Mission not complete: 1 of 3 steps passed in 0.3 s
-`, "what the consoles said is in /records\n"},
+`, ""},
+		{"stopped by its user", append(slices.Clone(failed[:6]), event.RunEnded{Steps: 1, Total: 3, ExitCode: 130}), false, `Lab
+lab.star, 3 steps
+1/3  One
+2/3  Two
+
+passed  1/3       0.1 s  One
+ended   2/3       0.2 s  Two
+Mission not complete: 1 of 3 steps passed in 0.0 s
+`, ""},
+		{"guided", guided, false, `Lab
+lab.star, 4 steps
+1/4  One (replayed)
+     In an earlier run: done by the student, in 2 min 0 s, with 1 hint, with labrun's help
+2/4  Two
+     To do: boot
+     To do on debian: send ip a
+     Hint 1 of 2: Look at eth0.
+     Help: labrun did it: send
+     Question: Why?
+     Answer: No idea.
+     Question: Who?
+     Answer: Debian (wrong)
+     Answer: the router (right)
+3/4  Three
+     Help: labrun did the rest of the step, beginning with: boot
+     Help: debian was switched off and on again
+4/4  Four
+
+passed  1/4       2.0 s  One
+passed  2/4      60.0 s  Two
+helped  3/4       1.0 s  Three
+left    4/4       4.0 s  Four
+Mission not complete: 3 of 4 steps passed in 67.0 s
+`, ""},
 		{"passed, quiet", passed, true, "Mission complete: 2 of 2 steps in 128.5 s\n", ""},
-		{"failed, quiet", failed, true, "Mission not complete: 1 of 3 steps passed in 0.3 s\n", "what the consoles said is in /records\n"},
+		{"failed, quiet", failed, true, "Mission not complete: 1 of 3 steps passed in 0.3 s\n", ""},
 		{"failed before any step", []event.Event{event.RunEnded{Total: 3}}, false, "Mission not complete: 0 of 3 steps passed in 0.0 s\n", ""},
 	}
 	for _, test := range tests {

@@ -1,0 +1,260 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/guide"
+)
+
+// led is what a session keeps while a student is led through a step.
+//
+// A check that fails in guided mode does not end the step: the student tries
+// again. A script cannot be stopped in its middle and resumed there, so the
+// step's function is called once more from its beginning, and the journal
+// answers all calls up to the last instruction as they were answered before:
+// scripts are deterministic, so they arrive at the same place. From there on the
+// calls are made anew, on what there is then. What passed stays passed: a check
+// of a console that has held once is latched and does not ask the student for
+// the same output again.
+type led struct {
+	guide   *guide.Guide
+	journal []recorded
+	calls   int // of the present run of the step's function
+
+	latched map[int]string                 // by call: the output with which a console's check held
+	checked map[int]bool                   // by call: how a check ended last
+	said    map[int]bool                   // by call: what the script said already
+	used    map[*console.Console]int       // the last line that an instruction or check has used
+	pending map[*console.Console]*typedFor // the last send, as long as nothing has checked it
+	seen    map[*console.Console]int       // the last line that Activity has told of
+}
+
+// recorded is a call that was answered.
+type recorded struct {
+	name        string
+	value       starlark.Value
+	instruction bool // the student did something for it
+}
+
+// typedFor is a line that a student entered at an instruction.
+type typedFor struct {
+	want string // as the script has it
+	line console.Line
+}
+
+// Lead has a student do what the script says, led by g, from now on.
+func (s *Session) Lead(g *guide.Guide) {
+	s.led = &led{guide: g}
+	s.BeginStep()
+}
+
+// BeginStep forgets what was answered to the step before, or to an earlier try of
+// this one: lines that were entered until now do not count any more.
+func (s *Session) BeginStep() {
+	l := s.led
+	l.journal, l.calls = nil, 0
+	l.latched, l.checked, l.said = map[int]string{}, map[int]bool{}, map[int]bool{}
+	l.used, l.seen, l.pending = map[*console.Console]int{}, map[*console.Console]int{}, map[*console.Console]*typedFor{}
+	for _, m := range s.lab.Machines() {
+		if c, err := m.Console(); err == nil {
+			l.used[c], l.seen[c] = c.LastLine().Number, c.LastLine().Number
+		}
+	}
+}
+
+// Rewind prepares for the step's function to be called once more: calls up to the
+// last instruction are answered as before. Give makes that instruction anew, too:
+// its machine has been started again.
+func (s *Session) Rewind(give bool) {
+	l := s.led
+	l.calls = 0
+	defer func() {
+		if give && len(l.journal) > 0 {
+			l.journal = l.journal[:len(l.journal)-1]
+		}
+	}()
+	for len(l.journal) > 0 && !l.journal[len(l.journal)-1].instruction {
+		l.journal = l.journal[:len(l.journal)-1]
+	}
+}
+
+// replay answers a call from the journal.
+func (l *led) replay(e *Entry) (starlark.Value, bool) {
+	index := l.calls
+	l.calls++
+	if index >= len(l.journal) {
+		return nil, false
+	}
+	if l.journal[index].name != e.Name { // the script took another way, which depends on time or chance
+		l.journal = l.journal[:index]
+		return nil, false
+	}
+	return duplicate(l.journal[index].value), true
+}
+
+// keep records how a call was answered.
+func (l *led) keep(e *Entry, value starlark.Value) {
+	l.journal = append(l.journal, recorded{e.Name, duplicate(value), e.lead != nil})
+}
+
+// duplicate copies what a script could change.
+func duplicate(v starlark.Value) starlark.Value {
+	switch v := v.(type) {
+	case *starlark.List:
+		items := make([]starlark.Value, v.Len())
+		for i := range items {
+			items[i] = duplicate(v.Index(i))
+		}
+		return starlark.NewList(items)
+	case *starlark.Dict:
+		copied := starlark.NewDict(v.Len())
+		for _, item := range v.Items() {
+			copied.SetKey(item[0], duplicate(item[1])) // it was a key before
+		}
+		return copied
+	case *starlarkstruct.Struct:
+		fields := starlark.StringDict{}
+		v.ToStringDict(fields)
+		for name, field := range fields {
+			fields[name] = duplicate(field)
+		}
+		return starlarkstruct.FromStringDict(v.Constructor(), fields)
+	}
+	return v
+}
+
+// errCheckTypes says that a task's check does more than look.
+var errCheckTypes = errors.New("a task's check may only look: it is called again and again while the student works")
+
+// probingKey is where a thread keeps that it runs a task's check.
+const probingKey = "labrun.probing"
+
+// student reports whether a student is to do what this call says.
+func (c *call) student() bool { return c.led != nil && !c.led.guide.Taking() }
+
+// instruct has the student do something; watch returns when it is done. It
+// returns false if labrun is to do it.
+func (c *call) instruct(i guide.Instruction, watch func(context.Context) error) (done bool, err error) {
+	i.Verb = c.entry.Name
+	outcome, err := c.led.guide.Await(c.ctx, i, watch)
+	return outcome != guide.ByLabrun, err
+}
+
+// say is a phrase of the guide's.
+func (c *call) say(name string, args ...any) string { return c.led.guide.Say(name, args...) }
+
+// counts reports whether a line answers an instruction that was given when the
+// console was at a prompt of kind at: neither an empty line nor a login on the way
+// does.
+func counts(line console.Line, at console.PromptKind, want string) bool {
+	if strings.TrimSpace(line.Text) == "" {
+		return strings.TrimSpace(want) == ""
+	}
+	login := line.Prompt == console.LoginPrompt || line.Prompt == console.PasswordPrompt
+	return !login || line.Prompt == at
+}
+
+// settle is called where nothing has checked what a student typed for a send:
+// only the line itself can then tell whether it was right. Another way to do the
+// same is for the student to judge.
+func (c *call) settle(terminal *console.Console, name string) error {
+	p := c.led.pending[terminal]
+	if p == nil || !c.student() {
+		return nil
+	}
+	delete(c.led.pending, terminal)
+	if sameLine(p.want, p.line.Text) {
+		return nil
+	}
+	i := guide.Instruction{
+		Console: name, Text: p.want, Show: c.say("otherwise", p.line.Text, p.want), Agree: true, Solve: true,
+		Hints: []string{c.say("hint send", name, name, p.want)},
+	}
+	if p.line.Prompt == console.PasswordPrompt {
+		i.Show = c.say("otherwise password")
+	}
+	outcome, err := c.led.guide.Await(c.ctx, i, func(ctx context.Context) error {
+		for line := p.line; !sameLine(p.want, line.Text); {
+			var err error
+			if line, err = terminal.AwaitLine(ctx, line.Number); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c.led.used[terminal] = terminal.LastLine().Number
+	if err == nil && outcome == guide.ByLabrun {
+		return c.typeFor(terminal, p.want)
+	}
+	return err
+}
+
+// sameLine compares what was typed with what the script says, as a reader would.
+func sameLine(want, got string) bool {
+	want, got = strings.Join(strings.Fields(want), " "), strings.Join(strings.Fields(got), " ")
+	leaves := func(s string) bool { return s == "exit" || s == "logout" || s == "^D" }
+	return want == got || leaves(want) && leaves(got)
+}
+
+// Settle is called at the end of a step: see settle.
+func (s *Session) Settle(ctx context.Context) error {
+	for _, m := range s.lab.Machines() {
+		terminal, err := m.Console()
+		if err != nil {
+			continue
+		}
+		c := &call{Session: s, ctx: ctx, entry: &Entry{Name: "send"}}
+		if err := c.settle(terminal, m.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Activity returns when something has happened that may change the outcome of a
+// check: a line was entered somewhere and what it started has ended, or the pause
+// is over, because not everything is typed. It reports whether it was the former.
+// Lines that were entered since the last call count.
+func (s *Session) Activity(ctx context.Context, pause time.Duration) (active bool, err error) {
+	whole := ctx
+	ctx, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	var moved atomic.Bool
+	var watching sync.WaitGroup
+	for _, m := range s.lab.Machines() {
+		terminal, err := m.Console()
+		if err != nil {
+			continue
+		}
+		seen := s.led.seen[terminal]
+		s.led.seen[terminal] = max(seen, terminal.LastLine().Number)
+		watching.Go(func() {
+			if _, err := terminal.AwaitLine(ctx, seen); err == nil {
+				terminal.Finished(ctx) // if it does not end, the pause does
+				moved.Store(true)
+				cancel()
+			}
+		})
+	}
+	<-ctx.Done()
+	watching.Wait()
+	if whole.Err() != nil {
+		return false, context.Cause(whole)
+	}
+	return moved.Load(), nil
+}
+
+// missKey tells what a student has just tried from what they tried before.
+func missKey(terminal *console.Console) string {
+	return fmt.Sprintf("%p %d", terminal, terminal.LastLine().Number)
+}

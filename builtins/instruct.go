@@ -1,0 +1,360 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/lab"
+)
+
+// soon is how long the guide keeps an instruction to itself that may be fulfilled
+// already, or fulfil itself.
+const soon = 700 * time.Millisecond
+
+func leadBoot(c *call) (starlark.Value, error) {
+	for _, v := range c.list("machines") {
+		m := c.lab.Machine(v.(*machine).config.Name)
+		if m.Running() {
+			continue
+		}
+		c.lab.Permit(m)
+		how := "do boot how"
+		if c.led.guide.Panes() {
+			how = "do boot tmux"
+		}
+		done, err := c.instruct(guide.Instruction{
+			Console: m.Name(), Show: c.say("do boot", m.Name()) + " " + c.say(how, m.Name()),
+			Hints: []string{c.say("hint boot", m.Name())}, Solve: true,
+		}, m.AwaitRunning)
+		if err != nil {
+			return nil, err
+		}
+		if !done {
+			return boot(c) // all that are left: nobody wants to be asked for each
+		}
+		c.acted(m.Name(), "")
+		c.led.guide.Note(c.say("runs", m.Name()))
+	}
+	return nil, nil
+}
+
+func leadSend(c *call) (starlark.Value, error) {
+	name, text := c.talker("on").name(), c.text("text")
+	terminal, err := c.talker("on").console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.settle(terminal, name); err != nil {
+		return nil, err
+	}
+	at, after, mark := terminal.Waiting(), c.led.used[terminal], terminal.KeyMark()
+	i := guide.Instruction{
+		Console: name, Text: text, Show: c.say("do send", name), Block: text,
+		Hints: []string{c.say("hint send", name, name, text)}, Solve: true,
+	}
+	switch {
+	case !c.boolean("enter"):
+		i.Show = c.say("do send keys", name)
+	case at == console.PasswordPrompt:
+		i.Show, i.Block = c.say("do send secret", name, text), ""
+	}
+	var entered console.Line
+	done, err := c.instruct(i, func(ctx context.Context) error {
+		if !c.boolean("enter") {
+			return terminal.AwaitKey(ctx, []byte(text), mark)
+		}
+		for number := after; ; number = entered.Number {
+			var err error
+			if entered, err = terminal.AwaitLine(ctx, number); err != nil {
+				return err
+			}
+			if counts(entered, at, text) {
+				return nil
+			}
+		}
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !c.boolean("enter"):
+		if !done {
+			return send(c)
+		}
+	case !done:
+		if _, err := send(c); err != nil {
+			return nil, err
+		}
+		entered = terminal.LastLine()
+		fallthrough
+	default:
+		c.led.used[terminal] = entered.Number
+		c.led.pending[terminal] = &typedFor{want: text, line: entered}
+	}
+	if !done {
+		return nil, nil
+	}
+	c.acted(name, text)
+	return nil, nil
+}
+
+// typeFor types a line for the student.
+func (c *call) typeFor(terminal *console.Console, text string) error {
+	err := lab.Type(c.ctx, terminal, text+"\n")
+	c.led.used[terminal] = terminal.LastLine().Number
+	return err
+}
+
+func leadSendKey(c *call) (starlark.Value, error) {
+	name := c.talker("on").name()
+	code, err := c.key()
+	if err != nil {
+		return nil, err
+	}
+	terminal, err := c.talker("on").console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	mark, key := terminal.KeyMark(), keyLabel(c.text("key"))
+	done, err := c.instruct(guide.Instruction{
+		Console: name, Text: c.text("key"), Show: c.say("do key", name, key), Hints: []string{c.say("hint key", name, key)}, Solve: true,
+	}, func(ctx context.Context) error { return terminal.AwaitKey(ctx, code, mark) })
+	if err != nil {
+		return nil, err
+	}
+	if !done {
+		return sendKey(c)
+	}
+	c.acted(name, c.text("key"))
+	return nil, nil
+}
+
+// keyLabel writes a key as keyboards do: Ctrl-C, Page-Up.
+func keyLabel(key string) string {
+	parts := strings.Split(key, "-")
+	for i, part := range parts {
+		parts[i] = capital(part)
+	}
+	return strings.Join(parts, "-")
+}
+
+func leadWaitPrompt(c *call) (starlark.Value, error) {
+	on := c.talker("on")
+	terminal, err := on.console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.settle(terminal, on.name()); err != nil {
+		return nil, err
+	}
+	var kind starlark.Value
+	done, err := c.instruct(guide.Instruction{
+		Console: on.name(), Show: c.say("do prompt", on.name()), Delay: soon, Solve: true,
+		Hints: []string{c.say("hint prompt", on.name(), on.name())},
+	}, func(ctx context.Context) error {
+		match, err := on.awaitPrompt(ctx, c.Session)
+		kind = promptName(match.Prompt)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !done {
+		return waitPrompt(c)
+	}
+	return kind, nil
+}
+
+func leadWaitFor(c *call) (starlark.Value, error) {
+	condition, err := c.condition()
+	if err != nil {
+		return nil, err
+	}
+	name := c.talker("on").name()
+	terminal, err := c.talker("on").console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	asked := c.led.pending[terminal]
+	i := guide.Instruction{Console: name, Show: c.say("do wait", name), Delay: 2 * soon, Hints: []string{c.say("hint wait", name)}, Solve: true}
+	if asked != nil {
+		i.Show, i.Block, i.Known = c.say("do send", name), asked.want, true
+		i.Hints = []string{c.say("hint send", name, name, asked.want)}
+	}
+	var match console.Match
+	done, err := c.instruct(i, func(ctx context.Context) error {
+		for {
+			// A shell or login that waits again has nothing more to say: what was
+			// typed did not lead to what is awaited.
+			var err error
+			match, err = terminal.Expect(ctx, condition, console.Prompt(console.ShellPrompt, console.LoginPrompt))
+			if err != nil || match.Prompt == console.NoPrompt {
+				return err
+			}
+			line := terminal.LastLine()
+			if asked != nil {
+				c.led.guide.Missed(missKey(terminal), c.say("no answer", line.Text, name))
+			}
+			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	delete(c.led.pending, terminal)
+	if !done {
+		if asked != nil && terminal.Waiting() != console.NoPrompt {
+			if err := c.typeFor(terminal, asked.want); err != nil {
+				return nil, err
+			}
+		}
+		return waitFor(c)
+	}
+	return matchValue(match), nil
+}
+
+func leadLogin(c *call) (starlark.Value, error) {
+	m := c.guest("machine")
+	user, password := m.Credentials(c.text("user"), c.text("password"))
+	terminal, err := m.Console()
+	if err != nil {
+		return nil, err
+	}
+	i := guide.Instruction{Console: m.Name(), Text: user, Show: c.say("do login", m.Name(), user, password), Delay: soon, Solve: true,
+		Hints: []string{c.say("hint prompt", m.Name(), m.Name()), c.say("hint login", user, password)}}
+	if user == "" {
+		i.Show, i.Hints = c.say("do login self", m.Name()), i.Hints[:1]
+	}
+	done, err := c.instruct(i, func(ctx context.Context) error {
+		tried := terminal.LastLine().Number
+		for {
+			match, err := m.AwaitPrompt(ctx, console.ShellPrompt, console.LoginPrompt)
+			if err != nil || match.Prompt == console.ShellPrompt {
+				return err
+			}
+			line := terminal.LastLine()
+			if line.Number > tried && line.Prompt == console.PasswordPrompt {
+				c.led.guide.Missed(missKey(terminal), c.say("refused", m.Name()))
+			}
+			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.led.used[terminal] = terminal.LastLine().Number
+	if !done {
+		return login(c)
+	}
+	c.acted(m.Name(), user)
+	return nil, nil
+}
+
+// leadOutput reads what the student's last command printed.
+func leadOutput(c *call) (starlark.Value, error) {
+	terminal, err := c.talker("on").console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	delete(c.led.pending, terminal) // the script looks at it itself
+	return output(c)
+}
+
+// observeStudent waits until the output of a command that the student typed
+// satisfies a check, however many it takes.
+func (c *call) observeStudent(t talker, final bool, satisfied func(string) bool, reason func(string) string) (string, error) {
+	terminal, err := t.console(c.Session)
+	if err != nil {
+		return "", err
+	}
+	asked := c.led.pending[terminal]
+	delete(c.led.pending, terminal)
+	index := c.led.calls
+	if latched, ok := c.led.latched[index]; ok {
+		if text := terminal.Output(); satisfied(text) {
+			latched = text
+		}
+		return latched, nil
+	}
+	i := guide.Instruction{Console: t.name(), Known: true}
+	if asked != nil {
+		i.Text, i.Show, i.Block, i.Solve = asked.want, c.say("do send", t.name()), asked.want, true
+		i.Hints = []string{c.say("hint send", t.name(), t.name(), asked.want)}
+	}
+	if hint := c.text("hint"); hint != "" {
+		i.Hints = slices.Insert(i.Hints, 0, c.translate(hint))
+	}
+	var text string
+	done, err := c.instruct(i, func(ctx context.Context) error {
+		for {
+			var err error
+			if text, err = c.settledOutput(ctx, t.name(), terminal, final, satisfied); err != nil || satisfied(text) {
+				return err
+			}
+			c.led.guide.Missed(missKey(terminal), reason(text))
+			if _, err := terminal.AwaitLine(ctx, terminal.LastLine().Number); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return "", err
+	}
+	if !done {
+		if err := c.typeFor(terminal, asked.want); err != nil {
+			return "", err
+		}
+		ctx, cancel := c.within()
+		defer cancel()
+		terminal.Finished(ctx)
+		text = terminal.Output()
+	}
+	c.led.used[terminal] = terminal.LastLine().Number
+	if satisfied(text) {
+		c.led.latched[index] = text
+	}
+	return text, nil
+}
+
+const (
+	// glance is how often the output of a command that still runs is looked at.
+	glance = 200 * time.Millisecond
+	// long is how long a command may run before the student is told how to end it.
+	long = 20 * time.Second
+)
+
+// settledOutput returns the output of the last command once that has ended, or
+// as soon as it satisfies: ping without a count never ends. A check that takes a
+// value from the output (final) is only shown whole lines of it.
+func (c *call) settledOutput(ctx context.Context, name string, terminal *console.Console, final bool, satisfied func(string) bool) (string, error) {
+	told := 0
+	for {
+		slice, cancel := context.WithTimeout(ctx, glance)
+		err := terminal.Finished(slice)
+		cancel()
+		text := terminal.Output()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return text, err // the prompt is back, the machine is dead, or nobody waits any more
+		}
+		if final {
+			text = text[:strings.LastIndexByte(text, '\n')+1]
+		}
+		if satisfied(text) {
+			return text, nil
+		}
+		if line := terminal.LastLine(); line.Number > told && time.Since(line.At) > long {
+			told = line.Number
+			c.led.guide.Note(c.say("still running", name, line.Text))
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/lab"
+)
+
+func tasks() []Entry {
+	return []Entry{{
+		Name: "task", Group: "Tasks", Phase: Acting, call: doTask, lead: leadTask,
+		Params: []Param{on,
+			{Name: "prompt", Kind: Text, Doc: "the goal, in Markdown"},
+			{Name: "solution", Kind: Solution, Keyword: true, Doc: "one way to it: lines to type on that console, or a function that does it"},
+			{Name: "check", Kind: Function, Keyword: true, Doc: "a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not"},
+			{Name: "hints", Kind: Texts, Default: "[]", Keyword: true, Doc: "from a nudge to nearly the answer; the solution itself is the last one"},
+			{Name: "wrong", Kind: Texts, Default: "[]", Keyword: true, Doc: "answers that must not do, each like a solution; `labrun test` tries them"},
+			timeout("60")},
+		Summary: "a goal that any right way leads to",
+		Detail: "labrun types the solution itself and then checks. A student is shown the goal and finds a way of their own: the check is made again and again until it holds, " +
+			"so it may only look, not type. The time-out is for labrun's own solution.",
+		Example: `def quotes_are_kept():
+    assert_contains(read_file(debian, "/root/notes"), "\"hello\"", hint = "Put single quotes around it.")
+
+def write_a_note():
+    """Write a note"""
+    task(
+        debian,
+        "Write a file /root/notes that has the word \"hello\" with its quotation marks.",
+        solution = "echo '\"hello\"' > /root/notes",
+        check = quotes_are_kept,
+        hints = ["echo prints, and > sends it into a file."],
+        wrong = ["echo \"hello\" > /root/notes"],
+    )`,
+	}}
+}
+
+// pollTask is the pause between two looks at a task's goal; a line that the
+// student enters ends it.
+const pollTask = 2 * time.Second
+
+func doTask(c *call) (starlark.Value, error) {
+	ctx, cancel := c.within()
+	defer cancel()
+	if err := c.solve(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		failure, err := c.probe(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if failure == nil {
+			return nil, c.check(true, c.text("prompt"), "", "")
+		}
+		// What the solution started may take a moment.
+		if c.pause(ctx, 250*time.Millisecond) != nil {
+			failure.Message = "its solution does not reach the goal: " + failure.Message
+			c.events.Emit(event.Checked{Builtin: c.entry.Name, What: c.text("prompt"), Hint: failure.Hint})
+			return nil, failure
+		}
+	}
+}
+
+// solve does what the author says is one way to the goal.
+func (c *call) solve(ctx context.Context) error {
+	on := c.talker("on")
+	terminal, err := on.console(c.Session)
+	if err != nil {
+		return err
+	}
+	solution, _ := c.value("solution")
+	if function, ok := solution.(*starlark.Function); ok {
+		return c.aside(func() error {
+			_, err := starlark.Call(c.thread, function, nil, nil)
+			return err
+		})
+	}
+	for line := range strings.Lines(string(solution.(starlark.String))) {
+		if _, err := on.waitPrompt(ctx, c.Session); err != nil {
+			return err
+		}
+		line = strings.TrimRight(line, "\r\n")
+		c.acted(on.name(), line)
+		if err := lab.Type(ctx, terminal, line+"\n"); err != nil {
+			return err
+		}
+		if err := terminal.Finished(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aside runs a part of the script that no student does and no journal keeps.
+func (c *call) aside(part func() error) error {
+	led := c.led
+	c.Session.led = nil
+	defer func() { c.Session.led = led }()
+	return part()
+}
+
+// probe runs the task's check once: nil if the goal is reached.
+func (c *call) probe(ctx context.Context) (*CheckError, error) {
+	v, _ := c.value("check")
+	SetContext(c.thread, ctx)
+	c.thread.SetLocal(probingKey, true)
+	defer func() {
+		c.thread.SetLocal(probingKey, nil)
+		SetContext(c.thread, c.ctx)
+	}()
+	result, err := starlark.Call(c.thread, v, nil, nil)
+	var failure *CheckError
+	switch {
+	case err == nil && (result == starlark.None || bool(result.Truth())):
+		return nil, nil
+	case err == nil:
+		return &CheckError{Builtin: c.entry.Name, Message: "its check is not satisfied"}, nil
+	case errors.As(err, &failure):
+		copied := *failure
+		return &copied, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return &CheckError{Builtin: c.entry.Name, Message: err.Error()}, nil
+	}
+	return nil, err
+}
+
+func (c *call) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func leadTask(c *call) (starlark.Value, error) {
+	on := c.talker("on")
+	terminal, err := on.console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.settle(terminal, on.name()); err != nil {
+		return nil, err
+	}
+	i := guide.Instruction{
+		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()) + " " + c.translate(c.text("prompt")), Solve: true,
+	}
+	for _, hint := range c.texts("hints") {
+		i.Hints = append(i.Hints, c.translate(hint))
+	}
+	if solution, _ := c.value("solution"); solution != nil {
+		if text, ok := solution.(starlark.String); ok {
+			i.Hints = append(i.Hints, c.say("hint solution", on.name(), string(text)))
+		}
+	}
+	again := make(chan struct{}, 1)
+	i.Check = func() {
+		select {
+		case again <- struct{}{}:
+		default:
+		}
+	}
+	done, err := c.instruct(i, func(ctx context.Context) error { return c.awaitGoal(ctx, terminal, again) })
+	if err != nil {
+		return nil, err
+	}
+	c.led.used[terminal] = terminal.LastLine().Number
+	if !done {
+		return doTask(c)
+	}
+	return nil, c.check(true, c.text("prompt"), "", "")
+}
+
+// awaitGoal makes the task's check until it holds, and tells the student why it
+// does not yet after each line they enter, or when they ask.
+func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <-chan struct{}) error {
+	told, asked := terminal.LastLine().Number, 0
+	for {
+		failure, err := c.probe(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return err
+		case failure == nil:
+			return nil
+		}
+		if line := terminal.LastLine(); line.Number > told || asked > 0 {
+			told = line.Number
+			reason := failure.Hint
+			if reason == "" {
+				reason = c.say("goal")
+			}
+			c.led.guide.Missed(fmt.Sprintf("%s/%d", missKey(terminal), asked), reason)
+		}
+		if err := c.moved(ctx, again, &asked); err != nil {
+			return err
+		}
+	}
+}
+
+// moved returns when a check may have another outcome: something was typed, the
+// student asks, or some time has passed.
+func (c *call) moved(ctx context.Context, again <-chan struct{}, asked *int) error {
+	waiting, cancel := context.WithCancel(ctx)
+	activity := make(chan error, 1)
+	go func() {
+		_, err := c.Activity(waiting, pollTask)
+		activity <- err
+	}()
+	select {
+	case <-again:
+		*asked++
+	case err := <-activity:
+		cancel()
+		return err
+	case <-ctx.Done():
+	}
+	cancel()
+	<-activity
+	return ctx.Err()
+}

@@ -1,0 +1,451 @@
+# What a labrun mission can call, for editors that know Python. Made from the table in
+# package builtins by `labrun doc --stubs`; edit it there. docs/editors.md says how to use it.
+
+from typing import Any, Callable
+
+class Machine:
+    """A virtual machine of the mission"""
+    name: str  # what it is called
+    image: str  # what it boots, from images.lock
+
+class Network:
+    """An Ethernet network of the mission"""
+    name: str  # what it is called
+
+class Uplink:
+    """A network card's way out of the lab"""
+
+class Terminal:
+    """A shell on the host"""
+
+class Match:
+    """What wait_for has found"""
+    text: str  # what matched
+    groups: list[str]  # the groups of the regular expression
+
+class Result:
+    """How a command ended"""
+    status: int  # its exit status
+    stdout: str  # its output
+    stderr: str  # its error messages
+    seconds: float  # how long it took
+
+class Stats:
+    """What a machine costs its host"""
+    cpus: int  # virtual CPUs
+    cpu_seconds: float  # processor time used since boot
+    memory: int  # MiB promised
+    resident: int  # MiB in use
+    seconds: float  # since boot
+
+class Lease:
+    """An address that a router has lent"""
+    num: int  # its number
+    addr: str  # the IPv4 address
+    hardware_addr: str  # of the card that has it
+    hostname: str  # what the machine calls itself
+    hostname_override: str  # what the router calls it instead
+    expiry: str  # when the loan ends
+    last_ack: str  # when it was last agreed on
+
+def load(file: str, *names: str, **renamed: str) -> None:
+    """Take names from another file of the mission's folder: load("./file.star", "name")."""
+
+def mission(title: str, api: int, minutes: int = 0, needs: list[str] = [], language: str = "en") -> None:
+    r'''Name the mission; the first line of every script.
+
+    title: what the lab is called
+    api: the version of these builtins that the script is written for: 1
+    minutes: how long a student will need
+    needs: `"host"` if the mission opens a shell on the host
+    language: the language that the script is written in; translations are files beside it
+
+        mission(title = "Your First Week", api = 1, minutes = 30)
+    '''
+
+def network(name: str) -> Network:
+    r'''Declare an Ethernet network of the lab.
+
+    It is a switch inside labrun: no rights on the host are needed, and nothing outside the lab sees it.
+
+    name: a word of letters, digits and hyphens
+    returns network
+
+        lan = network("lan")
+    '''
+
+def uplink(name: str = "uplink") -> Uplink:
+    r'''A network card's way out of the lab, for a machine's `nics`.
+
+    The guest sees QEMU's user-mode network: 10.0.2.0/24 with DHCP, DNS and NAT.
+
+    name: what the guest calls that card; for the reader
+    returns uplink
+
+        router = machine("router7", nics = [uplink("uplink0"), lan])
+    '''
+
+def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0) -> Machine:
+    r'''Declare a virtual machine.
+
+    The value has the fields `name` and `image`.
+
+    name: a word of letters, digits and hyphens
+    image: what it boots, from images.lock; the same as its name if not given
+    nics: its network cards, in order: networks and uplinks
+    memory: MiB; as the image says if not given
+    cpus: virtual CPUs; as the image says if not given
+    returns machine
+
+        debian = machine("debian", nics = [lan])
+    '''
+
+def step(function: Callable[[], object]) -> None:
+    r'''Make a function the mission's next step.
+
+    function: a function without parameters; the first line of its docstring is the step's title, the rest its narration in Markdown
+
+        def meet_the_router():
+            """Meet the router"""
+            boot(router)
+            wait_prompt(router)
+
+        step(meet_the_router)
+    '''
+
+def boot(*machines: Machine) -> None:
+    r'''Start machines, side by side.
+
+    Returns as soon as the machines run; their systems boot on, and whatever waits for them waits. A machine that runs already is left alone.
+
+    machines: the machines to start
+
+        boot(debian, alpine)
+    '''
+
+def shutdown(machine: Machine, *, timeout: float | str = 60) -> None:
+    r'''Press a machine's power button and wait until it is off.
+
+    What it wrote to its disk is still there when it is booted again in the same run.
+
+    machine: a machine of this mission
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        shutdown(alpine)
+    '''
+
+def reboot(machine: Machine, *, timeout: float | str = 60) -> None:
+    r'''Shut a machine down and boot it again.
+
+    The time-out is for the shutdown; like boot, it returns when the machine runs again.
+
+    machine: a machine of this mission
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        reboot(debian)
+    '''
+
+def wait_prompt(on: Machine | Terminal, *, timeout: float | str = 180) -> str:
+    r'''Wait until the console waits for input.
+
+    That is: a login, password or shell prompt that was printed after what was last typed. A console that stays silent is sent Enter, except at a password prompt.
+
+    on: a machine, or a terminal of the host
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns string: `login`, `password` or `shell`
+
+        boot(router)
+        wait_prompt(router)
+    '''
+
+def wait_for(on: Machine | Terminal, text: str = "", pattern: str = "", *, timeout: float | str = 120) -> Match:
+    r'''Wait until a text appears on the console.
+
+    Give `text` or `pattern`, not both. The search goes on where the last match ended; what was typed does not count as an answer.
+
+    on: a machine, or a terminal of the host
+    text: what to wait for, literally
+    pattern: or a regular expression (RE2)
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns struct: `text`, what matched, and `groups`, a list of strings
+
+        send(alpine, "ssh root@" + address(debian))
+        wait_for(alpine, text = "password:")
+    '''
+
+def login(machine: Machine, user: str = "", password: str = "", *, timeout: float | str = 180) -> None:
+    r'''Go through login and password prompts to a shell.
+
+    A console that is at a shell already is left there.
+
+    machine: a machine of this mission
+    user: as the image says if not given
+    password: likewise
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        login(debian, user = "root", password = "root")
+    '''
+
+def send(on: Machine | Terminal, text: str, enter: bool = True) -> None:
+    r'''Type a line.
+
+    on: a machine, or a terminal of the host
+    text: what to type
+    enter: press Enter after it
+
+        send(router, "ip a")
+    '''
+
+def send_key(on: Machine | Terminal, key: str) -> None:
+    r'''Press a key that is no text.
+
+    on: a machine, or a terminal of the host
+    key: one of backspace, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, or ctrl- and a letter
+
+        send_key(debian, "ctrl-c")
+    '''
+
+def output(on: Machine | Terminal, *, timeout: float | str = 60) -> str:
+    r'''What the machine printed since the last send.
+
+    Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it.
+
+    on: a machine, or a terminal of the host
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns string
+
+        send(debian, "hostname")
+        assert_equal(output(debian).strip(), "os25")
+    '''
+
+def assert_contains(subject: Machine | Terminal | str, *texts: str, hint: str = "", timeout: float | str = 60) -> None:
+    r'''Check that texts are in an output or a string.
+
+    On a machine, the check waits until the command has finished, or until what it wants is there.
+
+    subject: a machine or terminal, for its output since the last send; or a string
+    texts: all of these must be in it
+    hint: what to tell the reader if the check fails
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        send(router, "ip a")
+        assert_contains(router, "uplink0", "lan0", hint = "Try ip a once more.")
+    '''
+
+def assert_match(subject: Machine | Terminal | str, pattern: str, *, hint: str = "", timeout: float | str = 60) -> list[str]:
+    r'''Check that a regular expression matches, and return what it found.
+
+    On a machine, the check waits until the command has finished, or until what it wants is there.
+
+    subject: a machine or terminal, for its output since the last send; or a string
+    pattern: a regular expression (RE2)
+    hint: what to tell the reader if the check fails
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns list of strings: the whole match and its groups
+
+        address = assert_match(debian, r"inet (10\.254\.0\.\d+)")[1]
+    '''
+
+def assert_equal(got: Any, want: Any, *, hint: str = "") -> None:
+    r'''Check that two values are equal.
+
+    got: what there is
+    want: what there should be
+    hint: what to tell the reader if the check fails
+
+        assert_equal(run(debian, "hostname").stdout.strip(), "os25")
+    '''
+
+def assert_true(condition: object, message: str = "", *, hint: str = "") -> None:
+    r'''Check that a condition holds.
+
+    condition: what must hold
+    message: what it means if it does not
+    hint: what to tell the reader if the check fails
+
+        assert_true(len(leases) == 2, "two machines have a lease")
+    '''
+
+def fail(message: str, *, hint: str = "") -> None:
+    r'''Fail the step.
+
+    message: what is wrong
+    hint: what to tell the reader if the check fails
+
+        fail("the router gave no lease")
+    '''
+
+def task(on: Machine | Terminal, prompt: str, *, solution: str | Callable[[], object], check: Callable[[], object], hints: list[str] = [], wrong: list[str] = [], timeout: float | str = 60) -> None:
+    r'''A goal that any right way leads to.
+
+    labrun types the solution itself and then checks. A student is shown the goal and finds a way of their own: the check is made again and again until it holds, so it may only look, not type. The time-out is for labrun's own solution.
+
+    on: a machine, or a terminal of the host
+    prompt: the goal, in Markdown
+    solution: one way to it: lines to type on that console, or a function that does it
+    check: a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not
+    hints: from a nudge to nearly the answer; the solution itself is the last one
+    wrong: answers that must not do, each like a solution; `labrun test` tries them
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        def quotes_are_kept():
+            assert_contains(read_file(debian, "/root/notes"), "\"hello\"", hint = "Put single quotes around it.")
+
+        def write_a_note():
+            """Write a note"""
+            task(
+                debian,
+                "Write a file /root/notes that has the word \"hello\" with its quotation marks.",
+                solution = "echo '\"hello\"' > /root/notes",
+                check = quotes_are_kept,
+                hints = ["echo prints, and > sends it into a file."],
+                wrong = ["echo \"hello\" > /root/notes"],
+            )
+    '''
+
+def run(machine: Machine, command: str, check: bool = False, *, hint: str = "", timeout: float | str = 60) -> Result:
+    r'''Run a command on the control channel, which no student sees.
+
+    A command that is still running when its time is up is ended. On an image without a control channel the console is used, which must then be at a shell prompt.
+
+    machine: a machine of this mission
+    command: for the guest's `sh`, as root, in root's home
+    check: fail the step if the status is not 0
+    hint: what to tell the reader if the check fails
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns struct: `status`, `stdout`, `stderr`, `seconds`
+
+        assert_equal(run(debian, "id -un").stdout, "root\n")
+    '''
+
+def read_file(machine: Machine, path: str, *, timeout: float | str = 60) -> str | bytes:
+    r'''Read a file of the guest, 8 MiB at most.
+
+    machine: a machine of this mission
+    path: an absolute path in the guest
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns string, or bytes if it is no UTF-8
+
+        assert_contains(read_file(alpine, "/etc/os-release"), "Alpine")
+    '''
+
+def write_file(machine: Machine, path: str, content: Any, mode: int = 420, *, timeout: float | str = 60) -> None:
+    r'''Write a file of the guest, 8 MiB at most.
+
+    It appears whole or not at all.
+
+    machine: a machine of this mission
+    path: an absolute path in the guest
+    content: a string or bytes
+    mode: permissions; 420 is 0o644
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        write_file(debian, "/root/hello.sh", "echo hello\n", mode = 0o755)
+    '''
+
+def read_json(machine: Machine, path: str, *, timeout: float | str = 60) -> Any:
+    r'''Read a JSON file of the guest.
+
+    machine: a machine of this mission
+    path: an absolute path in the guest
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns dict, list, string, number, bool or None
+
+        leases = read_json(router, "/perm/dhcp4d/leases.json")
+    '''
+
+def address(machine: Machine, network: Network | None = None, *, timeout: float | str = 120) -> str:
+    r'''A machine's IPv4 address; waits until it has one.
+
+    machine: a machine of this mission
+    network: which of its networks; the first if not given
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns string
+
+        send(alpine, "ping -c 1 " + address(debian))
+    '''
+
+def read_leases(router: Machine, wait_for: list[Machine] = [], *, hint: str = "", timeout: float | str = 120) -> list[Lease]:
+    r'''The DHCP leases a router has given.
+
+    router: a machine whose image keeps a lease file
+    wait_for: wait until all of these have a lease
+    hint: what to tell the reader if the check fails
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns list of structs: `num`, `addr`, `hardware_addr`, `hostname`, `hostname_override`, `expiry`, `last_ack`
+
+        for lease in read_leases(router, wait_for = [debian, alpine]):
+            say(lease.hostname + " has " + lease.addr)
+    '''
+
+def mac(machine: Machine, network: Network | None = None) -> str:
+    r'''The hardware address of a machine's network card.
+
+    machine: a machine of this mission
+    network: which of its networks; the first if not given
+    returns string
+
+        assert_contains(output(router), mac(debian))
+    '''
+
+def say(text: str) -> None:
+    r'''Tell the reader something.
+
+    text: a word in between
+
+        say("Debian is at " + address(debian))
+    '''
+
+def tr(text: str) -> str:
+    r'''A text in the reader's language.
+
+    Titles, narrations, hints, questions, answers, tasks and what `say` says are translated by themselves. This is for texts that are put together.
+
+    text: as it is in the translations
+    returns string
+
+        say(tr("%s runs Linux %s") % (debian.name, kernel))
+    '''
+
+def ask(question: str, choices: list[str] = [], answer: str = "", *, explain: str = "") -> str:
+    r'''Ask the reader a question.
+
+    When labrun plays the mission itself, the answer is given and shown.
+
+    question: something to think about
+    choices: possible answers; none: an open question
+    answer: the right choice, or an answer to compare one's own with
+    explain: why that is so, for after the answer
+    returns string: the answer
+
+        ask("Who gave Debian its address?", choices = ["Debian", "the router"], answer = "the router")
+    '''
+
+def stats(machine: Machine) -> Stats:
+    r'''What a machine costs its host.
+
+    machine: a machine of this mission
+    returns struct: `cpus`, virtual; `cpu_seconds`, processor time used since boot; `memory`, MiB promised; `resident`, MiB in use; `seconds`, since boot
+
+        before = stats(debian).cpu_seconds
+    '''
+
+def host_cpus() -> int:
+    r'''How many real CPUs this run may use, container limits included.
+
+    returns int
+
+        say("%d CPUs" % host_cpus())
+    '''
+
+def terminal(name: str) -> Terminal:
+    r'''Open a shell on the host.
+
+    For missions declared with `mission(…, needs = ["host"])`, and only if the user agrees: by `--allow host`, or by answering yes at the start. Without that the mission does not begin, and labrun's exit code is 2.
+
+    name: what to call it
+    returns terminal
+
+        htop = terminal("host")
+        send(htop, "nproc")
+    '''

@@ -1,0 +1,136 @@
+package attach
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// The kinds of frames. A frame is its kind, its length in four bytes, big-endian,
+// and that many bytes.
+const (
+	frameRequest = 'q' // client: a request, JSON
+	frameInput   = 'i' // client: keys
+	frameSize    = 'r' // client: a terminal's size, JSON
+	frameAnswer  = 'a' // server: to the request, JSON
+	frameOutput  = 'o' // server: what the guest prints
+	frameNote    = 'n' // server: a note, JSON
+)
+
+// longestFrame bounds what one frame carries, in bytes.
+const longestFrame = 512 << 10
+
+// request is a client's first frame.
+type request struct {
+	Op      string `json:"op"` // attach, status, stop
+	Machine string `json:"machine,omitempty"`
+	size
+}
+
+type size struct {
+	Columns int `json:"columns,omitempty"`
+	Rows    int `json:"rows,omitempty"`
+}
+
+// answer is the server's first frame.
+type answer struct {
+	Error  string   `json:"error,omitempty"` // unknown-machine
+	Names  []string `json:"names,omitempty"`
+	Typing bool     `json:"typing,omitempty"` // keys are passed on
+	Status *Status  `json:"status,omitempty"`
+}
+
+// note is a word of the server's to a viewer; the client has the sentence.
+type note struct {
+	Name string `json:"name"`
+	Text string `json:"text,omitempty"` // an error's message
+	Lost int64  `json:"lost,omitempty"` // bytes
+}
+
+// Status is what `labrun ps` shows of a run.
+type Status struct {
+	PID      int             `json:"pid"`
+	Mission  string          `json:"mission"` // the file
+	Title    string          `json:"title"`
+	Guided   bool            `json:"guided"`
+	Started  time.Time       `json:"started"`
+	Machines []MachineStatus `json:"machines"`
+}
+
+// MachineStatus is the state of one machine.
+type MachineStatus struct {
+	Name    string  `json:"name"`
+	On      bool    `json:"on"`
+	Seconds float64 `json:"seconds,omitempty"` // since it was switched on
+	Viewers int     `json:"viewers"`
+}
+
+func writeFrame(w io.Writer, kind byte, payload []byte) error {
+	frame := make([]byte, 5, 5+len(payload))
+	frame[0] = kind
+	binary.BigEndian.PutUint32(frame[1:], uint32(len(payload)))
+	_, err := w.Write(append(frame, payload...))
+	return err
+}
+
+func writeJSON(w io.Writer, kind byte, value any) error {
+	payload, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return writeFrame(w, kind, payload)
+}
+
+func readFrame(r io.Reader) (kind byte, payload []byte, err error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.BigEndian.Uint32(head[1:])
+	if n > longestFrame {
+		return 0, nil, fmt.Errorf("a frame of %d bytes", n)
+	}
+	payload = make([]byte, n)
+	_, err = io.ReadFull(r, payload)
+	return head[0], payload, err
+}
+
+// socketName is the server's socket in the session folder.
+const socketName = "attach"
+
+// throughFolder runs f with a name of a file in folder that is short enough for a
+// socket's address, however long the folder's own name is: an address has room for
+// 107 bytes.
+func throughFolder(folder, file string, f func(name string) error) error {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return f(filepath.Join("/proc/self/fd", strconv.Itoa(int(dir.Fd())), file))
+}
+
+func listen(folder string) (listener *net.UnixListener, err error) {
+	err = throughFolder(folder, socketName, func(name string) error {
+		if listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"}); err != nil {
+			return err
+		}
+		listener.SetUnlinkOnClose(false) // the name is good here only; the folder goes with the session
+		return os.Chmod(name, 0o600)
+	})
+	return listener, err
+}
+
+func dial(folder string) (conn *net.UnixConn, err error) {
+	err = throughFolder(folder, socketName, func(name string) error {
+		conn, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
+		return err
+	})
+	return conn, err
+}

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/attach"
+	"github.com/labrun/labrun/internal/lab"
+)
+
+func (p *program) newAttach() *cobra.Command {
+	return &cobra.Command{
+		Use:   "attach [SESSION/]MACHINE",
+		Short: "sit at a machine's console, from any terminal of this computer",
+		Long: `attach shows the console of a machine of a lab that runs: what it has said so far, and what it says from
+now on. What you type goes to the machine. Ctrl-] leaves the console; the machine goes on.`,
+		Example: `  labrun attach debian
+  labrun attach s123/debian    where several labs have such a machine; labrun ps lists them`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &usageError{"attach: which machine? Say for instance `labrun attach debian`; `labrun ps` lists them"}
+			}
+			return p.attach(c.Context(), args[0])
+		},
+	}
+}
+
+// runs finds the labs that run.
+func (p *program) runs(ctx context.Context) ([]attach.Found, error) {
+	lock, err := p.lock()
+	if err != nil {
+		return nil, err
+	}
+	store, err := p.store(lock, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	return attach.Find(ctx, lab.Sessions(store)), nil
+}
+
+// errNoLab says that nothing runs.
+var errNoLab = &usageError{"no lab is running here: `labrun --guide week1` starts the first week's, in another terminal"}
+
+func (p *program) attach(ctx context.Context, name string) error {
+	session, machine, named := strings.Cut(name, "/")
+	if !named {
+		session, machine = "", name
+	}
+	found, err := p.runs(ctx)
+	if err != nil {
+		return err
+	}
+	run, err := choose(found, session, machine)
+	if err != nil {
+		return err
+	}
+	t := attach.Terminal{In: p.In, Out: p.Out, Language: p.spoken()}
+	if in, ok := p.In.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+		t.TTY = in
+	}
+	err = attach.View(ctx, run.Folder, machine, t)
+	var unknown *attach.UnknownMachineError
+	if errors.As(err, &unknown) {
+		return &usageError{"attach: " + unknown.Error()}
+	}
+	if err != nil && ctx.Err() == nil {
+		return &environmentError{fmt.Errorf("attach %s: %w", name, err)}
+	}
+	return err
+}
+
+// choose finds the run that is meant by a session and a machine; no session means
+// the only run that has the machine.
+func choose(found []attach.Found, session, machine string) (attach.Found, error) {
+	if len(found) == 0 {
+		return attach.Found{}, errNoLab
+	}
+	var having []attach.Found
+	var machines, sessions []string
+	for _, run := range found {
+		sessions = append(sessions, run.Session())
+		for _, m := range run.Machines {
+			if !slices.Contains(machines, m.Name) {
+				machines = append(machines, m.Name)
+			}
+			if m.Name == machine && (session == "" || session == run.Session()) {
+				having = append(having, run)
+			}
+		}
+	}
+	switch {
+	case session != "" && !slices.Contains(sessions, session):
+		return attach.Found{}, &usageError{fmt.Sprintf("attach: no lab that runs is called %s%s: there are %s", session, builtins.Suggest(session, sessions), strings.Join(sessions, ", "))}
+	case len(having) == 0:
+		return attach.Found{}, &usageError{fmt.Sprintf("attach: no machine of a lab that runs is called %q%s: there are %s", machine, builtins.Suggest(machine, machines), strings.Join(machines, ", "))}
+	case len(having) > 1:
+		var ways []string
+		for _, run := range having {
+			ways = append(ways, fmt.Sprintf("\n  labrun attach %s/%s    (%s)", run.Session(), machine, run.Title))
+		}
+		return attach.Found{}, &usageError{"attach: several labs have such a machine; say which:" + strings.Join(ways, "")}
+	}
+	return having[0], nil
+}

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"github.com/labrun/labrun/internal/attach"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/report"
+)
+
+// errUnfinished is a guided run whose student came to its end and left steps out,
+// or stopped before; its exit code is all that is left to say.
+type errUnfinished int
+
+func (e errUnfinished) Error() string {
+	if e == exitInterrupted {
+		return "the student stopped"
+	}
+	return "not all steps were done"
+}
+
+// guide leads a student through a mission.
+func (p *program) guide(ctx context.Context, m *mission.Mission, name string, store *image.Store, events *event.Log, f runFlags) error {
+	if f.tmux && p.Getenv("TMUX") == "" {
+		return p.insideTmux(ctx)
+	}
+	state, err := stateFolder(p.Getenv)
+	if err != nil {
+		return &environmentError{err}
+	}
+	progress, err := guide.OpenProgress(filepath.Join(state, "progress"), missionIdentity(m.File))
+	var busy *guide.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return &usageError{guide.Phrase(p.spoken(), "fail second", busy.PID)}
+	case err != nil:
+		return &environmentError{err}
+	}
+	defer progress.Close()
+
+	style := report.StyleOf(p.Out, p.Getenv)
+	machines := &machines{program: p, events: events}
+	g := guide.New(guide.Options{
+		In: p.In, Out: p.Out, Width: p.width, Color: style.Color, Language: p.spoken(), Command: name, Panes: f.tmux,
+		Events: events, Progress: progress, Machines: machines,
+	}, m.GuideSteps())
+	// The guide tells the story itself; the report adds what takes long before it begins.
+	long := report.NewTerminal(p.Out, p.Err, style, report.StyleOf(p.Err, p.Getenv).Live, false)
+	events.Attach(func(r event.Record) {
+		switch r.Event.(type) {
+		case event.Progress, event.Notice:
+			long.Record(r)
+		}
+	})
+	from := 0
+	welcome := func() {
+		g.Welcome(m.Declared().Title, m.Declared().Minutes)
+		if f.restart {
+			progress.Begin()
+		} else {
+			from = g.Resume()
+		}
+	}
+	if !f.tmux {
+		welcome()
+	}
+	return p.record(ctx, m, events, f, func(records string) (done int, err error) {
+		steps := func(l *lab.Lab) (int, error) {
+			machines.lab = l
+			if f.tmux {
+				// The panes come first: they decide how wide the guide's own is.
+				defer p.openPanes(ctx, l)()
+				welcome()
+			}
+			err := m.Guide(ctx, l, events, g, from)
+			done := len(progress.Steps)
+			if err == nil {
+				if done = g.Finish(); done < len(m.Declared().Steps) {
+					err = errUnfinished(exitCheck)
+				}
+				return done, err
+			}
+			if ctx.Err() != nil || errors.Is(err, guide.ErrQuit) {
+				err = errUnfinished(exitInterrupted)
+			}
+			g.Stopped()
+			return done, err
+		}
+		return p.play(ctx, m, lab.Options{Store: store, Events: events, Records: records, Cold: f.cold, Interactive: true}, steps)
+	})
+}
+
+// missionIdentity tells missions apart: a file by where it is, a built-in one by
+// its name.
+func missionIdentity(file string) string {
+	if _, err := os.Stat(file); err != nil {
+		return file
+	}
+	if whole, err := filepath.Abs(file); err == nil {
+		return whole
+	}
+	return file
+}
+
+// width is how many columns the terminal has; 80 where there is none.
+func (p *program) width() int {
+	if out, ok := p.Out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(out.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
+}
+
+// machines is what the guide can do to the lab at a student's word.
+type machines struct {
+	*program
+	lab    *lab.Lab
+	events *event.Log
+}
+
+func (m *machines) Names() []string {
+	var names []string
+	for _, machine := range m.lab.Machines() {
+		names = append(names, machine.Name())
+	}
+	return names
+}
+
+func (m *machines) Viewers(name string) int { return m.lab.Viewers(name) }
+
+func (m *machines) Restart(ctx context.Context, name string) error {
+	return m.lab.Restart(ctx, m.lab.Machine(name))
+}
+
+// Open sits at a console in the guide's own terminal.
+func (m *machines) Open(ctx context.Context, name string, keys io.Reader, done <-chan struct{}, note string) error {
+	in, ok := m.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return guide.ErrNoTerminal
+	}
+	viewing, cancel := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		select {
+		case <-done:
+			fmt.Fprintf(m.Out, "\r\n[labrun: %s]\r\n", note)
+		case <-viewing.Done():
+		}
+	}()
+	err := attach.View(viewing, m.lab.Session(), name, attach.Terminal{In: keys, Out: m.Out, TTY: in})
+	cancel()
+	<-told
+	return err
+}
+
+// stateFolder is where records and progress are kept.
+func stateFolder(getenv func(string) string) (string, error) {
+	root := getenv("XDG_STATE_HOME")
+	if root == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find the folder for records and progress: %w: set HOME", err)
+		}
+		root = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(root, "labrun"), nil
+}

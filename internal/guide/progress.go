@@ -1,0 +1,131 @@
+package guide
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+)
+
+// State is how a step ended.
+type State string
+
+// The states of a step that is behind the student.
+const (
+	Done    State = "done"    // by the student
+	Skipped State = "skipped" // by labrun, at the student's word
+	Left    State = "left"    // not at all: something was broken
+)
+
+// Record is what is kept of a step.
+type Record struct {
+	Step    string   `json:"step"` // the name of the step's function
+	State   State    `json:"state"`
+	Hints   int      `json:"hints,omitempty"`   // how many were asked for
+	Helped  int      `json:"helped,omitempty"`  // how often labrun did something for the student
+	Seconds float64  `json:"seconds,omitempty"` // from the step's text to its end
+	Answers []Answer `json:"answers,omitempty"`
+}
+
+// Answer is what a student answered to a question.
+type Answer struct {
+	Question string `json:"question"`
+	Answer   string `json:"answer"`
+}
+
+// Progress is how far a student is in one mission. It is written after each
+// step, and survives a crash. It is not safe for concurrent use.
+type Progress struct {
+	Mission  string    `json:"mission"`
+	Steps    []Record  `json:"steps"`             // those behind the student, in order
+	Finished time.Time `json:"finished,omitzero"` // when the end was last reached
+	Updated  time.Time `json:"updated"`
+
+	file string
+	lock *flock.Flock
+}
+
+// BusyError says that another labrun leads through the same mission.
+type BusyError struct{ PID int }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("the mission is being guided already, by process %d", e.PID)
+}
+
+var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// OpenProgress reads the progress in a mission from folder, and holds it until
+// Close, so that no other labrun changes it. Mission is what tells missions apart:
+// a file's absolute path, or the name of one that is built in. A file that cannot
+// be read as progress is set aside, not overwritten.
+func OpenProgress(folder, mission string) (*Progress, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("make the progress folder: %w", err)
+	}
+	sum := sha256.Sum256([]byte(mission))
+	name := unsafe.ReplaceAllString(strings.TrimSuffix(filepath.Base(mission), ".star"), "-")
+	p := &Progress{file: filepath.Join(folder, fmt.Sprintf("%.40s-%x.json", name, sum[:4]))}
+	p.lock = flock.New(strings.TrimSuffix(p.file, ".json") + ".lock")
+	if held, err := p.lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("lock the progress %s: %w", p.file, err)
+	} else if !held {
+		data, _ := os.ReadFile(p.lock.Path())
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+		return nil, &BusyError{pid}
+	}
+	// Who holds it is only for the other's message.
+	os.WriteFile(p.lock.Path(), fmt.Appendln(nil, os.Getpid()), 0o600)
+	data, err := os.ReadFile(p.file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		p.lock.Unlock()
+		return nil, fmt.Errorf("read the progress: %w", err)
+	case json.Unmarshal(data, p) != nil:
+		os.Rename(p.file, p.file+".damaged")
+		p.Steps = nil
+	}
+	p.Mission = mission
+	return p, nil
+}
+
+// Save writes the progress; the old state or the new one is on disk, never half.
+func (p *Progress) Save() error {
+	p.Updated = time.Now()
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(p.file, append(data, '\n'), 0o600)
+}
+
+// Begin forgets the steps; the student begins at the first one.
+func (p *Progress) Begin() { p.Steps, p.Finished = nil, time.Time{} }
+
+// Next returns the number of the step to go on at, counted from 0, in a mission
+// with these steps. It is 0 and known is false if the mission was changed so that
+// the steps behind the student are not its first ones any more.
+func (p *Progress) Next(steps []string) (next int, known bool) {
+	if len(p.Steps) > len(steps) {
+		return 0, false
+	}
+	for i, r := range p.Steps {
+		if r.Step != steps[i] {
+			return 0, false
+		}
+	}
+	return len(p.Steps), true
+}
+
+// Close lets others have the progress.
+func (p *Progress) Close() error { return p.lock.Unlock() }

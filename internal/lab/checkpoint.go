@@ -1,0 +1,272 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+// checkpointFormat is raised when checkpoints of earlier labruns are of no use.
+const checkpointFormat = 1
+
+// checkpoint is what is written of a whole lab, beside the files of its machines.
+type checkpoint struct {
+	Format   int                     `json:"format"`
+	Machines map[string]savedMachine `json:"machines"`
+}
+
+// savedMachine is one machine of a checkpoint: NAME.state and NAME.console if it
+// was on, NAME.qcow2 if it has ever been.
+type savedMachine struct {
+	Key  string `json:"key"` // all that its state depends on
+	On   bool   `json:"on"`
+	Disk bool   `json:"disk"`
+}
+
+// StaleError says that a checkpoint does not fit the lab any more, or is damaged.
+type StaleError struct{ Cause error }
+
+func (e *StaleError) Error() string { return fmt.Sprintf("checkpoint: %v", e.Cause) }
+
+// Unwrap returns the cause.
+func (e *StaleError) Unwrap() error { return e.Cause }
+
+// manifest is the checkpoint's own file. It is written last, so that a checkpoint
+// that has it is whole.
+const manifest = "checkpoint.json"
+
+// checkpointKey names all that a machine's state depends on.
+func (m *Machine) checkpointKey() string {
+	spec := m.spec("disk")
+	data, err := json.Marshal([]any{m.lab.host, m.image.Digest, spec.Argv(qemu.Descriptors{NICs: make([]int, len(spec.NICs))})})
+	if err != nil {
+		panic(err) // they are strings and numbers
+	}
+	return string(data)
+}
+
+// Checkpoint saves the whole lab as it is now into a folder, which must not be
+// there yet: all machines are stopped at one instant, saved, and let run on.
+// Frames that are under way between them are not saved; a restored network has lost
+// them, as networks do. If it fails, the lab runs on and nothing is left.
+//
+// No command of labrun's may be under way on a machine, since its answer would be
+// lost; one that starts meanwhile waits.
+func (l *Lab) Checkpoint(ctx context.Context, dir string) (err error) {
+	if err := l.Prepare(ctx); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
+	state := checkpoint{Format: checkpointFormat, Machines: map[string]savedMachine{}}
+	var on []*guest
+	var names []string
+	for _, m := range l.Machines() {
+		saved := savedMachine{Key: m.checkpointKey()}
+		if g, err := m.current(); err == nil && g.process.Exit() == nil {
+			if err := g.settle(ctx); err != nil {
+				return err
+			}
+			if g.control != nil {
+				// A guest that goes on from here has to know labrun's functions.
+				if err := g.shell.Do(ctx, ":"); err != nil {
+					return fmt.Errorf("checkpoint: %w", err)
+				}
+			}
+			release := g.shell.Hold()
+			defer release()
+			saved.On = true
+			on, names = append(on, g), append(names, m.Name())
+		}
+		_, missing := os.Stat(m.overlay())
+		saved.Disk = missing == nil
+		state.Machines[m.Name()] = saved
+	}
+	defer func() {
+		for _, g := range on {
+			if running := g.process.Continue(context.Background()); running != nil && g.process.Exit() == nil {
+				err = errors.Join(err, running)
+			}
+		}
+	}()
+	for _, g := range on { // one after the other, so that they stop within milliseconds
+		if err := g.process.Pause(ctx); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+	}
+	errs := make([]error, len(on))
+	var saving sync.WaitGroup
+	for i, g := range on {
+		saving.Go(func() { errs[i] = g.saveWhole(ctx, filepath.Join(dir, names[i])) })
+	}
+	saving.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	for _, m := range l.Machines() {
+		if state.Machines[m.Name()].Disk {
+			if err := copyFile(ctx, filepath.Join(dir, m.Name()+".qcow2"), m.overlay()); err != nil {
+				return fmt.Errorf("checkpoint: %w", err)
+			}
+		}
+	}
+	data, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(dir, manifest), data, 0o600)
+}
+
+// saveWhole saves a paused guest, and what its console has said.
+func (g *guest) saveWhole(ctx context.Context, base string) error {
+	if err := g.process.SaveWhole(ctx, base+".state"); err != nil {
+		return err
+	}
+	var said []byte
+	if !g.console.LastByte().IsZero() { // else there is nothing, and Follow would wait
+		var err error
+		if said, _, err = g.console.Follow(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(base+".console", said, 0o600)
+}
+
+func copyFile(ctx context.Context, to, from string) error {
+	file, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return qemu.CopySparse(ctx, to, file)
+}
+
+// Restore brings the whole lab to a checkpoint: machines that run are replaced,
+// those that were off then are switched off. A checkpoint that does not fit is a
+// *StaleError, and the lab is left alone; if a machine cannot go on from it, all are
+// left switched off, as before their first boot.
+func (l *Lab) Restore(ctx context.Context, dir string) error {
+	if err := l.Prepare(ctx); err != nil {
+		return err
+	}
+	var state checkpoint
+	data, err := os.ReadFile(filepath.Join(dir, manifest))
+	if err == nil {
+		err = json.Unmarshal(data, &state)
+	}
+	if err == nil && state.Format != checkpointFormat {
+		err = fmt.Errorf("it has the format %d, and not %d", state.Format, checkpointFormat)
+	}
+	if err != nil {
+		return &StaleError{err}
+	}
+	if len(state.Machines) != len(l.machines) {
+		return &StaleError{errors.New("the mission has other machines now")}
+	}
+	var off []*Machine
+	for _, m := range l.Machines() {
+		saved, known := state.Machines[m.Name()]
+		if !known || saved.Key != m.checkpointKey() {
+			return &StaleError{fmt.Errorf("%s is another machine now: its image, its shape or QEMU has changed", m.Name())}
+		}
+		if saved.On && !m.Running() {
+			off = append(off, m)
+		}
+	}
+	if err := l.afford(off); err != nil {
+		return &EnvironmentError{err}
+	}
+	if err := l.record(); err != nil {
+		return &EnvironmentError{err}
+	}
+	machines := l.Machines()
+	errs := make([]error, len(machines))
+	var restoring sync.WaitGroup
+	for i, m := range machines {
+		restoring.Go(func() { errs[i] = m.goOnFrom(ctx, dir, state.Machines[m.Name()]) })
+	}
+	restoring.Wait()
+	if err := errors.Join(errs...); err != nil {
+		for _, m := range machines {
+			m.stop()
+			os.Remove(m.overlay())
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &StaleError{err}
+	}
+	// All are in place; now they run, as they were stopped: at one instant.
+	for _, m := range machines {
+		if g, err := m.current(); err == nil {
+			if err := g.process.Continue(ctx); err != nil {
+				return &EnvironmentError{fmt.Errorf("restore the checkpoint: %w", err)}
+			}
+			g.tasks.Go(func() {
+				defer close(g.settled)
+				m.wake(g)
+			})
+		}
+	}
+	return nil
+}
+
+// goOnFrom replaces the machine by the saved one, which is stopped when it returns.
+func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.guest != nil {
+		m.closeGuest()
+	}
+	os.Remove(m.overlay())
+	if !saved.Disk {
+		return nil
+	}
+	base := filepath.Join(dir, m.Name())
+	if err := copyFile(ctx, m.overlay(), base+".qcow2"); err != nil || !saved.On {
+		m.boots = max(m.boots, 1)
+		return err
+	}
+	said, err := os.ReadFile(base + ".console")
+	if err != nil {
+		return err
+	}
+	spec := m.spec(m.overlay())
+	spec.Saved = &qemu.Saved{State: base + ".state"}
+	g, err := m.launch(ctx, spec, said)
+	if err != nil {
+		return err
+	}
+	g.up.Store(true)
+	g.ready.Do(func() {}) // it was, before
+	m.adopt(g)
+	return nil
+}
+
+// wake tells a machine that goes on from a checkpoint what has happened meanwhile:
+// time has passed.
+func (m *Machine) wake(g *guest) {
+	if g.control == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, arriveLimit)
+	defer cancel()
+	if err := m.setClock(ctx, g); err != nil && g.ctx.Err() == nil {
+		m.lab.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s's clock is as it was at the checkpoint: %v", m.Name(), err)})
+	}
+}

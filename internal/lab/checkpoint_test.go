@@ -1,0 +1,137 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labrun/labrun/internal/console"
+)
+
+// typeAt types a line at a machine's console and returns what it printed.
+func typeAt(t *testing.T, ctx context.Context, m *Machine, line string) string {
+	t.Helper()
+	c, err := m.Console()
+	if err == nil {
+		err = c.Send(ctx, line+"\n")
+	}
+	if err == nil {
+		err = c.Finished(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(c.Output())
+}
+
+// TestCheckpoint: a whole lab goes back to where it was: what was in memory and on
+// disk, on each machine, and the network between them.
+func TestCheckpoint(t *testing.T) {
+	ctx := context5(t)
+	config := Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+		{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
+		{Name: "mini", Image: "mini", NICs: []NICConfig{{Network: "lan"}}},
+		{Name: "later", Image: "mini", NICs: []NICConfig{{Network: "lan"}}},
+	}}
+	l := newLab(t, config)
+	router, mini, later := l.Machine("router7"), l.Machine("mini"), l.Machine("later")
+	if err := l.Boot(ctx, router, mini); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.WaitPrompt(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := mini.Login(ctx, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := mini.Address(ctx, "lan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	typeAt(t, ctx, mini, "here=then; echo on disk >/root/file; sleep 1000 & echo $!")
+	dir := filepath.Join(t.TempDir(), "one")
+	started := time.Now()
+	if err := l.Checkpoint(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("saved in %v", time.Since(started).Round(time.Millisecond))
+	if err := l.Checkpoint(ctx, filepath.Join(t.TempDir(), "two")); err != nil {
+		t.Errorf("a second one: %v", err)
+	}
+	if got := typeAt(t, ctx, mini, "echo $here"); got != "then" {
+		t.Errorf("the lab does not run on: %q", got)
+	}
+
+	typeAt(t, ctx, mini, "here=now; rm /root/file; kill %1")
+	if err := l.Boot(ctx, later); err != nil {
+		t.Fatal(err)
+	}
+	router.stop()
+	for try := range 2 { // the same checkpoint serves more than once
+		started = time.Now()
+		if err := l.Restore(ctx, dir); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("restored in %v", time.Since(started).Round(time.Millisecond))
+		if later.Running() {
+			t.Error("a machine that was off is on")
+		}
+		c, err := mini.Console()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Expect(ctx, console.Prompt(console.ShellPrompt)); err != nil {
+			t.Fatal(err)
+		}
+		if text := c.Tail(4); !strings.Contains(text, "here=then") {
+			t.Errorf("the console shows %q", text)
+		}
+		if got := typeAt(t, ctx, mini, "echo $here; cat /root/file; jobs"); !strings.HasPrefix(got, "then\non disk\n") || !strings.Contains(got, "sleep 1000") {
+			t.Errorf("try %d: the shell knows %q", try, got)
+		}
+		if got := typeAt(t, ctx, router, "ping -c 2 -W 5 "+addr.String()); !strings.Contains(got, " 0% packet loss") {
+			t.Errorf("try %d: the network: %s", try, got)
+		}
+		r, err := mini.Run(ctx, "date +%s", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if late := time.Now().Unix() - int64(atoi(r.Stdout)); late < -2 || late > 2 {
+			t.Errorf("the clock is %d s late", late)
+		}
+		typeAt(t, ctx, mini, "here=again; rm /root/file")
+	}
+
+	// What does not fit is not restored.
+	var stale *StaleError
+	if err := l.Restore(ctx, t.TempDir()); !errors.As(err, &stale) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if !mini.Running() {
+		t.Error("a refused checkpoint has stopped the lab")
+	}
+	config.Machines[1].Memory = 160
+	other := newLab(t, config)
+	if err := other.Restore(ctx, dir); !errors.As(err, &stale) {
+		t.Errorf("a machine of another size: %v", err)
+	}
+	if err := os.Truncate(filepath.Join(dir, "mini.state"), 100_000); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Restore(ctx, dir); !errors.As(err, &stale) || router.Running() || mini.Running() {
+		t.Errorf("a damaged state: %v; on: %v, %v", err, router.Running(), mini.Running())
+	}
+	if err := l.Boot(ctx, router); err != nil {
+		t.Errorf("the lab cannot be used any more: %v", err)
+	}
+}
+
+func atoi(text string) int {
+	n, _ := strconv.Atoi(strings.TrimSpace(text))
+	return n
+}

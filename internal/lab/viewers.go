@@ -1,0 +1,115 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/labrun/labrun/internal/attach"
+	"github.com/labrun/labrun/internal/console"
+)
+
+// Permit lets viewers switch machines on from now on.
+func (l *Lab) Permit(machines ...*Machine) {
+	for _, m := range machines {
+		m.mu.Lock()
+		m.permitted = true
+		m.mu.Unlock()
+	}
+}
+
+// AwaitRunning waits until the machine runs.
+func (m *Machine) AwaitRunning(ctx context.Context) error {
+	_, err := m.await(ctx, nil, true)
+	return err
+}
+
+// await returns the running machine's console, if it is not other's. With wait it
+// waits for that, else it returns nil at once.
+func (m *Machine) await(ctx context.Context, other *console.Console, wait bool) (*console.Console, error) {
+	for {
+		m.mu.Lock()
+		g, started := m.guest, m.started
+		m.mu.Unlock()
+		if g != nil && g.process.Exit() == nil && g.console != other {
+			return g.console, nil
+		}
+		if !wait {
+			return nil, ctx.Err()
+		}
+		select {
+		case <-started:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// Session returns the run's private folder, which is what `labrun attach` finds it by.
+func (l *Lab) Session() string { return l.session.dir }
+
+// Viewers tells how many sit at a machine's console.
+func (l *Lab) Viewers(machine string) int { return l.viewers.Viewers(machine) }
+
+// seats is the lab as its viewers see it.
+type seats struct{ *Lab }
+
+func (s seats) Names() []string { return s.order }
+
+func (s seats) Interactive() bool { return s.options.Interactive }
+
+func (s seats) Await(ctx context.Context, machine string, other *console.Console, wait bool) (*console.Console, error) {
+	return s.machines[machine].await(ctx, other, wait)
+}
+
+// PowerOn switches a machine on that may be: the mission has come to it, or it
+// was on before.
+func (s seats) PowerOn(ctx context.Context, machine string) error {
+	m := s.machines[machine]
+	m.mu.Lock()
+	permitted := m.permitted || m.boots > 0
+	m.mu.Unlock()
+	if !permitted {
+		return attach.ErrNotYet
+	}
+	return s.Boot(ctx, m)
+}
+
+// resizeLimit is how long a guest may take to learn its terminal's size: one that
+// boots does not listen yet.
+const resizeLimit = 2 * time.Minute
+
+// Resize tells a guest how large its terminal is, where that can be done without
+// typing at it.
+func (s seats) Resize(ctx context.Context, machine string, columns, rows int) {
+	g, err := s.machines[machine].current()
+	if err != nil || g.control == nil || g.process.Exit() != nil {
+		return
+	}
+	if g.settle(ctx) != nil {
+		return
+	}
+	// Nothing depends on it: a guest without stty keeps 80 by 24.
+	g.shell.Run(ctx, fmt.Sprintf("stty -F /dev/ttyS0 rows %d cols %d", rows, columns), resizeLimit)
+}
+
+func (s seats) Status() attach.Status {
+	status := attach.Status{
+		PID: os.Getpid(), Mission: s.options.Mission, Title: s.options.Title, Guided: s.options.Interactive, Started: s.opened,
+	}
+	for _, m := range s.Machines() {
+		state := attach.MachineStatus{Name: m.Name(), On: m.Running()}
+		if g, err := m.current(); err == nil && state.On {
+			state.Seconds = time.Since(g.process.Started()).Seconds()
+		}
+		status.Machines = append(status.Machines, state)
+	}
+	return status
+}
+
+func (s seats) Stop() {
+	if s.options.Stop != nil {
+		s.options.Stop()
+	}
+}

@@ -1,0 +1,313 @@
+package mission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+// Draft is a script that is being written, for editors. It may be broken at any
+// place. Looking at it runs nothing; Load alone does. It is used by one goroutine
+// at a time.
+type Draft struct {
+	lib  *library
+	file *scriptFile
+}
+
+// NewDraft returns the script called name in folder, whose text is not yet saved
+// there; shown is what messages call it. The files that it loads are read from
+// folder. Images are the names that its machines may boot from.
+func NewDraft(folder fs.FS, name, shown, text string, images []string) *Draft {
+	l := newLibrary(folder, name, shown, images)
+	return &Draft{lib: l, file: l.add(name, shown, []byte(text))}
+}
+
+// Name returns the script's name in its folder.
+func (d *Draft) Name() string { return d.file.name }
+
+// IsMission reports whether the script declares a mission, and is no file for
+// others to load.
+func (d *Draft) IsMission() bool { return d.lib.isMission(d.file) }
+
+// Findings returns what Lint finds in this file.
+func (d *Draft) Findings() (own []Finding) {
+	for _, f := range d.lib.lint(d.file) {
+		if f.File != d.file.shown {
+			continue
+		}
+		if f.Rule == ruleSyntax {
+			f.Span = d.file.refused(f.Span)
+		}
+		own = append(own, f)
+	}
+	return own
+}
+
+// refused is the token that the parser refuses, or the end of the line that it does:
+// it stops behind it.
+func (f *scriptFile) refused(stop Span) Span {
+	at := f.pages.offset(stop.From)
+	for i, t := range f.tokens {
+		switch {
+		case t.to != at:
+		case t.kind != lineToken:
+			return f.pages.span(t.from, t.to)
+		case i > 0:
+			return f.pages.span(f.tokens[i-1].from, f.tokens[i-1].to)
+		}
+	}
+	return stop
+}
+
+// Load loads the mission as its folder has it and returns what is wrong with its
+// declarations in this file.
+func (d *Draft) Load(ctx context.Context) (own []Finding) {
+	_, err := Load(ctx, d.lib.folder, d.file.name, d.file.shown, Options{Images: d.lib.images})
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Kind != Script {
+		return nil
+	}
+	for _, f := range failed.Findings() {
+		if f.File == d.file.shown {
+			own = append(own, f)
+		}
+	}
+	return own
+}
+
+// at returns the innermost nodes at a place, the outermost first.
+func (f *scriptFile) at(place Place) (path []syntax.Node) {
+	if f.tree == nil {
+		return nil
+	}
+	syntax.Walk(f.tree, func(n syntax.Node) bool {
+		if n == nil {
+			return false
+		}
+		if _, ok := n.(*syntax.File); ok {
+			return true
+		}
+		span := f.spanOf(n)
+		inside := !before(place, span.From) && !before(span.To, place)
+		if inside {
+			path = append(path, n)
+		}
+		return inside
+	})
+	return path
+}
+
+func before(a, b Place) bool { return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column }
+
+// Location is a place in a file of the mission's folder.
+type Location struct {
+	File string // its name in the folder
+	Span Span
+}
+
+// Definition returns where the name at a place gets its meaning: in this file, or
+// in one that it loads. Labrun's own names are defined nowhere.
+func (d *Draft) Definition(place Place) (Location, bool) {
+	f := d.meaning(place.Line)
+	for _, n := range f.at(place) {
+		load, ok := n.(*syntax.LoadStmt)
+		if !ok {
+			continue
+		}
+		other, err := d.lib.target(f, load)
+		if err != nil {
+			return Location{}, false
+		}
+		for i := range load.From {
+			// A loaded name that is not renamed is one string, with quotation marks.
+			span := f.spanOf(load.From[i])
+			span.To.Column++
+			if v := other.globals[load.From[i].Name]; v != nil && !before(place, span.From) && !before(span.To, place) {
+				return d.locate(d.lib.follow(v))
+			}
+		}
+		if span := f.spanOf(load.Module); !before(place, span.From) && !before(span.To, place) {
+			return Location{File: other.name, Span: Span{Place{1, 1}, Place{1, 1}}}, true
+		}
+	}
+	if id, ok := f.identifier(place); ok {
+		return d.locate(d.lib.follow(f.variableOf(id)))
+	}
+	return Location{}, false
+}
+
+func (d *Draft) locate(v *variable) (Location, bool) {
+	if v == nil {
+		return Location{}, false
+	}
+	return Location{File: v.home.name, Span: v.home.spanOf(v.name)}, true
+}
+
+// identifier returns the identifier at a place.
+func (f *scriptFile) identifier(place Place) (*syntax.Ident, bool) {
+	path := f.at(place)
+	if len(path) == 0 {
+		return nil, false
+	}
+	id, ok := path[len(path)-1].(*syntax.Ident)
+	return id, ok
+}
+
+// Hover returns what there is to say about the name at a place, as Markdown, and
+// the name's span; false if there is nothing.
+func (d *Draft) Hover(place Place) (text string, span Span, ok bool) {
+	f := d.meaning(place.Line)
+	path := f.at(place)
+	if len(path) == 0 {
+		return "", Span{}, false
+	}
+	id, ok := path[len(path)-1].(*syntax.Ident)
+	if !ok {
+		return "", Span{}, false
+	}
+	for i := len(path) - 2; i >= 0; i-- {
+		switch outer := path[i].(type) {
+		case *syntax.BinaryExpr: // the name of an argument
+			if name, _ := named(outer); name == id && i > 0 {
+				call, ok := path[i-1].(*syntax.CallExpr)
+				if !ok {
+					break
+				}
+				if e, ok := d.lib.builtin(call.Fn); ok {
+					for _, p := range e.Params {
+						if p.Name == id.Name {
+							return parameterDoc(p), f.spanOf(id), true
+						}
+					}
+				}
+				return "", Span{}, false
+			}
+		case *syntax.DotExpr:
+			if outer.Name == id {
+				text := d.fieldDoc(d.lib.kind(f, outer.X), id.Name)
+				return text, f.spanOf(id), text != ""
+			}
+		}
+	}
+	text = d.nameDoc(f, id)
+	return text, f.spanOf(id), text != ""
+}
+
+func parameterDoc(p builtins.Param) string {
+	text := fmt.Sprintf("`%s` (%s): %s", p.Name, p.Kind, p.Doc)
+	if p.Default != "" {
+		text += fmt.Sprintf("; if not given, `%s`", p.Default)
+	}
+	return text
+}
+
+func (d *Draft) fieldDoc(kind builtins.Kind, name string) string {
+	t, _ := builtins.TypeOf(kind)
+	for _, f := range t.Fields {
+		if f.Name == name {
+			return fmt.Sprintf("`%s` (%s) of a %s: %s", name, f.Kind, kind, f.Doc)
+		}
+	}
+	return ""
+}
+
+// nameDoc documents what a name stands for.
+func (d *Draft) nameDoc(f *scriptFile, id *syntax.Ident) string {
+	if isBuiltin(id) {
+		if e, ok := d.lib.table[id.Name]; ok {
+			return e.Doc()
+		}
+		return ""
+	}
+	v := d.lib.follow(f.variableOf(id))
+	switch {
+	case v == nil:
+		return ""
+	case v.def != nil:
+		return functionDoc(v.def)
+	case v.value == nil:
+		return ""
+	}
+	// A declaration says most about what it declares.
+	span := v.home.spanOf(v.value)
+	source := v.home.pages.text[v.home.pages.offset(span.From):v.home.pages.offset(span.To)]
+	if first, _, more := strings.Cut(source, "\n"); more {
+		source = strings.TrimSpace(first) + " …"
+	}
+	text := fmt.Sprintf("```python\n%s = %s\n```", v.name.Name, source)
+	if kind := d.lib.kind(v.home, v.value); kind != "" {
+		text += fmt.Sprintf("\n\n%s %s", strings.ToUpper(article(kind)[:1])+article(kind)[1:], kind)
+	}
+	if v.home != f && v.home.name != f.name {
+		text += ", from " + v.home.name
+	}
+	return text
+}
+
+func article(kind builtins.Kind) string {
+	if strings.ContainsRune("aeiou", rune(kind[0])) {
+		return "an"
+	}
+	return "a"
+}
+
+func functionDoc(def *syntax.DefStmt) string {
+	text := "```python\n" + signatureOf(def) + "\n```"
+	if doc, _ := docstring(def); doc != "" {
+		title, rest, _ := strings.Cut(doc, "\n")
+		text += "\n\n" + strings.TrimSpace(title)
+		if rest = builtins.Dedent(rest); rest != "" {
+			text += "\n\n" + rest
+		}
+	}
+	return text
+}
+
+// Symbol is what an outline of a script lists.
+type Symbol struct {
+	Name, Detail string
+	Kind         string // step, function, machine, network or variable
+	Span         Span   // all of it
+	Title        Span   // its name
+}
+
+// Outline returns the script's steps, functions, machines, networks and other
+// names, in the order of the text. A step is called by its title.
+func (d *Draft) Outline() (symbols []Symbol) {
+	f := d.meaning(len(d.file.pages.starts))
+	if f.tree == nil {
+		return nil
+	}
+	n := &linter{library: d.lib, source: f}
+	n.findSteps(f, map[*scriptFile]bool{})
+	for _, stmt := range f.tree.Stmts {
+		switch stmt := stmt.(type) {
+		case *syntax.DefStmt:
+			symbol := Symbol{Name: stmt.Name.Name, Detail: signatureOf(stmt), Kind: "function", Span: f.spanOf(stmt), Title: f.spanOf(stmt.Name)}
+			for _, step := range n.steps {
+				if doc, _ := docstring(stmt); step.def == stmt && doc != "" {
+					title, _, _ := strings.Cut(doc, "\n")
+					symbol.Name, symbol.Detail, symbol.Kind = strings.TrimSpace(title), stmt.Name.Name, "step"
+				}
+			}
+			symbols = append(symbols, symbol)
+		case *syntax.AssignStmt:
+			id, ok := stmt.LHS.(*syntax.Ident)
+			if !ok {
+				continue
+			}
+			kind := "variable"
+			if what := n.declares(stmt.RHS); what != "" {
+				kind = what
+			}
+			symbols = append(symbols, Symbol{Name: id.Name, Detail: kind, Kind: kind, Span: f.spanOf(stmt), Title: f.spanOf(id)})
+		}
+	}
+	return symbols
+}

@@ -1,0 +1,195 @@
+package mission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+// lookAgain is the pause between two looks at a check that does not hold, while
+// nothing is typed; it doubles up to longestPause.
+const (
+	lookAgain    = 2 * time.Second
+	longestPause = 30 * time.Second
+)
+
+// GuideSteps returns the mission's steps as the guide shows them.
+func (m *Mission) GuideSteps() []guide.Step {
+	var steps []guide.Step
+	for _, s := range m.Declared().Steps {
+		steps = append(steps, guide.Step{Name: s.Function.Name(), Title: s.Title, Narration: s.Narration})
+	}
+	return steps
+}
+
+// Guide leads a student through the mission on the given lab. The steps before
+// from, counted from 0, are behind the student: labrun plays them. It returns
+// when the last step has ended or the student quits, which is guide.ErrQuit. What
+// goes wrong on the way is told to the student and no reason to end. It is run
+// once.
+func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *guide.Guide, from int) error {
+	m.session.Act(l, events)
+	m.session.Lead(g)
+	steps := m.Declared().Steps
+	for i, step := range steps {
+		started := time.Now()
+		events.Emit(event.StepStarted{Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration, Replayed: i < from})
+		ended := event.StepEnded{Index: i + 1, Total: len(steps), Title: step.Title, Passed: true}
+		var err error
+		if i < from {
+			err = m.replay(ctx, i, step, events, g)
+		} else {
+			var record guide.Record
+			record, err = m.lead(ctx, i, step, events, g)
+			ended.Skipped, ended.Passed = record.State == guide.Skipped, record.State != guide.Left
+		}
+		ended.Seconds = time.Since(started).Seconds()
+		if err != nil {
+			ended.Passed, ended.Error = false, err.Error()
+		}
+		events.Emit(ended)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replay plays a step that is behind the student.
+func (m *Mission) replay(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide) error {
+	started := time.Now()
+	for {
+		g.Replaying(index)
+		m.session.BeginStep()
+		err := m.play(ctx, step, events)
+		g.Replayed(index, time.Since(started).Seconds(), err == nil)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err = g.Trouble(ctx, g.Say("fail replay", index+1, plain(err), g.Command()), false); err != nil && !again(err) {
+			return err
+		}
+	}
+}
+
+// again reports whether a student's word means that the step is to be tried once
+// more.
+func again(err error) bool {
+	return errors.Is(err, guide.ErrRetry) || errors.Is(err, guide.ErrRedo)
+}
+
+// lead has the student do a step.
+func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide) (guide.Record, error) {
+	m.session.BeginStep()
+	g.BeginStep(index)
+	pause := lookAgain
+	for {
+		err := m.play(ctx, step, events)
+		if err == nil {
+			err = m.session.Settle(ctx)
+		}
+		if err == nil {
+			return g.EndStep(guide.Done), nil
+		}
+		if ctx.Err() != nil {
+			return guide.Record{}, err
+		}
+		if !decided(err) {
+			err = m.unfinished(ctx, err, g, &pause)
+		}
+		switch {
+		case errors.Is(err, guide.ErrRedo):
+			m.session.BeginStep()
+			g.BeginStep(index)
+		case err == nil:
+			m.session.Rewind(false)
+		case errors.Is(err, guide.ErrRetry):
+			m.session.Rewind(true)
+		case errors.Is(err, guide.ErrLeave):
+			return g.EndStep(guide.Left), nil
+		default:
+			return guide.Record{}, err
+		}
+	}
+}
+
+// decided reports whether an error is a decision of the student's.
+func decided(err error) bool {
+	return again(err) || errors.Is(err, guide.ErrLeave) || errors.Is(err, guide.ErrQuit)
+}
+
+// unfinished deals with a step that did not come to its end: a check that does not
+// hold yet is waited for, and anything else told. Its error is what the student
+// decides; nil means that it is worth another try.
+func (m *Mission) unfinished(ctx context.Context, err error, g *guide.Guide, pause *time.Duration) error {
+	var check *builtins.CheckError
+	if !errors.As(err, &check) || g.Taking() {
+		*pause = lookAgain
+		trouble, script := trouble(err, g)
+		if g.Taking() && !script {
+			trouble = g.Say("fail by labrun", plain(err))
+		}
+		return g.Trouble(ctx, trouble, true)
+	}
+	reason := check.Hint
+	if reason == "" {
+		reason = g.Say("goal")
+	}
+	active, err := g.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return m.session.Activity(ctx, *pause) })
+	if *pause = min(2**pause, longestPause); active {
+		*pause = lookAgain
+	}
+	return err
+}
+
+// plain is an error's message without the script's position and backtrace, which
+// mean nothing to a student.
+func plain(err error) string {
+	var failed *Error
+	if errors.As(err, &failed) {
+		return failed.Message
+	}
+	return err.Error()
+}
+
+// trouble tells what has gone wrong, in the student's words, and whether it is the
+// script's fault.
+func trouble(err error, g *guide.Guide) (text string, script bool) {
+	var exit *qemu.ExitError
+	var panicked *lab.PanicError
+	var login *lab.LoginError
+	var guest *control.GuestError
+	var notBooted *lab.NotBootedError
+	var environment *lab.EnvironmentError
+	switch {
+	case errors.As(err, &panicked):
+		return g.Say("fail panicked", panicked.Machine, panicked.Machine), false
+	case errors.As(err, &exit) && (exit.Reason == qemu.PoweredOff || exit.Reason == qemu.Stopped):
+		return g.Say("fail powered off", exit.Machine, exit.Machine), false
+	case errors.As(err, &exit):
+		return g.Say("fail emulator", exit.Machine, exit.Error(), exit.Machine), false
+	case errors.As(err, &login):
+		return g.Say("fail login", login.Machine, login.Machine), false
+	case errors.As(err, &guest):
+		return g.Say("fail guest", guest.Error()), false
+	case errors.As(err, &notBooted):
+		return g.Say("fail not on", notBooted.Machine, notBooted.Machine), false
+	case errors.As(err, &environment):
+		return g.Say("fail environment", plain(err)), false
+	case errors.Is(err, context.DeadlineExceeded):
+		return g.Say("fail timeout", plain(err)), false
+	}
+	var failed *Error
+	if errors.As(err, &failed) {
+		return g.Say("fail script", fmt.Sprintf("%s: %s", failed.Position, failed.Message)), true
+	}
+	return g.Say("fail script", err.Error()), true
+}

@@ -1,0 +1,272 @@
+package mission
+
+import (
+	"math/big"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+// deepest bounds how far the value of a variable is traced back.
+const deepest = 32
+
+// value returns what is known of an expression's value without running anything:
+// constants as they are, of everything else its kind at most.
+func (l *library) value(s *scriptFile, x syntax.Expr) starlark.Value { return l.valueOf(s, x, deepest) }
+
+// kind returns the kind of an expression's value; empty if it is not known.
+func (l *library) kind(s *scriptFile, x syntax.Expr) builtins.Kind {
+	switch v := l.value(s, x).(type) {
+	case builtins.Some:
+		return builtins.Kind(v)
+	case starlark.String:
+		return builtins.Text
+	case starlark.Int:
+		return builtins.Integer
+	case starlark.Float:
+		return builtins.Decimal
+	case starlark.Bool:
+		return builtins.Boolean
+	case *starlark.List:
+		return builtins.List
+	case *starlark.Dict:
+		return builtins.Dict
+	case starlark.Tuple:
+		return builtins.Tuple
+	}
+	return ""
+}
+
+func (l *library) valueOf(s *scriptFile, x syntax.Expr, depth int) starlark.Value {
+	if depth == 0 {
+		return builtins.Unknown
+	}
+	switch x := unparen(x).(type) {
+	case *syntax.Literal:
+		return literal(x)
+	case *syntax.Ident:
+		return l.valueOfName(s, x, depth-1)
+	case *syntax.ListExpr:
+		return starlark.NewList(l.valuesOf(s, x.List, depth-1))
+	case *syntax.TupleExpr:
+		return starlark.Tuple(l.valuesOf(s, x.List, depth-1))
+	case *syntax.DictExpr:
+		return builtins.Some(builtins.Dict)
+	case *syntax.Comprehension:
+		if x.Curly {
+			return builtins.Some(builtins.Dict)
+		}
+		return builtins.Some(builtins.List)
+	case *syntax.LambdaExpr:
+		return builtins.Some(builtins.Function)
+	case *syntax.UnaryExpr:
+		return l.unary(s, x, depth-1)
+	case *syntax.BinaryExpr:
+		return l.binary(s, x, depth-1)
+	case *syntax.CondExpr:
+		a, b := vague(l.valueOf(s, x.True, depth-1)), vague(l.valueOf(s, x.False, depth-1))
+		if a == b {
+			return a
+		}
+	case *syntax.CallExpr:
+		return l.valueOfCall(s, x, depth-1)
+	case *syntax.DotExpr:
+		if t, ok := builtins.TypeOf(kindOfSome(l.valueOf(s, x.X, depth-1))); ok {
+			for _, f := range t.Fields {
+				if f.Name == x.Name.Name {
+					return builtins.Some(f.Kind)
+				}
+			}
+		}
+	case *syntax.IndexExpr:
+		switch vague(l.valueOf(s, x.X, depth-1)) {
+		case builtins.Some(builtins.Texts), builtins.Some(builtins.Text):
+			return builtins.Some(builtins.Text)
+		case builtins.Some(builtins.Leases):
+			return builtins.Some(builtins.Lease)
+		case builtins.Some(builtins.Machines):
+			return builtins.Some(builtins.Machine)
+		}
+	}
+	return builtins.Unknown
+}
+
+func (l *library) valuesOf(s *scriptFile, list []syntax.Expr, depth int) []starlark.Value {
+	values := make([]starlark.Value, len(list))
+	for i, x := range list {
+		values[i] = l.valueOf(s, x, depth)
+	}
+	return values
+}
+
+func literal(x *syntax.Literal) starlark.Value {
+	switch v := x.Value.(type) {
+	case string:
+		if x.Token == syntax.BYTES {
+			return starlark.Bytes(v)
+		}
+		return starlark.String(v)
+	case int64:
+		return starlark.MakeInt64(v)
+	case *big.Int:
+		return starlark.MakeBigInt(v)
+	case float64:
+		return starlark.Float(v)
+	}
+	return builtins.Unknown
+}
+
+func (l *library) valueOfName(s *scriptFile, id *syntax.Ident, depth int) starlark.Value {
+	if isBuiltin(id) {
+		switch id.Name {
+		case "True", "False":
+			return starlark.Bool(id.Name == "True")
+		case "None":
+			return starlark.None
+		}
+		return builtins.Unknown
+	}
+	v := l.follow(s.variableOf(id))
+	switch {
+	case v == nil:
+		return builtins.Unknown
+	case v.def != nil:
+		return builtins.Some(builtins.Function)
+	case v.value == nil:
+		return builtins.Unknown
+	}
+	if v.known == nil {
+		v.known = builtins.Unknown // if it refers to itself
+		v.known = kept(l.valueOf(v.home, v.value, depth), v.changed)
+	}
+	return v.known
+}
+
+// kept is what is remembered of a variable's value: lists of lists can grow
+// without bounds.
+func kept(v starlark.Value, changed bool) starlark.Value {
+	var items starlark.Tuple
+	kind := builtins.Some(builtins.List)
+	switch v := v.(type) {
+	case *starlark.List:
+		if changed {
+			return kind
+		}
+		for item := range v.Elements() {
+			items = append(items, item)
+		}
+	case starlark.Tuple:
+		items, kind = v, builtins.Some(builtins.Tuple)
+	}
+	for _, item := range items {
+		switch item.(type) {
+		case *starlark.List, starlark.Tuple:
+			return kind
+		}
+	}
+	return v
+}
+
+func (l *library) unary(s *scriptFile, x *syntax.UnaryExpr, depth int) starlark.Value {
+	if x.X == nil {
+		return builtins.Unknown
+	}
+	switch v := l.valueOf(s, x.X, depth).(type) {
+	case starlark.Int:
+		if x.Op == syntax.MINUS {
+			return starlark.MakeInt(0).Sub(v)
+		}
+	case starlark.Float:
+		if x.Op == syntax.MINUS {
+			return -v
+		}
+	}
+	if x.Op == syntax.NOT {
+		return builtins.Some(builtins.Boolean)
+	}
+	return builtins.Unknown
+}
+
+func (l *library) binary(s *scriptFile, x *syntax.BinaryExpr, depth int) starlark.Value {
+	switch x.Op {
+	case syntax.EQL, syntax.NEQ, syntax.LT, syntax.GT, syntax.LE, syntax.GE, syntax.IN, syntax.NOT_IN:
+		return builtins.Some(builtins.Boolean)
+	}
+	a, b := l.valueOf(s, x.X, depth), l.valueOf(s, x.Y, depth)
+	text, integer := builtins.Some(builtins.Text), builtins.Some(builtins.Integer)
+	first, isText := a.(starlark.String)
+	second, andText := b.(starlark.String)
+	switch x.Op {
+	case syntax.PLUS:
+		if isText && andText && len(first)+len(second) < 1<<12 {
+			return first + second
+		}
+		// Whatever is added to a string that works is a string.
+		if vague(a) == text || vague(b) == text {
+			return text
+		}
+	case syntax.PERCENT:
+		if vague(a) == text {
+			return text
+		}
+	}
+	switch x.Op {
+	case syntax.PLUS, syntax.MINUS, syntax.STAR, syntax.SLASHSLASH, syntax.PERCENT:
+		if vague(a) == integer && vague(b) == integer {
+			return integer
+		}
+	}
+	return builtins.Unknown
+}
+
+// results are what Starlark's own functions return, and the methods of strings.
+var results = map[string]builtins.Kind{
+	"len": builtins.Integer, "int": builtins.Integer, "ord": builtins.Integer, "hash": builtins.Integer,
+	"str": builtins.Text, "repr": builtins.Text, "chr": builtins.Text, "type": builtins.Text,
+	"bool": builtins.Boolean, "all": builtins.Boolean, "any": builtins.Boolean, "hasattr": builtins.Boolean,
+	"float": builtins.Decimal, "dict": builtins.Dict, "list": builtins.List, "sorted": builtins.List,
+	"tuple": builtins.Tuple,
+
+	".join": builtins.Text, ".strip": builtins.Text, ".lstrip": builtins.Text, ".rstrip": builtins.Text,
+	".format": builtins.Text, ".lower": builtins.Text, ".upper": builtins.Text, ".replace": builtins.Text,
+	".title": builtins.Text, ".capitalize": builtins.Text, ".removeprefix": builtins.Text, ".removesuffix": builtins.Text,
+	".split": builtins.Texts, ".rsplit": builtins.Texts, ".splitlines": builtins.Texts,
+	".startswith": builtins.Boolean, ".endswith": builtins.Boolean, ".find": builtins.Integer, ".count": builtins.Integer,
+}
+
+func (l *library) valueOfCall(s *scriptFile, x *syntax.CallExpr, depth int) starlark.Value {
+	if e, ok := l.builtin(x.Fn); ok {
+		if e.Result == "" {
+			return starlark.None
+		}
+		return builtins.Some(e.Result)
+	}
+	switch fn := unparen(x.Fn).(type) {
+	case *syntax.Ident:
+		if isBuiltin(fn) {
+			return builtins.Some(results[fn.Name])
+		}
+	case *syntax.DotExpr:
+		if vague(l.valueOf(s, fn.X, depth)) == builtins.Some(builtins.Text) {
+			return builtins.Some(results["."+fn.Name.Name])
+		}
+	}
+	return builtins.Unknown
+}
+
+// vague reduces a value to its kind, where that is one that is reckoned with.
+func vague(v starlark.Value) builtins.Some {
+	switch v := v.(type) {
+	case builtins.Some:
+		return v
+	case starlark.String:
+		return builtins.Some(builtins.Text)
+	case starlark.Int:
+		return builtins.Some(builtins.Integer)
+	}
+	return builtins.Unknown
+}
+
+func kindOfSome(v starlark.Value) builtins.Kind { return builtins.Kind(vague(v)) }

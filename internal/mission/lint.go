@@ -1,0 +1,235 @@
+package mission
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+// Severity says how bad a finding is.
+type Severity string
+
+// The severities.
+const (
+	SeverityError   Severity = "error"   // the mission cannot work as it is written
+	SeverityWarning Severity = "warning" // a student or a teacher will stumble over it
+	SeverityNote    Severity = "note"    // good to know
+)
+
+// Finding is what Lint has to say about a place in a script.
+type Finding struct {
+	File     string // as it was named
+	Span     Span
+	Rule     string // the rule's stable name
+	Severity Severity
+	Message  string
+	Remedy   string // how to mend it; may be empty where the message says so
+}
+
+// String is the finding as one line: «lab.star:3:5: warning: …: … [rule]».
+func (f Finding) String() string {
+	severity := ""
+	if f.Severity != SeverityError {
+		severity = string(f.Severity) + ": "
+	}
+	return fmt.Sprintf("%s:%d:%d: %s%s [%s]", f.File, f.Span.From.Line, f.Span.From.Column, severity, f.Text(), f.Rule)
+}
+
+// Text is what the finding says, without where and how bad.
+func (f Finding) Text() string {
+	if f.Remedy == "" {
+		return f.Message
+	}
+	return f.Message + ": " + f.Remedy
+}
+
+// MarshalJSON writes the finding as one flat object; lines and columns count from
+// 1, columns in characters, and the end is the place after the last character.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		File      string   `json:"file"`
+		Line      int      `json:"line"`
+		Column    int      `json:"column"`
+		EndLine   int      `json:"end_line"`
+		EndColumn int      `json:"end_column"`
+		Severity  Severity `json:"severity"`
+		Rule      string   `json:"rule"`
+		Message   string   `json:"message"`
+		Remedy    string   `json:"remedy,omitempty"`
+	}{f.File, f.Span.From.Line, f.Span.From.Column, f.Span.To.Line, f.Span.To.Column, f.Severity, f.Rule, f.Message, f.Remedy})
+}
+
+// Names of findings that are no rules: nothing silences them.
+const (
+	ruleSyntax  = "syntax"
+	ruleName    = "unknown-name"
+	ruleLoad    = "load"
+	ruleComment = "lint-comment"
+)
+
+// rules are what Lint looks for, by the names that silence them.
+var rules = map[string]func(*linter){
+	"wrong-argument":  (*linter).arguments,
+	"unknown-field":   (*linter).fields,
+	"unknown-image":   (*linter).imagesInLock,
+	"wrong-place":     (*linter).places,
+	"bad-step":        (*linter).stepFunctions,
+	"not-booted":      (*linter).booted,
+	"unused":          (*linter).unused,
+	"no-narration":    (*linter).narration,
+	"no-check":        (*linter).checks,
+	"no-hint":         (*linter).hints,
+	"odd-timeout":     (*linter).timeouts,
+	"unchecked-input": (*linter).unchecked,
+}
+
+// positioned is a message with a position before it.
+var positioned = regexp.MustCompile(`(?m)^(.+?):(\d+):(\d+): (.*)$`)
+
+// Findings returns what loading a script failed with as findings, one for each
+// place that the error names.
+func (e *Error) Findings() (findings []Finding) {
+	text := e.Message
+	if e.Position != "" {
+		text = e.Position + ": " + text
+	}
+	for _, match := range positioned.FindAllStringSubmatch(text, -1) {
+		line, _ := strconv.Atoi(match[2])
+		column, _ := strconv.Atoi(match[3])
+		at := Place{line, column}
+		findings = append(findings, Finding{File: match[1], Span: Span{at, at}, Rule: ruleLoad, Severity: SeverityError, Message: match[4]})
+	}
+	if findings == nil {
+		findings = append(findings, Finding{File: e.Position, Span: Span{Place{1, 1}, Place{1, 1}}, Rule: ruleLoad, Severity: SeverityError, Message: e.Message})
+	}
+	return findings
+}
+
+// linter is one look at a script.
+type linter struct {
+	*library
+	source   *scriptFile // the script
+	sources  []*scriptFile
+	steps    []declaredStep
+	all      bool   // steps are all that there are, in order
+	followed int    // calls of the script's own functions that were followed
+	rule     string // which is at work
+
+	findings []Finding
+}
+
+// LintFile looks for mistakes in the script at a path of the host and in the files
+// that it loads, without running them: see Lint.
+func LintFile(file string, images []string) ([]Finding, error) {
+	root, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		return nil, notFound(file, err)
+	}
+	defer root.Close()
+	if _, err := fs.Stat(root.FS(), filepath.Base(file)); err != nil {
+		return nil, notFound(file, err)
+	}
+	return Lint(root.FS(), filepath.Base(file), file, images), nil
+}
+
+// Lint looks for mistakes in the script called name in folder, and in the files
+// that it loads, without running them; shown is what messages call it, images are
+// the names that its machines may boot from. Findings are in the order of the
+// text. A comment «# lint: RULE because …», on the line of a finding or the one
+// above, silences it.
+func Lint(folder fs.FS, name, shown string, images []string) []Finding {
+	l := newLibrary(folder, name, shown, images)
+	s, err := l.open(name)
+	if err != nil {
+		return []Finding{{File: shown, Span: Span{Place{1, 1}, Place{1, 1}}, Rule: ruleLoad, Severity: SeverityError, Message: err.Error()}}
+	}
+	return l.lint(s)
+}
+
+// lint looks at a file and at those that it loads.
+func (l *library) lint(s *scriptFile) []Finding {
+	n := &linter{library: l, source: s, all: true}
+	n.gather(s)
+	n.findSteps(s, map[*scriptFile]bool{})
+	for name, apply := range rules {
+		n.rule = name
+		apply(n)
+	}
+	n.silence()
+	for _, s := range n.sources {
+		n.findings = append(n.findings, s.faults...)
+	}
+	slices.SortFunc(n.findings, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(n.index(a.File), n.index(b.File)),
+			cmp.Compare(a.Span.From.Line, b.Span.From.Line), cmp.Compare(a.Span.From.Column, b.Span.From.Column),
+			strings.Compare(a.Rule, b.Rule), strings.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(n.findings)
+}
+
+// index orders files: the script first, then those that it loads.
+func (n *linter) index(shown string) int {
+	return slices.IndexFunc(n.sources, func(s *scriptFile) bool { return s.shown == shown })
+}
+
+// report notes a finding of the rule that is at work.
+func (n *linter) report(s *scriptFile, at Span, severity Severity, message, remedy string) {
+	n.findings = append(n.findings, Finding{File: s.shown, Span: at, Rule: n.rule, Severity: severity, Message: message, Remedy: remedy})
+}
+
+var silencer = regexp.MustCompile(`^#\s*lint:\s*([a-z-]+(?:\s*,\s*[a-z-]+)*)\s+because\s+\S`)
+
+// silence drops what comments silence, and finds fault with those comments that do
+// not say why, or silence nothing.
+func (n *linter) silence() {
+	n.rule = ruleComment
+	for _, s := range n.sources {
+		for _, t := range s.tokens {
+			comment := t.in(s.pages.text)
+			if t.kind != commentToken || !strings.HasPrefix(strings.TrimLeft(comment, "# \t"), "lint:") {
+				continue
+			}
+			at := s.pages.span(t.from, t.to)
+			match := silencer.FindStringSubmatch(comment)
+			if match == nil {
+				n.report(s, at, SeverityWarning, "this silences nothing", "write # lint: RULE because …, with a reason")
+				continue
+			}
+			for name := range strings.SplitSeq(match[1], ",") {
+				name = strings.TrimSpace(name)
+				before := len(n.findings)
+				n.findings = slices.DeleteFunc(n.findings, func(f Finding) bool {
+					line := f.Span.From.Line
+					return f.File == s.shown && f.Rule == name && (line == at.From.Line || line == at.From.Line+1)
+				})
+				_, known := rules[name]
+				switch {
+				case !known:
+					n.report(s, at, SeverityWarning, fmt.Sprintf("no rule is called %s%s", name, builtins.Suggest(name, RuleNames())), "remove the comment, or name the rule that a finding ends with")
+				case len(n.findings) == before:
+					n.report(s, at, SeverityWarning, fmt.Sprintf("there is no finding of %s here", name), "remove the comment")
+				}
+			}
+		}
+	}
+}
+
+// RuleNames returns the names of the rules that a comment can silence, sorted.
+func RuleNames() []string {
+	var names []string
+	for name := range rules {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

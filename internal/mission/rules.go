@@ -1,0 +1,501 @@
+package mission
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+// These rules look at single calls and names; those about steps are in
+// rules_steps.go.
+
+// gather finds the files that a mission consists of.
+func (n *linter) gather(s *scriptFile) {
+	if slices.Contains(n.sources, s) {
+		return
+	}
+	n.sources = append(n.sources, s)
+	for _, load := range loads(s) {
+		other, err := n.target(s, load)
+		if err != nil {
+			s.loadFault(s.spanOf(load.Module), fmt.Sprintf("cannot load %s: %v", load.ModuleName(), err))
+			continue
+		}
+		n.gather(other)
+		for i, id := range load.From {
+			if other.tree == nil || other.globals[id.Name] != nil {
+				continue
+			}
+			var names []string
+			for name := range other.globals {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			s.loadFault(s.spanOf(load.From[i]), fmt.Sprintf("%s has no %s%s", load.ModuleName(), id.Name, builtins.Suggest(id.Name, names)))
+		}
+	}
+}
+
+func (s *scriptFile) loadFault(at Span, message string) {
+	f := Finding{File: s.shown, Span: at, Rule: ruleLoad, Severity: SeverityError, Message: message}
+	if !slices.Contains(s.faults, f) {
+		s.faults = append(s.faults, f)
+	}
+}
+
+func loads(s *scriptFile) (found []*syntax.LoadStmt) {
+	if s.tree == nil {
+		return nil
+	}
+	for _, stmt := range s.tree.Stmts {
+		if load, ok := stmt.(*syntax.LoadStmt); ok {
+			found = append(found, load)
+		}
+	}
+	return found
+}
+
+// eachCall goes through every call of every file.
+func (n *linter) eachCall(look func(*scriptFile, *syntax.CallExpr)) {
+	for _, s := range n.sources {
+		if s.tree == nil {
+			continue
+		}
+		syntax.Walk(s.tree, func(node syntax.Node) bool {
+			if call, ok := node.(*syntax.CallExpr); ok {
+				look(s, call)
+			}
+			return true
+		})
+	}
+}
+
+// eachBuiltin goes through every call of a builtin.
+func (n *linter) eachBuiltin(look func(*scriptFile, *syntax.CallExpr, builtins.Entry)) {
+	n.eachCall(func(s *scriptFile, call *syntax.CallExpr) {
+		if e, ok := n.builtin(call.Fn); ok {
+			look(s, call, e)
+		}
+	})
+}
+
+// named is an argument that is given by name: its name and its value.
+func named(arg syntax.Expr) (*syntax.Ident, syntax.Expr) {
+	if pair, ok := arg.(*syntax.BinaryExpr); ok && pair.Op == syntax.EQ {
+		if id, ok := pair.X.(*syntax.Ident); ok {
+			return id, pair.Y
+		}
+	}
+	return nil, nil
+}
+
+// spread reports whether an argument is *args or **kwargs.
+func spread(arg syntax.Expr) bool {
+	u, ok := arg.(*syntax.UnaryExpr)
+	return ok && (u.Op == syntax.STAR || u.Op == syntax.STARSTAR)
+}
+
+// argument returns what a call gives a builtin's parameter; nil if nothing, or
+// nothing that can be seen.
+func argument(call *syntax.CallExpr, e builtins.Entry, name string) syntax.Expr {
+	place := slices.IndexFunc(e.Params, func(p builtins.Param) bool { return p.Name == name && !p.Keyword })
+	if slices.ContainsFunc(e.Params[:max(place, 0)], func(p builtins.Param) bool { return p.Variadic }) {
+		place = -1
+	}
+	for i, arg := range call.Args {
+		id, value := named(arg)
+		switch {
+		case id != nil && id.Name == name:
+			return value
+		case id == nil && spread(arg):
+			place = -1
+		case id == nil && i == place:
+			return arg
+		}
+	}
+	return nil
+}
+
+// open reports whether a call has arguments that cannot be seen.
+func open(call *syntax.CallExpr) bool { return slices.ContainsFunc(call.Args, spread) }
+
+// arguments finds calls whose arguments do not fit, by number, name or type.
+func (n *linter) arguments() {
+	n.eachCall(func(s *scriptFile, call *syntax.CallExpr) {
+		if e, ok := n.builtin(call.Fn); ok {
+			n.builtinArguments(s, call, e)
+		} else if _, def := n.function(s, call.Fn); def != nil && !open(call) {
+			n.ownArguments(s, call, def)
+		}
+	})
+}
+
+func (n *linter) builtinArguments(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+	var positional starlark.Tuple
+	var keywords []starlark.Tuple
+	var given, byName []syntax.Expr
+	for _, arg := range call.Args {
+		if id, value := named(arg); id != nil {
+			keywords = append(keywords, starlark.Tuple{starlark.String(id.Name), n.value(s, value)})
+			byName = append(byName, arg)
+		} else if !spread(arg) {
+			positional, given = append(positional, n.value(s, arg)), append(given, arg)
+		}
+	}
+	given = append(given, byName...)
+	for _, wrong := range builtins.CheckCall(e, positional, keywords, open(call)) {
+		at := s.spanOf(call.Fn)
+		remedy := ""
+		if wrong.Argument >= 0 {
+			arg := given[wrong.Argument]
+			if id, value := named(arg); id != nil && wrong.Mistyped {
+				arg = value
+			} else if id != nil {
+				arg = id
+			}
+			at = s.spanOf(arg)
+			remedy = n.typeRemedy(s, arg, wrong)
+		}
+		n.report(s, at, SeverityError, wrong.Error(), remedy)
+	}
+}
+
+// typeRemedy has advice for the slips that are made most.
+func (n *linter) typeRemedy(s *scriptFile, arg syntax.Expr, wrong *builtins.ArgumentError) string {
+	if !wrong.Mistyped {
+		return ""
+	}
+	text, isText := n.value(s, arg).(starlark.String)
+	id, isName := arg.(*syntax.Ident)
+	kind := n.kind(s, arg)
+	switch {
+	case isText && strings.Contains(wrong.Error(), "want a machine"):
+		for _, v := range s.globals {
+			if n.declaredName(v) == string(text) {
+				return fmt.Sprintf("give the machine, %s without quotation marks", v.name.Name)
+			}
+		}
+	case isName && (kind == builtins.List || kind == builtins.Tuple) && strings.Contains(wrong.Error(), ": item "):
+		return fmt.Sprintf("write *%s to give each of its items", id.Name)
+	}
+	return ""
+}
+
+// declaredName returns the name of the machine that a variable holds; empty if it
+// holds none.
+func (n *linter) declaredName(v *variable) string {
+	if v == nil || v.value == nil {
+		return ""
+	}
+	call, ok := v.value.(*syntax.CallExpr)
+	if !ok {
+		return ""
+	}
+	e, ok := n.builtin(call.Fn)
+	if !ok || e.Name != "machine" {
+		return ""
+	}
+	if name := argument(call, e, "name"); name != nil {
+		text, _ := n.value(v.home, name).(starlark.String)
+		return string(text)
+	}
+	return ""
+}
+
+// ownArguments finds calls of the script's own functions that do not fit their
+// parameters.
+func (n *linter) ownArguments(s *scriptFile, call *syntax.CallExpr, def *syntax.DefStmt) {
+	var order, required []string
+	known := map[string]bool{}
+	more, any, byName := false, false, false
+	for _, p := range def.Params {
+		switch p := p.(type) {
+		case *syntax.Ident:
+			known[p.Name] = true
+			required = append(required, p.Name)
+			if !byName {
+				order = append(order, p.Name)
+			}
+		case *syntax.BinaryExpr:
+			if id, ok := p.X.(*syntax.Ident); ok {
+				known[id.Name] = true
+				if !byName {
+					order = append(order, id.Name)
+				}
+			}
+		case *syntax.UnaryExpr:
+			byName = true
+			more = more || p.Op == syntax.STAR && p.X != nil
+			any = any || p.Op == syntax.STARSTAR
+		}
+	}
+	signature := signatureOf(def)
+	given := map[string]bool{}
+	for i, arg := range call.Args {
+		id, _ := named(arg)
+		switch {
+		case id == nil && i < len(order):
+			given[order[i]] = true
+		case id == nil && !more:
+			n.report(s, s.spanOf(arg), SeverityError, fmt.Sprintf("%s: %d arguments are too many: it is %s", def.Name.Name, len(call.Args), signature), "")
+			return
+		case id == nil:
+		case !known[id.Name] && !any:
+			n.report(s, s.spanOf(id), SeverityError, fmt.Sprintf("%s: no parameter is called %q%s: it is %s", def.Name.Name, id.Name, builtins.Suggest(id.Name, order), signature), "")
+		case given[id.Name]:
+			n.report(s, s.spanOf(id), SeverityError, fmt.Sprintf("%s: %s is given twice", def.Name.Name, id.Name), "")
+		default:
+			given[id.Name] = true
+		}
+	}
+	for _, name := range required {
+		if !given[name] {
+			n.report(s, s.spanOf(call.Fn), SeverityError, fmt.Sprintf("%s: %s is missing: it is %s", def.Name.Name, name, signature), "")
+		}
+	}
+}
+
+// signatureOf renders a function's first line.
+func signatureOf(def *syntax.DefStmt) string {
+	var params []string
+	for _, p := range def.Params {
+		switch p := p.(type) {
+		case *syntax.Ident:
+			params = append(params, p.Name)
+		case *syntax.BinaryExpr:
+			if id, ok := p.X.(*syntax.Ident); ok {
+				params = append(params, id.Name+" = "+brief(p.Y))
+			}
+		case *syntax.UnaryExpr:
+			text := "*"
+			if p.Op == syntax.STARSTAR {
+				text = "**"
+			}
+			if id, ok := p.X.(*syntax.Ident); ok {
+				text += id.Name
+			}
+			params = append(params, text)
+		}
+	}
+	return def.Name.Name + "(" + strings.Join(params, ", ") + ")"
+}
+
+// brief shows a default value, if that is short.
+func brief(x syntax.Expr) string {
+	switch x := x.(type) {
+	case *syntax.Literal:
+		if len(x.Raw) <= 40 {
+			return x.Raw
+		}
+	case *syntax.Ident:
+		return x.Name
+	case *syntax.ListExpr:
+		if len(x.List) == 0 {
+			return "[]"
+		}
+	}
+	return "…"
+}
+
+// fields finds fields and methods that a value does not have.
+func (n *linter) fields() {
+	for _, s := range n.sources {
+		if s.tree == nil {
+			continue
+		}
+		syntax.Walk(s.tree, func(node syntax.Node) bool {
+			dot, ok := node.(*syntax.DotExpr)
+			if !ok {
+				return true
+			}
+			kind := n.kind(s, dot.X)
+			names, ok := fieldNames(kind)
+			if ok && !slices.Contains(names, dot.Name.Name) {
+				remedy := ""
+				if _, few := builtins.TypeOf(kind); few && len(names) > 0 {
+					remedy = "there are " + strings.Join(names, ", ")
+				}
+				n.report(s, s.spanOf(dot.Name), SeverityError,
+					fmt.Sprintf("a %s has no .%s%s", kind, dot.Name.Name, builtins.Suggest(dot.Name.Name, names)), remedy)
+			}
+			return true
+		})
+	}
+}
+
+// fieldNames returns the names of what values of a kind have after a dot; false if
+// that is not known.
+func fieldNames(kind builtins.Kind) ([]string, bool) {
+	if t, ok := builtins.TypeOf(kind); ok {
+		var names []string
+		for _, f := range t.Fields {
+			names = append(names, f.Name)
+		}
+		return names, true
+	}
+	switch kind {
+	case builtins.Text:
+		return starlark.String("").AttrNames(), true
+	case builtins.List, builtins.Texts, builtins.Machines, builtins.Leases:
+		return (&starlark.List{}).AttrNames(), true
+	case builtins.Dict:
+		return (&starlark.Dict{}).AttrNames(), true
+	}
+	return nil, false
+}
+
+// imagesInLock finds machines that boot from an image that there is not.
+func (n *linter) imagesInLock() {
+	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+		if e.Name != "machine" || open(call) {
+			return
+		}
+		arg := argument(call, e, "image")
+		if image, ok := n.value(s, arg).(starlark.String); arg == nil || ok && image == "" {
+			arg = argument(call, e, "name")
+		}
+		image, ok := n.value(s, arg).(starlark.String)
+		if !ok || slices.Contains(n.images, string(image)) {
+			return
+		}
+		n.report(s, s.spanOf(arg), SeverityError,
+			fmt.Sprintf("image %q is not in images.lock%s", string(image), builtins.Suggest(string(image), n.images)),
+			fmt.Sprintf("there are %s; another name than the image's is given with image = …", strings.Join(n.images, ", ")))
+	})
+}
+
+// Waits outside of these bounds are slips: emulated machines take seconds, and
+// seconds are not milliseconds.
+const (
+	shortWait = time.Second
+	longWait  = time.Hour
+)
+
+// timeouts finds time-outs that nobody can mean.
+func (n *linter) timeouts() {
+	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+		for _, p := range e.Params {
+			arg := argument(call, e, p.Name)
+			if p.Kind != builtins.Duration || arg == nil {
+				continue
+			}
+			d, ok := builtins.DurationOf(n.value(s, arg))
+			switch {
+			case !ok:
+			case d < shortWait:
+				n.report(s, s.spanOf(arg), SeverityWarning, fmt.Sprintf("%s waits %s at most", e.Name, d),
+					"an emulated machine may take longer for anything; the default is "+p.Default+" seconds")
+			case d > longWait:
+				n.report(s, s.spanOf(arg), SeverityWarning, fmt.Sprintf("%s waits up to %s", e.Name, d),
+					"a number is in seconds, and the default is "+p.Default)
+			}
+		}
+	})
+}
+
+// hints finds checks that leave a student alone when they fail.
+func (n *linter) hints() {
+	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+		parameter, remedy := "hint", `add hint = "…": what to type or to look at`
+		switch {
+		case e.Name == "task":
+			parameter, remedy = "hints", "add hints = […], from a nudge to nearly the answer; without them the first help is the solution"
+		case e.Group != "Checks":
+			return
+		}
+		if argument(call, e, parameter) == nil && !open(call) {
+			n.report(s, s.spanOf(call.Fn), SeverityWarning, e.Name+" has no "+parameter, remedy)
+		}
+	})
+}
+
+// unused finds what is declared and used nowhere.
+func (n *linter) unused() {
+	for _, s := range n.sources {
+		if s.tree == nil {
+			continue
+		}
+		for _, load := range loads(s) {
+			for _, id := range load.To {
+				if v := s.variableOf(id); v != nil && v.reads == 0 {
+					n.report(s, s.spanOf(id), SeverityWarning, id.Name+" is loaded and not used", "remove it")
+				}
+			}
+		}
+	}
+	// What a file without a mission declares is for the missions that load it.
+	if n.source.tree == nil || !n.isMission(n.source) {
+		return
+	}
+	for _, stmt := range n.source.tree.Stmts {
+		switch stmt := stmt.(type) {
+		case *syntax.DefStmt:
+			if v := n.source.variableOf(stmt.Name); v != nil && v.reads == 0 {
+				n.unusedFunction(stmt)
+			}
+		case *syntax.AssignStmt:
+			id, ok := stmt.LHS.(*syntax.Ident)
+			if !ok {
+				continue
+			}
+			if v := n.source.variableOf(id); v == nil || v.reads > 0 {
+				continue
+			}
+			switch what := n.declares(stmt.RHS); what {
+			case "machine":
+				n.report(n.source, n.source.spanOf(id), SeverityWarning, fmt.Sprintf("no step uses the machine %s", id.Name), "boot it in a step, or remove it")
+			case "network":
+				n.report(n.source, n.source.spanOf(id), SeverityWarning, fmt.Sprintf("no machine is on the network %s", id.Name), "name it in the nics of a machine, or remove it")
+			}
+		case *syntax.ExprStmt:
+			if what := n.declares(stmt.X); what != "" {
+				n.report(n.source, n.source.spanOf(stmt), SeverityWarning, fmt.Sprintf("nothing can use this %s", what), fmt.Sprintf("give it a name: my_%s = %s(…)", what, what))
+			}
+		}
+	}
+}
+
+func (n *linter) unusedFunction(def *syntax.DefStmt) {
+	doc, _ := docstring(def)
+	remedy := "remove it"
+	if len(def.Params) == 0 && doc != "" {
+		remedy = fmt.Sprintf("make it one with step(%s), or remove it", def.Name.Name)
+	}
+	n.report(n.source, n.source.spanOf(def.Name), SeverityWarning, fmt.Sprintf("%s is no step and is never called", def.Name.Name), remedy)
+}
+
+// declares returns «machine» or «network» if an expression declares some.
+func (n *linter) declares(x syntax.Expr) (what string) {
+	syntax.Walk(x, func(node syntax.Node) bool {
+		if call, ok := node.(*syntax.CallExpr); ok && what == "" {
+			if e, ok := n.builtin(call.Fn); ok && (e.Name == "machine" || e.Name == "network") {
+				what = e.Name
+			}
+		}
+		return what == ""
+	})
+	return what
+}
+
+// isMission reports whether a file calls mission.
+func (l *library) isMission(s *scriptFile) bool {
+	if s.tree == nil {
+		return false
+	}
+	for _, stmt := range s.tree.Stmts {
+		if x, ok := stmt.(*syntax.ExprStmt); ok {
+			if call, ok := x.X.(*syntax.CallExpr); ok {
+				if e, ok := l.builtin(call.Fn); ok && e.Name == "mission" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,211 @@
+package mission
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"go.starlark.net/syntax"
+)
+
+// ruleTranslation names what is wrong with a translation; nothing silences it.
+const ruleTranslation = "translation"
+
+// CheckTranslations compares each of the mission's translations with its original:
+// what is missing, and what is older than its original or translates nothing any
+// more. A translation that cannot be read is an *Error.
+func (m *Mission) CheckTranslations() ([]Finding, error) {
+	folder := m.folder
+	if m.onDisk {
+		root, err := os.OpenRoot(filepath.Dir(m.File))
+		if err != nil {
+			return nil, notFound(m.File, err)
+		}
+		defer root.Close()
+		folder = root.FS()
+	}
+	texts := m.texts()
+	var problems []Finding
+	for _, tag := range m.languages {
+		c, err := readCatalogue(folder, m.name, m.File, tag)
+		if err != nil {
+			return problems, err
+		}
+		problems = append(problems, m.compare(c, texts)...)
+	}
+	return problems, nil
+}
+
+// found is a text of a script that its reader sees.
+type found struct {
+	text, file string
+	at         Place
+}
+
+func (f found) position() string { return fmt.Sprintf("%s:%d:%d", f.file, f.at.Line, f.at.Column) }
+
+// texts collects what a mission's reader sees besides titles and narrations: the
+// literal arguments for readers of builtins, wherever they are called.
+func (m *Mission) texts() []found {
+	var all []found
+	seen := map[string]bool{}
+	for _, source := range m.sources {
+		file, err := (&syntax.FileOptions{}).Parse(source.shown, source.text, 0)
+		if err != nil {
+			continue // it was loaded: this does not happen
+		}
+		syntax.Walk(file, func(n syntax.Node) bool {
+			if call, ok := n.(*syntax.CallExpr); ok {
+				for _, literal := range readable(call) {
+					if text := literal.Value.(string); text != "" && !seen[text] {
+						seen[text] = true
+						all = append(all, found{text, source.shown, Place{int(literal.TokenPos.Line), int(literal.TokenPos.Col)}})
+					}
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// forReaders are the parameters whose literals are shown to the reader, by builtin; a
+// number is that of a positional argument.
+var forReaders = map[string]map[any]bool{
+	"tr":   {0: true, "text": true},
+	"say":  {0: true, "text": true},
+	"ask":  {0: true, 1: true, 2: true, "question": true, "choices": true, "answer": true, "explain": true},
+	"task": {1: true, "prompt": true, "hints": true},
+}
+
+// readable returns the literals of a call that its reader will see.
+func readable(call *syntax.CallExpr) []*syntax.Literal {
+	name, ok := call.Fn.(*syntax.Ident)
+	if !ok {
+		return nil
+	}
+	var literals []*syntax.Literal
+	take := func(e syntax.Expr) {
+		items := []syntax.Expr{e}
+		if list, ok := e.(*syntax.ListExpr); ok {
+			items = list.List
+		}
+		for _, item := range items {
+			if l, ok := item.(*syntax.Literal); ok && l.Token == syntax.STRING {
+				literals = append(literals, l)
+			}
+		}
+	}
+	for i, argument := range call.Args {
+		if named, ok := argument.(*syntax.BinaryExpr); ok && named.Op == syntax.EQ {
+			if key := named.X.(*syntax.Ident).Name; key == "hint" || forReaders[name.Name][key] {
+				take(named.Y)
+			}
+		} else if forReaders[name.Name][i] {
+			take(argument)
+		}
+	}
+	return literals
+}
+
+// compare lists what is wrong with one translation.
+func (m *Mission) compare(c *catalogue, texts []found) []Finding {
+	var problems []Finding
+	tell := func(file string, at Place, message, remedy string) {
+		problems = append(problems, Finding{File: file, Span: Span{at, at}, Rule: ruleTranslation, Severity: SeverityWarning, Message: message, Remedy: remedy})
+	}
+	add := func(key, message, remedy string) { tell(c.file, Place{c.line(key), 1}, message, remedy) }
+	declared := m.session.Declared()
+	if c.Title == "" {
+		add("title", "the mission's title is not translated", fmt.Sprintf("write title = \"…\" for %q", declared.Title))
+	}
+	names := map[string]bool{}
+	for _, step := range declared.Steps {
+		name := step.Function.Name()
+		names[name] = true
+		t, known := c.Steps[name]
+		switch {
+		case !known:
+			add("", fmt.Sprintf("step %s (%q) is not translated", name, step.Title), fmt.Sprintf("add [steps.%s] with original = %q", name, digest(step)))
+		case t.Original != digest(step):
+			add(name, "step "+name+" is older than its original", fmt.Sprintf("compare them, then write original = %q", digest(step)))
+		case t.Title == "":
+			add(name, "step "+name+" has no title", "write title = \"…\"")
+		case t.Narration == "" && step.Narration != "":
+			add(name, "step "+name+" has no narration", "write narration = \"…\"")
+		}
+	}
+	for _, name := range sorted(c.Steps) {
+		if !names[name] {
+			add(name, "step "+name+" is not in the mission any more", "rename or remove it")
+		}
+	}
+	var missing []found
+	known := map[string]bool{}
+	for _, t := range texts {
+		known[t.text] = true
+		if c.Texts[t.text] == "" {
+			missing = append(missing, t)
+		}
+	}
+	for _, text := range sorted(c.Texts) {
+		if !known[text] {
+			if i := nearest(text, missing); i >= 0 {
+				add(text, "this text is older than its original at "+missing[i].position(), fmt.Sprintf("it is now %q", missing[i].text))
+				missing = slices.Delete(missing, i, i+1)
+				continue
+			}
+			add(text, "this text is not in the mission any more", "remove it")
+			continue
+		}
+		if of, in := verbs(text), verbs(c.Texts[text]); of != in {
+			add(text, fmt.Sprintf("the translation has the verbs %s and its original %s", or(in), or(of)), "a script fills them in in that order")
+		}
+	}
+	for _, t := range missing {
+		tell(t.file, t.at, "this text is not translated in "+c.file, "add it to its [texts]")
+	}
+	return problems
+}
+
+var verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z%]`)
+
+func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1), " ") }
+
+func or(verbs string) string {
+	if verbs == "" {
+		return "none"
+	}
+	return verbs
+}
+
+// nearest returns the index of the text that is most like another, if one is
+// more alike than not; -1 otherwise.
+func nearest(text string, among []found) int {
+	best, least := -1, len([]rune(text))/2
+	for i, candidate := range among {
+		if d := levenshtein.ComputeDistance(text, candidate.text); d < least {
+			best, least = i, d
+		}
+	}
+	return best
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// source is a file of the mission as it was loaded.
+type source struct {
+	shown string
+	text  []byte
+}

@@ -1,0 +1,418 @@
+package mission
+
+import (
+	"slices"
+
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+// declaredStep is a call of step with the function that it names.
+type declaredStep struct {
+	home *scriptFile // where the function is
+	call *syntax.CallExpr
+	in   *scriptFile // where the call is
+	def  *syntax.DefStmt
+
+	acts []act // what the function calls, see trace
+}
+
+// act is a call of a builtin that a step makes, itself or in the functions it
+// calls. An act without a builtin is a call of which nothing is known.
+type act struct {
+	builtin  *builtins.Entry
+	call     *syntax.CallExpr
+	home     *scriptFile
+	machines map[string][]*syntax.CallExpr // by parameter: the declarations of the machines given; nil: not known
+	sure     bool                          // made whenever the step is
+	aside    bool                          // in the solution of a task: no student does it
+	probing  bool                          // in the check of a task
+	loops    []syntax.Node                 // around it
+}
+
+func (a act) is(names ...string) bool {
+	return a.builtin != nil && slices.Contains(names, a.builtin.Name)
+}
+
+// findSteps finds the steps that a file and those that it loads declare, in order.
+func (n *linter) findSteps(s *scriptFile, seen map[*scriptFile]bool) {
+	if seen[s] || s.tree == nil {
+		n.all = n.all && s.tree != nil
+		return
+	}
+	seen[s] = true
+	plain := map[*syntax.CallExpr]bool{}
+	for _, stmt := range s.tree.Stmts {
+		switch stmt := stmt.(type) {
+		case *syntax.LoadStmt:
+			other, err := n.target(s, stmt)
+			if err != nil {
+				n.all = false
+				continue
+			}
+			n.findSteps(other, seen)
+		case *syntax.ExprStmt:
+			call, ok := stmt.X.(*syntax.CallExpr)
+			if !ok {
+				continue
+			}
+			e, ok := n.builtin(call.Fn)
+			if !ok || e.Name != "step" {
+				continue
+			}
+			plain[call] = true
+			home, def := n.function(s, argument(call, e, "function"))
+			if def == nil {
+				n.all = false
+				continue
+			}
+			step := declaredStep{home: home, call: call, in: s, def: def}
+			(&tracer{n: n, acts: &step.acts}).function(home, def, nil, true)
+			n.steps = append(n.steps, step)
+		}
+	}
+	// Steps may also be declared in ways that are not followed here.
+	calls := map[syntax.Expr]bool{}
+	syntax.Walk(s.tree, func(node syntax.Node) bool {
+		switch node := node.(type) {
+		case *syntax.CallExpr:
+			calls[node.Fn] = plain[node]
+		case *syntax.Ident:
+			if isBuiltin(node) && node.Name == "step" && !calls[node] {
+				n.all = false
+			}
+		}
+		return true
+	})
+}
+
+// tracer follows a function through its statements, in the order in which they are
+// carried out. It does not decide conditions: both branches come, one after the
+// other.
+type tracer struct {
+	n       *linter
+	acts    *[]act
+	home    *scriptFile
+	names   map[*variable][]*syntax.CallExpr // what parameters and loop variables stand for
+	sure    bool
+	aside   bool
+	probing bool
+	loops   []syntax.Node
+	stack   []*syntax.DefStmt
+}
+
+// mostActs and mostCalls bound what is followed: functions that call each other can
+// do so very often.
+const (
+	mostActs  = 20_000 // in a step
+	mostCalls = 50_000 // of the script's own functions, in all steps
+)
+
+func (t *tracer) add(a act) {
+	a.home, a.aside, a.probing, a.loops = t.home, t.aside, t.probing, t.loops
+	a.sure = t.sure
+	if len(*t.acts) < mostActs {
+		*t.acts = append(*t.acts, a)
+	}
+}
+
+// function follows a function's body. Call is what calls it, nil if labrun does.
+func (t *tracer) function(home *scriptFile, def *syntax.DefStmt, call *syntax.CallExpr, sure bool) {
+	t.n.followed++
+	if slices.Contains(t.stack, def) || len(t.stack) > 16 || t.n.followed > mostCalls {
+		t.add(act{call: call})
+		return
+	}
+	inner := *t
+	inner.home, inner.sure, inner.stack = home, sure, append(slices.Clip(t.stack), def)
+	inner.names = map[*variable][]*syntax.CallExpr{}
+	if call != nil && !open(call) {
+		for i, p := range def.Params {
+			id, ok := p.(*syntax.Ident)
+			if !ok {
+				break
+			}
+			var given syntax.Expr
+			for j, arg := range call.Args {
+				if name, value := named(arg); name != nil && name.Name == id.Name {
+					given = value
+				} else if name == nil && i == j {
+					given = arg
+				}
+			}
+			if v := home.variableOf(id); v != nil && given != nil {
+				inner.names[v] = t.machines(given)
+			}
+		}
+	}
+	inner.block(def.Body)
+}
+
+func (t *tracer) block(body []syntax.Stmt) {
+	for _, stmt := range body {
+		t.stmt(stmt)
+	}
+}
+
+// maybe follows what may or may not be carried out.
+func (t *tracer) maybe(follow func()) {
+	sure := t.sure
+	t.sure = false
+	follow()
+	t.sure = sure
+}
+
+func (t *tracer) loop(around syntax.Node, follow func()) {
+	loops := t.loops
+	t.loops = append(slices.Clip(loops), around)
+	t.maybe(follow)
+	t.loops = loops
+}
+
+func (t *tracer) stmt(stmt syntax.Stmt) {
+	switch stmt := stmt.(type) {
+	case *syntax.IfStmt:
+		t.expr(stmt.Cond)
+		t.maybe(func() { t.block(stmt.True); t.block(stmt.False) })
+	case *syntax.ForStmt:
+		t.expr(stmt.X)
+		t.bindLoop(stmt.Vars, stmt.X)
+		t.loop(stmt, func() { t.block(stmt.Body) })
+	case *syntax.WhileStmt: // which labrun does not accept
+		t.loop(stmt, func() { t.block(stmt.Body) })
+	case *syntax.DefStmt: // followed where it is called
+	default:
+		syntax.Walk(stmt, func(n syntax.Node) bool {
+			if x, ok := n.(syntax.Expr); ok {
+				t.expr(x)
+				return false
+			}
+			return true
+		})
+	}
+	// What comes after a return, break or continue in a branch is not sure.
+	if b, ok := stmt.(*syntax.IfStmt); ok && leaves(b) {
+		t.sure = false
+	}
+}
+
+// leaves reports whether a branch may end the function or the loop early.
+func leaves(b *syntax.IfStmt) (found bool) {
+	syntax.Walk(b, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.ReturnStmt:
+			found = true
+		case *syntax.BranchStmt:
+			found = found || n.Token != syntax.PASS
+		}
+		return !found
+	})
+	return found
+}
+
+func (t *tracer) expr(x syntax.Expr) {
+	switch x := x.(type) {
+	case *syntax.CallExpr:
+		t.call(x)
+	case *syntax.LambdaExpr: // not carried out here
+	case *syntax.CondExpr:
+		t.expr(x.Cond)
+		t.maybe(func() { t.expr(x.True); t.expr(x.False) })
+	case *syntax.Comprehension:
+		for _, clause := range x.Clauses {
+			if f, ok := clause.(*syntax.ForClause); ok {
+				t.expr(f.X)
+				t.bindLoop(f.Vars, f.X)
+			}
+		}
+		t.loop(x, func() {
+			for _, clause := range x.Clauses {
+				if c, ok := clause.(*syntax.IfClause); ok {
+					t.expr(c.Cond)
+				}
+			}
+			t.expr(x.Body)
+		})
+	case *syntax.BinaryExpr:
+		t.expr(x.X)
+		if x.Op == syntax.AND || x.Op == syntax.OR {
+			t.maybe(func() { t.expr(x.Y) })
+		} else {
+			t.expr(x.Y)
+		}
+	case nil:
+	default:
+		root := true
+		syntax.Walk(x, func(n syntax.Node) bool {
+			if root {
+				root = false
+				return true
+			}
+			if inner, ok := n.(syntax.Expr); ok {
+				t.expr(inner)
+			}
+			return false
+		})
+	}
+}
+
+func (t *tracer) call(x *syntax.CallExpr) {
+	if dot, ok := unparen(x.Fn).(*syntax.DotExpr); ok {
+		t.expr(dot.X)
+	}
+	for _, arg := range x.Args {
+		if id, value := named(arg); id != nil {
+			arg = value
+		}
+		if u, ok := arg.(*syntax.UnaryExpr); ok && spread(arg) {
+			arg = u.X
+		}
+		t.expr(arg)
+	}
+	if e, ok := t.n.builtin(x.Fn); ok {
+		if e.Name == "task" {
+			t.part(x, argument(x, e, "solution"), func(inner *tracer) { inner.aside = true })
+			t.part(x, argument(x, e, "check"), func(inner *tracer) { inner.probing = true })
+		}
+		t.add(act{builtin: &e, call: x, machines: t.given(x, e)})
+		return
+	}
+	if home, def := t.n.function(t.home, x.Fn); def != nil {
+		t.function(home, def, x, t.sure)
+		return
+	}
+	switch fn := unparen(x.Fn).(type) {
+	case *syntax.Ident:
+		if isBuiltin(fn) {
+			return // of Starlark's own, which do nothing to a machine
+		}
+	case *syntax.DotExpr:
+		return // methods do not, either
+	}
+	t.add(act{call: x})
+}
+
+// part follows a function that is given to a task.
+func (t *tracer) part(call *syntax.CallExpr, x syntax.Expr, as func(*tracer)) {
+	inner := *t
+	inner.sure = false
+	as(&inner)
+	if home, def := t.n.function(t.home, x); def != nil {
+		inner.function(home, def, nil, false)
+	} else if kind := t.n.kind(t.home, x); x != nil && kind != builtins.Text {
+		inner.add(act{call: call})
+	}
+}
+
+// given finds the machines that a call of a builtin is given.
+func (t *tracer) given(call *syntax.CallExpr, e builtins.Entry) map[string][]*syntax.CallExpr {
+	machines := map[string][]*syntax.CallExpr{}
+	for _, p := range e.Params {
+		switch {
+		case p.Variadic && p.Kind == builtins.Machine:
+			list := []*syntax.CallExpr{}
+			for _, arg := range call.Args {
+				if u, ok := arg.(*syntax.UnaryExpr); ok && u.Op == syntax.STAR {
+					arg = u.X
+				}
+				some := t.machines(arg)
+				if some == nil {
+					list = nil
+					break
+				}
+				list = append(list, some...)
+			}
+			machines[p.Name] = list
+		case p.Kind == builtins.Machine || p.Kind == builtins.Console || p.Kind == builtins.Subject:
+			if arg := argument(call, e, p.Name); arg != nil {
+				machines[p.Name] = t.machines(arg)
+			}
+		}
+	}
+	return machines
+}
+
+// bindLoop finds out which machines a loop's variables go through.
+func (t *tracer) bindLoop(vars, over syntax.Expr) {
+	set := func(x syntax.Expr, machines []*syntax.CallExpr) {
+		if id, ok := x.(*syntax.Ident); ok {
+			if v := t.home.variableOf(id); v != nil {
+				t.names[v] = machines
+			}
+		}
+	}
+	tuple, ok := unparen(vars).(*syntax.TupleExpr)
+	if !ok {
+		set(vars, t.machines(over))
+		return
+	}
+	for i, x := range tuple.List {
+		column := []*syntax.CallExpr{}
+		for _, row := range items(over) {
+			cells := items(row)
+			if i >= len(cells) || column == nil {
+				column = nil
+				break
+			}
+			some := t.machines(cells[i])
+			if some == nil {
+				column = nil
+				break
+			}
+			column = append(column, some...)
+		}
+		if len(column) == 0 {
+			column = nil
+		}
+		set(x, column)
+	}
+}
+
+// items returns the expressions in a list or tuple that is written out.
+func items(x syntax.Expr) []syntax.Expr {
+	switch x := unparen(x).(type) {
+	case *syntax.ListExpr:
+		return x.List
+	case *syntax.TupleExpr:
+		return x.List
+	}
+	return nil
+}
+
+// machines returns the declarations of the machine, or of the list of machines,
+// that an expression stands for; nil if they are not known.
+func (t *tracer) machines(x syntax.Expr) []*syntax.CallExpr { return t.machinesOf(t.home, x, 8) }
+
+func (t *tracer) machinesOf(s *scriptFile, x syntax.Expr, depth int) []*syntax.CallExpr {
+	if depth == 0 {
+		return nil
+	}
+	switch x := unparen(x).(type) {
+	case *syntax.Ident:
+		v := s.variableOf(x)
+		if known, ok := t.names[v]; ok && v != nil {
+			return known
+		}
+		v = t.n.follow(v)
+		if v == nil || v.value == nil || v.changed {
+			return nil
+		}
+		return t.machinesOf(v.home, v.value, depth-1)
+	case *syntax.CallExpr:
+		if e, ok := t.n.builtin(x.Fn); ok && e.Name == "machine" {
+			return []*syntax.CallExpr{x}
+		}
+	case *syntax.ListExpr, *syntax.TupleExpr:
+		var all []*syntax.CallExpr
+		for _, item := range items(x) {
+			some := t.machinesOf(s, item, depth-1)
+			if some == nil || len(all) > 256 {
+				return nil
+			}
+			all = append(all, some...)
+		}
+		return all
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/labrun/labrun/internal/event"
+)
+
+// CheckJUnit tells whether WriteJUnit could write the file; it leaves none behind.
+// A run is long, and its user should not learn at its end that the path is wrong.
+func CheckJUnit(path string) error {
+	probe, err := renameio.TempFile(filepath.Dir(path), path)
+	if err != nil {
+		return err
+	}
+	return probe.Cleanup()
+}
+
+// WriteJUnit writes a run as JUnit XML, as CI systems read it: a suite for the
+// mission, a case for each step. The file appears whole or not at all.
+func WriteJUnit(path string, records []event.Record) error {
+	body, err := xml.MarshalIndent(junitOf(outlineOf(records)), "", "  ")
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, append([]byte(xml.Header), append(body, '\n')...), 0o644)
+}
+
+type junitSuites struct {
+	XMLName xml.Name `xml:"testsuites"`
+	junitCounts
+	Suites []junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name string `xml:"name,attr"`
+	junitCounts
+	Timestamp string      `xml:"timestamp,attr"`
+	Cases     []junitCase `xml:"testcase"`
+}
+
+type junitCounts struct {
+	Tests    int    `xml:"tests,attr"`
+	Failures int    `xml:"failures,attr"`
+	Errors   int    `xml:"errors,attr"`
+	Skipped  int    `xml:"skipped,attr"`
+	Time     string `xml:"time,attr"`
+}
+
+type junitCase struct {
+	Name      string        `xml:"name,attr"`
+	ClassName string        `xml:"classname,attr"`
+	Time      string        `xml:"time,attr"`
+	Failure   *junitProblem `xml:"failure"`
+	Error     *junitProblem `xml:"error"`
+	Skipped   *junitSkipped `xml:"skipped"`
+	Output    string        `xml:"system-out,omitempty"`
+}
+
+type junitProblem struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr"`
+	Text    string `xml:",chardata"`
+}
+
+type junitSkipped struct {
+	Message string `xml:"message,attr"`
+}
+
+func junitOf(o *outline) junitSuites {
+	suite := junitSuite{Name: o.Title, Timestamp: o.Started.UTC().Format("2006-01-02T15:04:05")}
+	told := false // a case says why the run did not pass
+	for _, s := range o.Steps {
+		c := junitCase{
+			Name: fmt.Sprintf("%d. %s", s.Index, s.Title), ClassName: o.Mission, Time: junitTime(s.Seconds), Output: strings.Join(s.Said, "\n"),
+		}
+		switch s.State {
+		case stateNotReached:
+			c.Skipped = &junitSkipped{"not reached"}
+		case stateFailed:
+			told = true
+			// A check that fails, or what did not happen in time, is the lab's; the
+			// rest is the script's or the computer's.
+			if o.End == nil || o.End.ExitCode == 1 || o.End.ExitCode == 5 {
+				c.Failure = problem("check", s.Error, s.Hint())
+			} else {
+				c.Error = problem("error", s.Error, "")
+			}
+		case stateLeft:
+			c.Skipped = &junitSkipped{"left out"}
+		case stateStopped, stateUnfinished:
+			told = true
+			c.Error = problem("stopped", "the run ended in this step", "")
+		}
+		suite.add(c)
+	}
+	if !told && (o.End == nil || !o.End.Passed) {
+		c := junitCase{Name: "the run", ClassName: o.Mission, Time: junitTime(0)}
+		c.Error = problem("stopped", "the run did not come to its end", "")
+		if o.End != nil && o.End.Failed != "" {
+			c.Error = problem("error", o.End.Failed, "")
+		}
+		suite.add(c)
+	}
+	seconds := 0.0
+	if o.End != nil {
+		seconds = o.End.Seconds
+	}
+	suite.Time = junitTime(seconds)
+	return junitSuites{junitCounts: suite.junitCounts, Suites: []junitSuite{suite}}
+}
+
+func (s *junitSuite) add(c junitCase) {
+	s.Cases = append(s.Cases, c)
+	s.Tests++
+	switch {
+	case c.Failure != nil:
+		s.Failures++
+	case c.Error != nil:
+		s.Errors++
+	case c.Skipped != nil:
+		s.Skipped++
+	}
+}
+
+// problem puts the first line, which begins with the position, where every CI
+// system shows it.
+func problem(kind, text, hint string) *junitProblem {
+	first, _, _ := strings.Cut(text, "\n")
+	if hint != "" {
+		text += "\nhint: " + hint
+	}
+	return &junitProblem{Message: first, Type: kind, Text: text}
+}
+
+func junitTime(seconds float64) string { return fmt.Sprintf("%.3f", seconds) }
