@@ -233,6 +233,7 @@ func TestWeek1Guided(t *testing.T) {
 	debian.tty.Send("\x1d")                                         // leave it …
 	debian.leaves(0)                                                //
 	debian = guide.attaches("the student at debian", env, "debian") // … and come back
+	debian.sees("root@os25:~# $")
 	debian.types("ip -4 addr show eth0")
 	address := guide.sees(`Debian is at (10\.254\.0\.\d+)`)[1]
 

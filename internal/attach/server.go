@@ -158,6 +158,8 @@ func (s *Server) view(conn net.Conn, asked request) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	v.ctx = ctx
 	s.enter(v, asked.size)
+	// Before the first key is taken: it must not be lost, nor switch anything on.
+	v.console, _ = s.lab.Await(ctx, v.machine, nil, false)
 	var showing sync.WaitGroup
 	showing.Go(func() {
 		v.show()
