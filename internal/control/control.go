@@ -82,7 +82,8 @@ type Shell struct {
 	foreign bool // a shared console at a shell prompt instead of a port of our own
 
 	mu        sync.Mutex
-	announced bool // Ready was seen
+	announced bool         // Ready was seen
+	heard     console.Mark // what is before this was looked through for another Ready
 	defined   bool
 	serial    int
 }
@@ -99,13 +100,6 @@ func NewForeign(machine string, c *console.Console) *Shell {
 }
 
 // Resume returns a shell on the control port of a machine that was saved after
-// Hold waits until no command is under way and keeps others from beginning until
-// release is called.
-func (s *Shell) Hold() (release func()) {
-	s.mu.Lock()
-	return s.mu.Unlock
-}
-
 // Do had returned, by a labrun that taught the guest the same (see Lessons).
 func Resume(machine string, port *console.Console) *Shell {
 	return &Shell{console: port, machine: machine, announced: true, defined: true}
@@ -113,6 +107,13 @@ func Resume(machine string, port *console.Console) *Shell {
 
 // Lessons returns what the guest's shell is taught.
 func Lessons() string { return strings.Join(functions, "\n") }
+
+// Hold waits until no command is under way and keeps others from beginning until
+// release is called.
+func (s *Shell) Hold() (release func()) {
+	s.mu.Lock()
+	return s.mu.Unlock
+}
 
 // functions is what the guest's shell is taught, in what POSIX, BusyBox and GNU
 // tools have in common. Each program that runs costs an emulated guest tens of
@@ -136,6 +137,10 @@ var functions = []string{
 
 // define teaches the guest the functions, once.
 func (s *Shell) define(ctx context.Context) error {
+	if !s.foreign && strings.Contains(s.console.Since(s.heard), Ready) && s.announced {
+		s.defined = false // the guest was reset since the last request
+	}
+	s.heard = s.console.Mark()
 	if s.defined {
 		return nil
 	}
@@ -144,6 +149,7 @@ func (s *Shell) define(ctx context.Context) error {
 			return err
 		}
 		s.announced = true
+		s.heard = s.console.Mark()
 	}
 	for _, f := range functions {
 		if err := s.send(ctx, f); err != nil {

@@ -166,6 +166,11 @@ func (m *Machine) start(ctx context.Context) error {
 	}
 	g.tasks.Go(func() {
 		if draft == nil {
+			if g.control != nil {
+				// An emulated kernel that boots on a busy host may miss seconds. One
+				// that ends before has no use for the time.
+				_ = m.setClock(g.ctx, g)
+			}
 			m.identify(g)
 			close(g.settled)
 		} else if err := m.save(g, draft); err != nil && g.ctx.Err() == nil {
