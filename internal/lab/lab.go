@@ -45,6 +45,7 @@ type Options struct {
 	Events  *event.Log
 	Records string // folder for transcripts and packet captures; empty: none are kept
 	Cold    bool   // boot every machine, and make no templates
+	Resting bool   // the machines will do little: of those that are restored, count only what they take at their prompt
 
 	// What people see of the run and may do to it from other terminals.
 	Mission, Title string // the mission's file and title
@@ -240,13 +241,18 @@ func (l *Lab) Boot(ctx context.Context, machines ...*Machine) error {
 		return &EnvironmentError{err}
 	}
 	errs := make([]error, len(starting))
+	// More at a time would not be faster, and a machine that is restored has to
+	// answer within a limit.
+	turns := make(chan struct{}, 2*HostCPUs())
 	var wait sync.WaitGroup
 	for i, m := range starting {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			errs[i] = m.start(ctx)
-		}()
+		wait.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			if errs[i] = context.Cause(ctx); errs[i] == nil {
+				errs[i] = m.start(ctx)
+			}
+		})
 	}
 	wait.Wait()
 	err := errors.Join(errs...)
