@@ -35,5 +35,9 @@ check: | go
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 
+# Week 1 by labrun and its peers, measured into docs/performance.md; bench/run -quick is a trial of one round.
+bench:
+	bench/run
+
 clean:
 	rm -f labrun
