@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -31,12 +32,15 @@ type way struct {
 	read    func(out []byte, start time.Time, wall float64) (times, error)
 }
 
+// python is the interpreter that has pexpect, as bench/run found it.
+var python = cmp.Or(os.Getenv("BENCH_PYTHON"), "python3")
+
 var ways = []way{
-	{"pexpect, parallel boots", []string{"python3", "bench/week1_pexpect.py", "./labrun"}, peerTimes},
+	{"pexpect, parallel boots", []string{python, "bench/week1_pexpect.py", "./labrun"}, peerTimes},
 	{"labrun, warm", []string{"./labrun", "--json", "missions/week1.star"}, labrunTimes},
 	{"labrun, cold", []string{"./labrun", "--json", "--cold", "missions/week1.star"}, labrunTimes},
 	{"Tcl expect, parallel boots", []string{"expect", "bench/week1_expect.tcl", "./labrun"}, peerTimes},
-	{"one after the other (pexpect)", []string{"python3", "bench/week1_pexpect.py", "./labrun", "sequential"}, peerTimes},
+	{"one after the other (pexpect)", []string{python, "bench/week1_pexpect.py", "./labrun", "sequential"}, peerTimes},
 }
 
 func main() {
