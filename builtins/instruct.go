@@ -54,6 +54,10 @@ func leadSend(c *call) (starlark.Value, error) {
 	if err := c.settle(terminal, name); err != nil {
 		return nil, err
 	}
+	// A prompt may be on its way: which one it is decides what is asked for.
+	arriving, cancel := context.WithTimeout(c.ctx, glance)
+	terminal.Finished(arriving)
+	cancel()
 	at, after, mark := terminal.Waiting(), c.led.used[terminal], terminal.KeyMark()
 	i := guide.Instruction{
 		Console: name, Text: text, Show: c.say("do send", name), Block: text,
@@ -188,16 +192,18 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 		i.Hints = []string{c.say("hint send", name, name, asked.want)}
 	}
 	var match console.Match
+	used := c.led.used[terminal]
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		for {
 			// A shell or login that waits again has nothing more to say: what was
 			// typed did not lead to what is awaited.
 			var err error
 			match, err = terminal.Expect(ctx, condition, console.Prompt(console.ShellPrompt, console.LoginPrompt))
+			line := terminal.LastLine()
 			if err != nil || match.Prompt == console.NoPrompt {
+				used = line.Number // it led here; what is entered from now on is for what comes next
 				return err
 			}
-			line := terminal.LastLine()
 			if asked != nil {
 				c.led.guide.Missed(missKey(terminal), c.say("no answer", line.Text, name))
 			}
@@ -210,6 +216,7 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	delete(c.led.pending, terminal)
+	c.led.used[terminal] = used
 	if !done {
 		if asked != nil && terminal.Waiting() != console.NoPrompt {
 			if err := c.typeFor(terminal, asked.want); err != nil {
