@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
-
-	"github.com/labrun/labrun/internal/console"
 )
 
 func checks() []Entry {
@@ -53,9 +51,8 @@ assert_contains(router, "uplink0", "lan0", hint = "Try ip a once more.")`,
 // seen is what a check looks at: a string, or the output of a console, which may
 // still be growing.
 type seen struct {
-	what    string // for messages
-	text    string
-	console *console.Console // nil for a string
+	what string // for messages
+	text string
 }
 
 // observe waits until enough of the subject is there: its command has finished,
@@ -82,12 +79,12 @@ func (c *call) observe(final bool, satisfied func(text string) bool, reason func
 		delete(c.led.pending, terminal)
 	}
 	if c.probing {
-		return seen{what: t.name() + "'s output", text: terminal.Output(), console: terminal}, nil
+		return seen{what: t.name() + "'s output", text: terminal.Output()}, nil
 	}
 	ctx, cancel := c.within()
 	defer cancel()
 	err = terminal.Finished(ctx)
-	s := seen{what: t.name() + "'s output", text: terminal.Output(), console: terminal}
+	s := seen{what: t.name() + "'s output", text: terminal.Output()}
 	if err != nil && c.ctx.Err() != nil {
 		return s, context.Cause(c.ctx)
 	}

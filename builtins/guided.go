@@ -78,14 +78,14 @@ func (s *Session) BeginStep() {
 func (s *Session) Rewind(give bool) {
 	l := s.led
 	l.calls = 0
-	defer func() {
-		if give && len(l.journal) > 0 {
-			l.journal = l.journal[:len(l.journal)-1]
-		}
-	}()
-	for len(l.journal) > 0 && !l.journal[len(l.journal)-1].instruction {
-		l.journal = l.journal[:len(l.journal)-1]
+	kept := len(l.journal)
+	for kept > 0 && !l.journal[kept-1].instruction {
+		kept--
 	}
+	if give && kept > 0 {
+		kept--
+	}
+	l.journal = l.journal[:kept]
 }
 
 // replay answers a call from the journal.
@@ -210,6 +210,16 @@ func (c *call) settle(terminal *console.Console, name string) error {
 		return c.typeFor(terminal, p.want)
 	}
 	return err
+}
+
+// settled returns the console of an instruction, once what came before it there is
+// settled.
+func (c *call) settled(on talker) (*console.Console, error) {
+	terminal, err := on.console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	return terminal, c.settle(terminal, on.name())
 }
 
 // sameLine compares what was typed with what the script says, as a reader would.

@@ -46,12 +46,9 @@ func leadBoot(c *call) (starlark.Value, error) {
 }
 
 func leadSend(c *call) (starlark.Value, error) {
-	name, text := c.talker("on").name(), c.text("text")
-	terminal, err := c.talker("on").console(c.Session)
+	name, text, enter := c.talker("on").name(), c.text("text"), c.boolean("enter")
+	terminal, err := c.settled(c.talker("on"))
 	if err != nil {
-		return nil, err
-	}
-	if err := c.settle(terminal, name); err != nil {
 		return nil, err
 	}
 	// A prompt may be on its way: which one it is decides what is asked for.
@@ -64,14 +61,14 @@ func leadSend(c *call) (starlark.Value, error) {
 		Hints: []string{c.say("hint send", name, name, text)}, Solve: true,
 	}
 	switch {
-	case !c.boolean("enter"):
+	case !enter:
 		i.Show = c.say("do send keys", name)
 	case at == console.PasswordPrompt:
 		i.Show, i.Block = c.say("do send secret", name, text), ""
 	}
 	var entered console.Line
 	done, err := c.instruct(i, func(ctx context.Context) error {
-		if !c.boolean("enter") {
+		if !enter {
 			return terminal.AwaitKey(ctx, []byte(text), mark)
 		}
 		for number := after; ; number = entered.Number {
@@ -84,27 +81,21 @@ func leadSend(c *call) (starlark.Value, error) {
 			}
 		}
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !c.boolean("enter"):
-		if !done {
-			return send(c)
-		}
-	case !done:
+	}
+	if done {
+		c.acted(name, text)
+	} else {
 		if _, err := send(c); err != nil {
 			return nil, err
 		}
 		entered = terminal.LastLine()
-		fallthrough
-	default:
+	}
+	if enter {
 		c.led.used[terminal] = entered.Number
 		c.led.pending[terminal] = &typedFor{want: text, line: entered}
 	}
-	if !done {
-		return nil, nil
-	}
-	c.acted(name, text)
 	return nil, nil
 }
 
@@ -150,11 +141,7 @@ func keyLabel(key string) string {
 
 func leadWaitPrompt(c *call) (starlark.Value, error) {
 	on := c.talker("on")
-	terminal, err := on.console(c.Session)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.settle(terminal, on.name()); err != nil {
+	if _, err := c.settled(on); err != nil {
 		return nil, err
 	}
 	var kind starlark.Value

@@ -63,7 +63,7 @@ func doTask(c *call) (starlark.Value, error) {
 			return nil, c.check(true, c.text("prompt"), "", "")
 		}
 		// What the solution started may take a moment.
-		if c.pause(ctx, 250*time.Millisecond) != nil {
+		if lab.Sleep(ctx, 250*time.Millisecond) != nil {
 			failure.Message = "its solution does not reach the goal: " + failure.Message
 			c.events.Emit(event.Checked{Builtin: c.entry.Name, What: c.text("prompt"), Hint: failure.Hint})
 			return nil, failure
@@ -134,24 +134,10 @@ func (c *call) probe(ctx context.Context) (*CheckError, error) {
 	return nil, err
 }
 
-func (c *call) pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 func leadTask(c *call) (starlark.Value, error) {
 	on := c.talker("on")
-	terminal, err := on.console(c.Session)
+	terminal, err := c.settled(on)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.settle(terminal, on.name()); err != nil {
 		return nil, err
 	}
 	i := guide.Instruction{
@@ -160,10 +146,9 @@ func leadTask(c *call) (starlark.Value, error) {
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
 	}
-	if solution, _ := c.value("solution"); solution != nil {
-		if text, ok := solution.(starlark.String); ok {
-			i.Hints = append(i.Hints, c.say("hint solution", on.name(), string(text)))
-		}
+	solution, _ := c.value("solution")
+	if text, ok := solution.(starlark.String); ok {
+		i.Hints = append(i.Hints, c.say("hint solution", on.name(), string(text)))
 	}
 	again := make(chan struct{}, 1)
 	i.Check = func() {

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/attach"
@@ -63,11 +61,7 @@ func (p *program) attach(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	t := attach.Terminal{In: p.In, Out: p.Out, Language: p.spoken()}
-	if in, ok := p.In.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
-		t.TTY = in
-	}
-	err = attach.View(ctx, run.Folder, machine, t)
+	err = attach.View(ctx, run.Folder, machine, attach.Terminal{In: p.In, Out: p.Out, TTY: p.keyboard(), Language: p.spoken()})
 	var unknown *attach.UnknownMachineError
 	if errors.As(err, &unknown) {
 		return &usageError{"attach: " + unknown.Error()}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/event"
@@ -51,6 +52,14 @@ type program struct {
 	lockFile string
 	strict   bool
 	lang     string // as the user asks for it; empty: the locale's
+}
+
+// keyboard returns the terminal that the input comes from; nil if it is none.
+func (p *program) keyboard() *os.File {
+	if in, ok := p.In.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+		return in
+	}
+	return nil
 }
 
 // Main runs labrun with the given arguments and returns its exit code. The first

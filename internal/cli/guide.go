@@ -146,8 +146,8 @@ func (m *machines) Restart(ctx context.Context, name string) error {
 
 // Open sits at a console in the guide's own terminal.
 func (m *machines) Open(ctx context.Context, name string, keys io.Reader, done <-chan struct{}, note string) error {
-	in, ok := m.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	in := m.keyboard()
+	if in == nil {
 		return guide.ErrNoTerminal
 	}
 	viewing, cancel := context.WithCancel(ctx)

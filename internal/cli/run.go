@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/builtins"
@@ -241,8 +240,8 @@ func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options, s
 // terminal to ask on. Its error is one of usage, not a failed check: nothing is
 // wrong with the lab.
 func (p *program) askHost(f runFlags) error {
-	in, ok := p.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) || f.json {
+	in := p.keyboard()
+	if in == nil || f.json {
 		return &usageError{"the mission wants to open a shell on this computer: if you trust it, say --allow host"}
 	}
 	fmt.Fprint(p.Err, "This mission wants to open a shell on this computer, with your rights. Do you trust it? [y/N] ")

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/labrun/labrun/internal/lab"
 )
 
@@ -23,8 +21,8 @@ const wide = 140
 // insideTmux runs this labrun again inside a tmux of its own, which ends with
 // it. The exit code is the inner one's.
 func (p *program) insideTmux(ctx context.Context) error {
-	in, ok := p.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	in := p.keyboard()
+	if in == nil {
 		return &usageError{"--tmux needs a terminal: without it, --guide works in a pipe as well"}
 	}
 	if _, err := exec.LookPath("tmux"); err != nil {
@@ -35,8 +33,9 @@ func (p *program) insideTmux(ctx context.Context) error {
 		return &environmentError{err}
 	}
 	defer os.RemoveAll(folder)
-	result, self := filepath.Join(folder, "result"), "/proc/self/exe"
-	if self, err = os.Executable(); err != nil {
+	result := filepath.Join(folder, "result")
+	self, err := os.Executable()
+	if err != nil {
 		return &environmentError{err}
 	}
 	// What the guide said last is read before its pane is gone.

@@ -57,9 +57,6 @@ func (c *Console) relayed(keys string) (secret bool) {
 	line, _ := c.texts.lastLine()
 	at := c.prompts.kind(line)
 	quiet := c.texts.quiet.end()
-	if at == PasswordPrompt {
-		secret = true
-	}
 	if !c.entry.begun {
 		c.entry.begun, c.entry.from, c.entry.buf, c.entry.edited = true, quiet, c.entry.buf[:0], false
 	}
@@ -80,7 +77,7 @@ func (c *Console) relayed(keys string) (secret bool) {
 		}
 	}
 	c.typedKeys(keys)
-	return secret
+	return at == PasswordPrompt
 }
 
 // entered ends a person's line: what the guest prints from now on is its output.

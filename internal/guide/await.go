@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -329,10 +330,8 @@ func (w *wait) machine(name, ask string, args ...any) (string, bool) {
 		w.say(ask, args...)
 		return "", false
 	}
-	for _, n := range names {
-		if n == name {
-			return n, true
-		}
+	if slices.Contains(names, name) {
+		return name, true
 	}
 	w.say("unknown machine", name, strings.Join(names, ", "))
 	return "", false

@@ -1,10 +1,6 @@
 package guide
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "fmt"
 
 // phrase is one thing the guide says, in each of its languages. The verbs are
 // fmt's, in the same order in all of them.
@@ -32,19 +28,8 @@ func Phrase(language, name string, args ...any) string {
 	return fmt.Sprintf(p.in(language), args...)
 }
 
-// Failures are the names of the phrases for what can go wrong. Each says what
-// happened and what to do.
-func Failures() []string {
-	var names []string
-	for name := range phrases {
-		if strings.HasPrefix(name, "fail ") {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
+// phrases are all that the guide says. Those whose names begin with «fail » are
+// for what can go wrong: each says what happened and what to do.
 var phrases = map[string]phrase{
 	// The frame.
 	"welcome":       {"labrun will lead you through %d steps. You type at the machines' consoles; labrun watches and goes on by itself.", "labrun 會帶你走完 %d 個步驟。你在各台機器的主控台上打字，labrun 在旁邊看著，做對了就自動往下走。"},

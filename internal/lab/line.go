@@ -118,7 +118,7 @@ func (l *line) said(ctx context.Context) ([]byte, error) {
 		if err = errors.Join(err, failed); err != nil || unread == 0 {
 			return said, err
 		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
+		if err := Sleep(ctx, time.Millisecond); err != nil {
 			return nil, err
 		}
 	}

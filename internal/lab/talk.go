@@ -149,7 +149,7 @@ func Type(ctx context.Context, c *console.Console, text string) error {
 	if c.Waiting() != console.PasswordPrompt {
 		return c.Send(ctx, text)
 	}
-	if err := sleep(ctx, passwordSettle); err != nil {
+	if err := Sleep(ctx, passwordSettle); err != nil {
 		return err
 	}
 	answered := make(chan struct{}, 1)
@@ -288,9 +288,10 @@ func lacking(leases []Lease, want []*Machine) []string {
 }
 
 // pause waits before the next look; it returns ctx's cause if that ends first.
-func pause(ctx context.Context) error { return sleep(ctx, pollEvery) }
+func pause(ctx context.Context) error { return Sleep(ctx, pollEvery) }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for a time; if ctx ends first, it returns ctx's cause.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

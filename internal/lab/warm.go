@@ -279,7 +279,7 @@ func (m *Machine) firstPrompt(ctx context.Context, g *guest) error {
 			}
 			poked = time.Now()
 		}
-		if err := sleep(ctx, promptStill/4); err != nil {
+		if err := Sleep(ctx, promptStill/4); err != nil {
 			return err
 		}
 	}
