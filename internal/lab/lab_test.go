@@ -321,13 +321,13 @@ func TestFloodWithoutAReader(t *testing.T) {
 	if err := c.Send(ctx, "yes 0123456789012345678901234567890123456789 | head -c 4000000; echo; : >/run/flooded\n"); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	for try := 0; ; try++ {
 		if r, err := router.Run(ctx, "ls /run/flooded", time.Minute); err != nil {
 			t.Fatal(err)
 		} else if r.Status == 0 {
 			break
 		}
-		if err := pause(ctx); err != nil {
+		if err := pause(ctx, try); err != nil {
 			t.Fatal(err)
 		}
 	}

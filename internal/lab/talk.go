@@ -21,8 +21,9 @@ const (
 	// prompt that is already there.
 	pokeSoon = 700 * time.Millisecond // for an image known to need it
 	pokeLate = 15 * time.Second       // for any other
-	// pollEvery is the pause between two looks at something in a guest that
-	// sends no event when it changes.
+	// The pauses between two looks at something in a guest that sends no event
+	// when it changes: the first is short, each is twice as long as the one before.
+	pollFirst = 30 * time.Millisecond
 	pollEvery = 250 * time.Millisecond
 )
 
@@ -191,8 +192,8 @@ func (m *Machine) Address(ctx context.Context, network string) (netip.Addr, erro
 		return netip.Addr{}, fmt.Errorf("address of %s: %w", m.Name(), err)
 	}
 	// Both iproute2 and BusyBox know these options.
-	command := fmt.Sprintf(`for i in /sys/class/net/*; do [ "$(cat $i/address)" = %s ] && ip -4 -o addr show dev ${i##*/}; done; true`, m.macs[card])
-	for {
+	command := fmt.Sprintf(`for i in /sys/class/net/*; do read -r a <$i/address; [ "$a" = %s ] && ip -4 -o addr show dev ${i##*/}; done; true`, m.macs[card])
+	for try := 0; ; try++ {
 		result, err := m.Run(ctx, command, time.Minute)
 		if err != nil {
 			return netip.Addr{}, err
@@ -201,7 +202,7 @@ func (m *Machine) Address(ctx context.Context, network string) (netip.Addr, erro
 			text, _, _ := strings.Cut(strings.TrimSpace(rest), "/")
 			return netip.ParseAddr(text)
 		}
-		if err := pause(ctx); err != nil {
+		if err := pause(ctx, try); err != nil {
 			return netip.Addr{}, fmt.Errorf("address of %s: its card %s has none: %w", m.Name(), m.macs[card], err)
 		}
 	}
@@ -239,7 +240,7 @@ func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]Lease, error) 
 	if m.profile.Leases == "" {
 		return nil, fmt.Errorf("leases of %s: its image %s is no router: its profile names no lease file", m.Name(), m.config.Image)
 	}
-	for {
+	for try := 0; ; try++ {
 		leases, err := m.leases(ctx)
 		if err != nil {
 			return nil, err
@@ -248,7 +249,7 @@ func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]Lease, error) 
 		if len(missing) == 0 {
 			return leases, nil
 		}
-		if err := pause(ctx); err != nil {
+		if err := pause(ctx, try); err != nil {
 			return leases, fmt.Errorf("leases of %s: %s: no lease: %w", m.Name(), strings.Join(missing, ", "), err)
 		}
 	}
@@ -287,8 +288,11 @@ func lacking(leases []Lease, want []*Machine) []string {
 	return missing
 }
 
-// pause waits before the next look; it returns ctx's cause if that ends first.
-func pause(ctx context.Context) error { return Sleep(ctx, pollEvery) }
+// pause waits before the next look, after so many; it returns ctx's cause if that
+// ends first.
+func pause(ctx context.Context, try int) error {
+	return Sleep(ctx, min(pollFirst<<min(try, 8), pollEvery))
+}
 
 // Sleep waits for a time; if ctx ends first, it returns ctx's cause.
 func Sleep(ctx context.Context, d time.Duration) error {
