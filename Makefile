@@ -35,7 +35,7 @@ check: | go
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 
-# Week 1 by labrun and its peers, measured into docs/performance.md; bench/run -quick is a trial of one round.
+# labrun beside its peers, measured into docs/performance.md; bench/run -quick -only week1 is a trial of one part.
 bench:
 	bench/run
 

@@ -1,126 +1,93 @@
-// Bench plays week 1 by labrun and by its peers, in turns in one run on the same images, and writes the medians and their
-// ratios into docs/performance.md. It is run by `make bench`; `-quick` is one round.
+// Bench measures labrun beside its peers, in turns in one run on the same machine and images, and writes medians and
+// ratios into docs/performance.md, with a chart of each part beside it. It is run by `make bench`.
+//
+// Each part is a file here: week1.go, console.go, switch.go, growth.go. A peer that is a program of its own is beside them.
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
 
-// limit is what one peer may take for one round.
-const limit = 6 * time.Minute
-
-// times are those of one round, in seconds from the command.
-type times struct {
-	ThirdPrompt float64 `json:"third_prompt"`
-	Complete    float64 `json:"complete"`
-}
-
-// way is one way of playing week 1.
-type way struct {
-	name    string
-	command []string
-	read    func(out []byte, start time.Time, wall float64) (times, error)
-}
-
 // python is the interpreter that has pexpect, as bench/run found it.
 var python = cmp.Or(os.Getenv("BENCH_PYTHON"), "python3")
 
-var ways = []way{
-	{"pexpect, parallel boots", []string{python, "bench/week1_pexpect.py", "./labrun"}, peerTimes},
-	{"labrun, warm", []string{"./labrun", "--json", "missions/week1.star"}, labrunTimes},
-	{"labrun, cold", []string{"./labrun", "--json", "--cold", "missions/week1.star"}, labrunTimes},
-	{"Tcl expect, parallel boots", []string{"expect", "bench/week1_expect.tcl", "./labrun"}, peerTimes},
-	{"one after the other (pexpect)", []string{python, "bench/week1_pexpect.py", "./labrun", "sequential"}, peerTimes},
+// A part measures one thing. What it returns is Markdown, and a chart for docs/.
+type part struct {
+	name, title string
+	measure     func(ctx context.Context, rounds int) (text string, c chart, err error)
+}
+
+var parts = []part{
+	{"week1", "Week 1, from the command to the end", measureWeek1},
+	{"console", "Reading a console", measureConsole},
+	{"switch", "The lab network", measureSwitch},
+	{"growth", "Many machines at once", measureGrowth},
 }
 
 func main() {
-	rounds := flag.Int("rounds", 5, "rounds of each way; the median counts")
+	if len(os.Args) > 1 && asPeer(os.Args[1:]) {
+		return
+	}
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	rounds := flag.Int("rounds", 5, "rounds of each peer; the median counts")
 	quick := flag.Bool("quick", false, "one round, as a trial")
+	only := flag.String("only", strings.Join(names, ","), "the parts to measure; the text of the others stays")
 	flag.Parse()
 	if *quick {
 		*rounds = 1
 	}
-	if err := run(*rounds); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+	chosen := strings.Split(*only, ",")
+	for _, name := range chosen {
+		if !slices.Contains(names, name) {
+			fmt.Fprintf(os.Stderr, "bench: no part is called %q: they are %s\n", name, strings.Join(names, ", "))
+			os.Exit(2)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	for _, p := range parts {
+		if !slices.Contains(chosen, p.name) {
+			continue
+		}
+		if err := publish(ctx, p, *rounds); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", p.name, err)
+			os.Exit(1)
+		}
 	}
 }
 
-func run(rounds int) error {
-	before := load()
-	results := make([]result, len(ways))
-	for i, w := range ways {
-		results[i].name = w.name
-	}
-	for round := range rounds {
-		for i, w := range ways {
-			t, err := play(w)
-			if err != nil {
-				results[i].failure = err.Error()
-				fmt.Fprintf(os.Stderr, "round %d, %s: %v\n", round+1, w.name, err)
-				continue
-			}
-			results[i].rounds = append(results[i].rounds, t)
-			fmt.Fprintf(os.Stderr, "round %d, %s: third prompt %.2f s, complete %.2f s\n", round+1, w.name, t.ThirdPrompt, t.Complete)
-		}
-	}
-	version, err := exec.Command("qemu-system-x86_64", "--version").Output()
+// publish measures a part and puts its text into the page.
+func publish(ctx context.Context, p part, rounds int) error {
+	version, err := exec.CommandContext(ctx, "qemu-system-x86_64", "--version").Output()
 	if err != nil {
 		return fmt.Errorf("qemu-system-x86_64 --version: %w", err)
 	}
 	first, _, _ := strings.Cut(string(version), "\n")
-	head := fmt.Sprintf("%s; %s; %d CPUs; rounds: %d; load average before: %s, after: %s.\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), first, runtime.NumCPU(), rounds, before, load())
-	return write("docs/performance.md", head+"\n"+table(results)+"\n"+demands(results))
-}
-
-// play runs one way once, within the limit.
-func play(w way) (times, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, w.command[0], w.command[1:]...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	start := time.Now()
-	out, err := cmd.Output()
-	wall := time.Since(start).Seconds()
+	before := load()
+	text, c, err := p.measure(ctx, rounds)
 	if err != nil {
-		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-		return times{}, fmt.Errorf("%s: %w: %s", w.command[0], err, lines[len(lines)-1])
+		return err
 	}
-	return w.read(out, start, wall)
-}
-
-func peerTimes(out []byte, _ time.Time, _ float64) (t times, err error) {
-	err = json.Unmarshal(out, &t)
-	return t, err
-}
-
-// labrunTimes takes the third prompt from the events: the first `uname -r` is typed when all three are there.
-func labrunTimes(out []byte, start time.Time, wall float64) (times, error) {
-	for line := range bytes.Lines(out) {
-		var e struct {
-			Time        time.Time
-			Event, Text string
-		}
-		if err := json.Unmarshal(line, &e); err != nil {
-			return times{}, fmt.Errorf("labrun's events: %w", err)
-		}
-		if e.Event == "acted" && strings.Contains(e.Text, "uname -r") {
-			return times{e.Time.Sub(start).Seconds(), wall}, nil
-		}
+	chartFile := "performance-" + p.name + ".svg"
+	if err := os.WriteFile("docs/"+chartFile, []byte(c.svg()), 0o644); err != nil {
+		return err
 	}
-	return times{}, fmt.Errorf("labrun's events: nobody typed uname -r")
+	head := fmt.Sprintf("## %s\n\nMeasured %s; %s; %d CPUs; rounds: %d; load average before: %s.\n\n![%s](%s)\n\n",
+		p.title, time.Now().UTC().Format("2006-01-02 15:04 UTC"), first, runtime.NumCPU(), rounds, before, c.title, chartFile)
+	return write("docs/performance.md", p.name, head+text)
 }
 
 // load is the load average of the last minute: on a busy host the figures mean little.

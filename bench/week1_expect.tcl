@@ -1,7 +1,7 @@
 #!/usr/bin/env expect
 # The first week's lab driven by Tcl expect: the same images, boots and commands, in the same order, as
 # missions/week1.star and week1_pexpect.py. usage: week1_expect.tcl LABRUN (the binary, asked for the images).
-# Prints the times of the third prompt and of the end.
+# Prints the times of the three prompts (the router's shell, both servers' login) and of the end.
 set timeout 240
 log_user 0
 match_max 1000000
@@ -65,7 +65,6 @@ proc command {vm line} {
 }
 proc login {vm} {
   global shell
-  await $vm "login: "
   type $vm root
   await $vm "assword: "
   after 150 ;# BusyBox drops what is typed too soon
@@ -89,9 +88,11 @@ check [string match *lan0* [command $router "ip a"]] "the router's interfaces"
 
 set debian [qemu debian [list -netdev socket,id=lan,connect=127.0.0.1:$first -device ${nic}52:55:00:aa:00:10,netdev=lan]]
 set alpine [qemu alpine [list -netdev socket,id=lan,connect=127.0.0.1:$second -device ${nic}52:55:00:aa:00:11,netdev=lan]]
+await $debian "login: "
+await $alpine "login: "
+set prompts [expr {[seconds] - $start}]
 login $debian
 login $alpine
-set third [expr {[seconds] - $start}]
 foreach vm [list $router $debian $alpine] { command $vm "uname -r" }
 
 while {![regexp {inet (10\.254\.0\.\d+)} [command $debian "ip a"] _ address]} { after 250 }
@@ -113,5 +114,5 @@ foreach vm [list $router $alpine] { command $vm $work }
 command $debian {kill $(cat /tmp/busy); rm /tmp/busy}
 set complete [expr {[seconds] - $start}]
 foreach vm [list $router $debian $alpine] { exec kill -9 [exp_pid -i $vm] }
-puts [format {{"third_prompt": %.2f, "complete": %.2f}} $third $complete]
+puts [format {{"prompts": %.2f, "complete": %.2f}} $prompts $complete]
 quit 0
