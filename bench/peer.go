@@ -53,13 +53,14 @@ func source(chunkText, totalText string) error {
 		return err
 	}
 	const line = "drwxr-xr-x  2 root root  4096 Sep  1 23:27 inventory [ok] enp0s3\n"
-	text := strings.Repeat(line, total/len(line)+1)[:total]
-	for len(text) > 0 {
-		n, err := os.Stdout.WriteString(text[:min(chunk, len(text))])
+	text := strings.Repeat(line, chunk/len(line)+2)
+	for at := 0; at < total; {
+		from := at % len(line)
+		n, err := os.Stdout.WriteString(text[from : from+min(chunk, total-at)])
 		if err != nil {
 			return err
 		}
-		text = text[n:]
+		at += n
 	}
 	_, err = fmt.Println("\nfinished 42")
 	return err
