@@ -21,6 +21,10 @@ const (
 	// prompt that is already there.
 	pokeSoon = 700 * time.Millisecond // for an image known to need it
 	pokeLate = 15 * time.Second       // for any other
+	// BusyBox asks for it («Please press Enter to activate this console. »); where
+	// that is the last thing said, there is nothing to wait for.
+	invitation = "press Enter"
+	pokeLook   = 100 * time.Millisecond
 	// The pauses between two looks at something in a guest that sends no event
 	// when it changes: the first is short, each is twice as long as the one before.
 	pollFirst = 30 * time.Millisecond
@@ -42,24 +46,28 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 	case <-ctx.Done():
 	}
 	c := g.console
-	silence := pokeLate
+	silence, look := pokeLate, pokeSoon
 	if m.profile.Console.Poke {
-		silence = pokeSoon
+		silence, look = pokeSoon, pokeLook
 	}
+	poked := time.Now() // from then on the guest is given the time to answer
 	for {
-		// Wait in slices of the silence allowed; the deadline is still ctx's.
-		slice, cancel := context.WithTimeoutCause(ctx, silence, errSilent)
+		// Wait in slices; the deadline is still ctx's.
+		slice, cancel := context.WithTimeoutCause(ctx, look, errSilent)
 		match, err := m.expectPrompt(slice, g, kinds)
 		cancel()
 		if err == nil || !errors.Is(err, errSilent) {
 			return match, err
 		}
-		if time.Since(c.LastByte()) < silence || c.Waiting() == console.PasswordPrompt {
+		still := time.Since(c.LastByte())
+		invited := m.profile.Console.Poke && still > pokeLook && strings.Contains(c.Tail(1), invitation)
+		if !invited && min(still, time.Since(poked)) < silence || c.Waiting() == console.PasswordPrompt {
 			continue
 		}
 		if err := c.SendRaw(ctx, []byte("\r")); err != nil {
 			return match, err
 		}
+		poked = time.Now()
 	}
 }
 
