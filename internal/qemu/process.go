@@ -166,9 +166,11 @@ func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 	p.cmd = exec.Command(Binary, spec.Argv(fds)...)
 	p.cmd.ExtraFiles = files
 	p.cmd.Stdout, p.cmd.Stderr = words, words
-	// A group of its own, so that Ctrl-C in the terminal reaches labrun alone;
-	// and death with labrun, even by SIGKILL.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// A session of its own: Ctrl-C in the terminal reaches labrun alone, and Linux
+	// shares the processors out by session (sched(7), autogroup), so that a machine
+	// that computes holds up neither its neighbours nor labrun for longer than it
+	// must. And death with labrun, even by SIGKILL.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	if err := launch(p.cmd); err != nil {
 		return fail("run "+Binary, err)
 	}
