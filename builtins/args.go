@@ -366,5 +366,9 @@ func (c *call) texts(name string) []string {
 
 // within returns the call's context bounded by its timeout argument.
 func (c *call) within() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.ctx, c.duration("timeout"))
+	limit := c.duration("timeout")
+	if r := c.rehearsal; r != nil && r.altered && r.Patience > 0 {
+		limit = min(limit, r.Patience)
+	}
+	return context.WithTimeout(c.ctx, limit)
 }

@@ -46,6 +46,8 @@ type Session struct {
 	events *event.Log
 	led    *led // nil: labrun does everything itself
 
+	rehearsal *Rehearsal // nil: it is no rehearsal
+
 	mu     sync.Mutex
 	acting bool
 }
@@ -121,6 +123,9 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 			c.letFinish()
 		}
 	}
+	if s.rehearsal != nil && e.Phase == Acting && !c.probing {
+		answer = (*call).rehearse
+	}
 	value, err := answer(c)
 	if err != nil {
 		return nil, named(e.Name, err)
@@ -138,7 +143,8 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 func named(name string, err error) error {
 	var check *CheckError
 	var evaluation *starlark.EvalError
-	if errors.As(err, &check) || errors.As(err, &evaluation) || strings.HasPrefix(err.Error(), name+" ") || strings.HasPrefix(err.Error(), name+":") {
+	var rehearsed *Rehearsed
+	if errors.As(err, &check) || errors.As(err, &evaluation) || errors.As(err, &rehearsed) || strings.HasPrefix(err.Error(), name+" ") || strings.HasPrefix(err.Error(), name+":") {
 		return err
 	}
 	return fmt.Errorf("%s: %w", name, err)

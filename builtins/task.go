@@ -103,9 +103,9 @@ func (c *call) solve(ctx context.Context) error {
 
 // aside runs a part of the script that no student does and no journal keeps.
 func (c *call) aside(part func() error) error {
-	led := c.led
-	c.Session.led = nil
-	defer func() { c.Session.led = led }()
+	led, rehearsal := c.led, c.rehearsal
+	c.Session.led, c.Session.rehearsal = nil, nil
+	defer func() { c.Session.led, c.Session.rehearsal = led, rehearsal }()
 	return part()
 }
 

@@ -157,6 +157,10 @@ func (l *Lab) Machines() []*Machine {
 	return machines
 }
 
+// Scratch is the lab's own folder, which is removed with it, even if labrun is
+// killed.
+func (l *Lab) Scratch() string { return l.session.dir }
+
 // Prepare gets everything that booting needs: the images, built or fetched if
 // they are not at hand, and the verdict on acceleration. It may take minutes the
 // first time and reports progress. Calling it again costs nothing.

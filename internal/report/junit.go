@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 
@@ -139,3 +140,43 @@ func problem(kind, text, hint string) *junitProblem {
 }
 
 func junitTime(seconds float64) string { return fmt.Sprintf("%.3f", seconds) }
+
+// A Case is a test as JUnit has it.
+type Case struct {
+	Class, Name string
+	Seconds     float64
+	Failure     string // empty: it has not failed
+	Skipped     string // why it was not run; empty: it was
+}
+
+// WriteCases writes the cases of suites, by name and in order, as JUnit XML. The
+// file appears whole or not at all.
+func WriteCases(path string, started time.Time, names []string, cases map[string][]Case) error {
+	var all junitSuites
+	whole := 0.0
+	for _, name := range names {
+		suite := junitSuite{Name: name, Timestamp: started.UTC().Format("2006-01-02T15:04:05")}
+		total := 0.0
+		for _, c := range cases[name] {
+			j := junitCase{Name: c.Name, ClassName: c.Class, Time: junitTime(c.Seconds)}
+			switch {
+			case c.Failure != "":
+				j.Failure = problem("check", c.Failure, "")
+			case c.Skipped != "":
+				j.Skipped = &junitSkipped{c.Skipped}
+			}
+			suite.add(j)
+			total += c.Seconds
+		}
+		suite.Time = junitTime(total)
+		whole += total
+		all.Suites = append(all.Suites, suite)
+		all.Tests, all.Failures, all.Skipped = all.Tests+suite.Tests, all.Failures+suite.Failures, all.Skipped+suite.Skipped
+	}
+	all.Time = junitTime(whole)
+	body, err := xml.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, append([]byte(xml.Header), append(body, '\n')...), 0o644)
+}

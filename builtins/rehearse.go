@@ -1,0 +1,261 @@
+package builtins
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/lab"
+)
+
+// A Rehearsal is one playing of a step for `labrun test`: as labrun plays it, but
+// perhaps with one instruction done in another way. The step is only played up to
+// where that has shown its effect.
+type Rehearsal struct {
+	// Target is the instruction that is done otherwise, counted from 0 in the order
+	// in which the step comes to them; negative: none.
+	Target int
+	// Lines are typed for it. None: Enter is pressed.
+	Lines []string
+	// Until is the check whose outcome is asked for, by its place in the target's
+	// Checks; negative: any that fails, up to the next send to the same console. A
+	// task has one check of its own.
+	Until int
+	// Patience bounds each wait once the target was done otherwise; 0: as the step
+	// says.
+	Patience time.Duration
+
+	Instructions []Instruction // those that the step came to, up to its end
+
+	last    map[string]int // the last instruction at each console
+	altered bool
+}
+
+// Instruction is a send or a task that a step came to.
+type Instruction struct {
+	Builtin  string // «send» or «task»
+	Position syntax.Position
+	Console  string
+	Text     string // the line, or the task's goal
+	Checks   []RehearsedCheck
+	Solved   bool     // a task's goal was reached before anything was done for it
+	Hints    []string // a task's
+	Wrong    []string // a task's
+}
+
+// RehearsedCheck is a check of what an instruction led to. It belongs to the last
+// instruction at its console; if it is about a value, to the last one at all.
+type RehearsedCheck struct {
+	Builtin  string
+	Position syntax.Position
+	Console  string // empty: it is about a value
+	Hint     string
+}
+
+// Rehearsed is the error with which a rehearsal's step ends once its target has
+// shown its effect.
+type Rehearsed struct {
+	Held   bool   // what was looked at held
+	Reason string // if it did not: why
+}
+
+func (e *Rehearsed) Error() string { return "rehearsed" }
+
+// Reached reports whether the step came to the target.
+func (r *Rehearsal) Reached() bool { return r.altered }
+
+// Rehearse has the next step played as r says, and r filled; nil: as usual.
+func (s *Session) Rehearse(r *Rehearsal) {
+	if r != nil {
+		r.Instructions, r.last, r.altered = nil, map[string]int{}, false
+	}
+	s.rehearsal = r
+}
+
+// came notes an instruction, and reports whether it is the one to do otherwise.
+func (r *Rehearsal) came(i Instruction) (target bool, ended error) {
+	if r.altered && r.Instructions[r.Target].Console == i.Console {
+		return false, &Rehearsed{Held: true} // all checks up to here have passed
+	}
+	r.last[i.Console] = len(r.Instructions)
+	r.Instructions = append(r.Instructions, i)
+	r.altered = r.altered || len(r.Instructions)-1 == r.Target
+	return len(r.Instructions)-1 == r.Target, nil
+}
+
+// checked notes a check, and reports whether it is the one whose outcome is asked
+// for.
+func (r *Rehearsal) checked(check RehearsedCheck) (asked bool) {
+	index, known := r.last[check.Console]
+	if check.Console == "" {
+		index, known = len(r.Instructions)-1, len(r.Instructions) > 0
+	}
+	if !known {
+		return false
+	}
+	i := &r.Instructions[index]
+	i.Checks = append(i.Checks, check)
+	return r.altered && index == r.Target && r.Until == len(i.Checks)-1
+}
+
+// subject is the console that a check is about; empty if it is about a value.
+func (c *call) subject() string {
+	for _, name := range []string{"subject", "on", "machine"} {
+		if c.entry.param(name) == nil {
+			continue
+		}
+		if t, ok := c.args[name].(talker); ok {
+			return t.name()
+		}
+	}
+	return ""
+}
+
+// rehearseCheck plays a check of a step: its failure ends the step as always.
+func rehearseCheck(c *call, hint string, check func() (starlark.Value, error)) (starlark.Value, error) {
+	asked := c.rehearsal.checked(RehearsedCheck{Builtin: c.entry.Name, Position: c.position(), Console: c.subject(), Hint: hint})
+	value, err := check()
+	if asked && err == nil {
+		return nil, &Rehearsed{Held: true}
+	}
+	return value, err
+}
+
+// position is where the script calls the builtin.
+func (c *call) position() syntax.Position { return c.thread.CallFrame(1).Pos }
+
+// rehearse answers a call during a rehearsal.
+func (c *call) rehearse() (starlark.Value, error) {
+	answer := func() (starlark.Value, error) { return c.entry.call(c) }
+	switch {
+	case c.entry.Name == "send":
+		return c.rehearseSend()
+	case c.entry.Name == "task":
+		return c.rehearseTask()
+	case c.entry.Name == "wait_for":
+		return rehearseCheck(c, "", answer)
+	case c.entry.param("hint") != nil && (c.entry.Name != "run" || c.boolean("check")):
+		return rehearseCheck(c, c.translate(c.text("hint")), answer)
+	}
+	return answer()
+}
+
+func (c *call) rehearseSend() (starlark.Value, error) {
+	if !c.boolean("enter") {
+		return send(c) // it is part of a line
+	}
+	on, r := c.talker("on"), c.rehearsal
+	target, ended := r.came(Instruction{Builtin: c.entry.Name, Position: c.position(), Console: on.name(), Text: c.text("text")})
+	if ended != nil {
+		return nil, ended
+	}
+	if !target {
+		return send(c)
+	}
+	lines := r.Lines
+	if len(lines) == 0 {
+		lines = []string{""}
+	}
+	return nil, c.typeLines(c.ctx, on, lines)
+}
+
+// lineTime is how long a command may take before the next line is typed all the
+// same: a question that is no prompt may be waiting.
+const lineTime = 5 * time.Second
+
+// finish waits for what was typed last, within lineTime.
+func (c *call) finish(ctx context.Context, terminal *console.Console) error {
+	waiting, cancel := context.WithTimeout(ctx, lineTime)
+	defer cancel()
+	if err := terminal.Finished(waiting); err != nil && waiting.Err() == nil {
+		return err // the machine is dead
+	}
+	return ctx.Err()
+}
+
+// typeLines types as a student does: the next line when the console waits again,
+// or has nothing more to say.
+func (c *call) typeLines(ctx context.Context, on talker, lines []string) error {
+	terminal, err := on.console(c.Session)
+	if err != nil {
+		return err
+	}
+	for i, line := range lines {
+		if i > 0 {
+			if err := c.finish(ctx, terminal); err != nil {
+				return err
+			}
+		}
+		c.acted(on.name(), line)
+		if err := lab.Type(ctx, terminal, line+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// secondLook is when a wrong answer is looked at again: guided mode looks again and
+// again, and what holds later would have passed.
+const secondLook = time.Second
+
+func (c *call) rehearseTask() (starlark.Value, error) {
+	on, r := c.talker("on"), c.rehearsal
+	i := Instruction{
+		Builtin: c.entry.Name, Position: c.position(), Console: on.name(), Text: c.text("prompt"),
+		Wrong: c.texts("wrong"),
+	}
+	for _, hint := range c.texts("hints") {
+		i.Hints = append(i.Hints, c.translate(hint))
+	}
+	if _, err := on.waitPrompt(c.ctx, c.Session); err != nil {
+		return nil, err
+	}
+	before, err := c.probe(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	i.Solved = before == nil
+	target, ended := r.came(i)
+	if ended != nil {
+		return nil, ended
+	}
+	if !target {
+		return doTask(c)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, c.duration("timeout"))
+	defer cancel()
+	var lines []string
+	for _, answer := range r.Lines {
+		for line := range strings.Lines(answer) {
+			lines = append(lines, strings.TrimRight(line, "\r\n"))
+		}
+	}
+	if err := c.typeLines(ctx, on, lines); err != nil {
+		return nil, err
+	}
+	terminal, err := on.console(c.Session)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.finish(ctx, terminal); err != nil {
+		return nil, err
+	}
+	failure, err := c.probe(ctx)
+	if err == nil && failure != nil {
+		if err := lab.Sleep(ctx, secondLook); err != nil {
+			return nil, err
+		}
+		failure, err = c.probe(ctx)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case failure != nil:
+		return nil, &Rehearsed{Reason: failure.Message}
+	}
+	return nil, &Rehearsed{Held: true}
+}

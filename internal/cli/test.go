@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/report"
+)
+
+type testFlags struct {
+	step  int
+	json  bool
+	junit string
+	allow []string
+}
+
+func (p *program) newTest() *cobra.Command {
+	var f testFlags
+	c := &cobra.Command{
+		Use:   "test FILE…",
+		Short: "prove missions on real machines: checks that can fail, hints that help",
+		Long: `test plays each step of a mission, and then tries from the state in which the step
+began what students do. A lab is proved if
+
+  - every step is solved by what it types and by its tasks' solutions,
+  - no task's check holds before the task is done,
+  - leaving a line out makes a check fail,
+  - every wrong answer that a task lists fails,
+  - what the last hint shows in backquotes solves the task, when it is typed,
+  - a step that is played twice passes twice.
+
+The exit code is 0 if all of this holds, and 1 if it does not.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &usageError{"test: which missions? Name their files"}
+			}
+			return p.test(c.Context(), c, args, f)
+		},
+	}
+	c.Flags().IntVar(&f.step, "step", 0, "prove this `step` only, after playing those before it")
+	c.Flags().BoolVar(&f.json, "json", false, "write each trial as a JSON line")
+	c.Flags().StringVar(&f.junit, "junit", "", "write the trials as JUnit XML to this `file`")
+	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the missions open a shell on this computer")
+	return c
+}
+
+func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f testFlags) error {
+	if f.junit != "" {
+		if err := report.CheckJUnit(f.junit); err != nil {
+			return &usageError{fmt.Sprintf("--junit %s: %v", f.junit, err)}
+		}
+	}
+	lock, err := p.lock()
+	if err != nil {
+		return err
+	}
+	var missions []*mission.Mission
+	for _, file := range files { // all mistakes in the call come before the first machine
+		m, err := p.load(ctx, c, file, lock)
+		if err != nil {
+			return err
+		}
+		d := m.Declared()
+		if f.step < 0 || f.step > len(d.Steps) {
+			return &usageError{fmt.Sprintf("--step %d: %s has %s", f.step, file, report.Count(len(d.Steps), "step"))}
+		}
+		if slices.Contains(d.Needs, "host") && !slices.Contains(f.allow, "host") {
+			return &usageError{fmt.Sprintf("%s wants to open a shell on this computer: if you trust it, say --allow host", file)}
+		}
+		missions = append(missions, m)
+	}
+	started, cases, worst := time.Now(), map[string][]report.Case{}, exitPassed
+	for i, m := range missions {
+		proof := &proof{p: p, file: files[i], json: f.json}
+		err := p.prove(ctx, m, lock, f.step, proof.tell)
+		if err != nil {
+			return err
+		}
+		cases[files[i]] = proof.cases
+		if proof.close() > 0 {
+			worst = exitCheck
+		}
+	}
+	if f.junit != "" {
+		if err := report.WriteCases(f.junit, started, files, cases); err != nil {
+			return &environmentError{fmt.Errorf("write %s: %w", f.junit, err)}
+		}
+	}
+	if worst != exitPassed {
+		return errReported(worst)
+	}
+	return nil
+}
+
+// prove has one mission proved on a lab of its own.
+func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Lock, step int, tell func(mission.Trial)) error {
+	events := &event.Log{}
+	live := report.StyleOf(p.Err, p.Getenv).Live
+	events.Attach(report.NewTerminal(p.Err, p.Err, report.StyleOf(p.Err, p.Getenv), live, true).Record)
+	store, err := p.store(lock, progressTo(events))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	_, err = p.play(ctx, m, lab.Options{Store: store, Events: events}, func(l *lab.Lab) (int, error) {
+		return 0, m.Prove(ctx, l, events, step, tell)
+	})
+	return err
+}
+
+// proof tells the trials of one mission.
+type proof struct {
+	p    *program
+	file string
+	json bool
+
+	step                     int // that was announced
+	passed, failed, notTried int
+	seconds                  float64
+	cases                    []report.Case
+}
+
+func (t *proof) tell(trial mission.Trial) {
+	t.seconds += trial.Seconds
+	word := "ok"
+	switch {
+	case trial.Failure != "":
+		t.failed++
+		word = "FAILED"
+	case trial.NotTried != "":
+		t.notTried++
+		word = "not tried"
+	default:
+		t.passed++
+	}
+	t.cases = append(t.cases, report.Case{
+		Class: t.file, Name: fmt.Sprintf("%d. %s: %s", trial.Step, trial.Title, trial.Name), Seconds: trial.Seconds,
+		Failure: problemOf(trial), Skipped: trial.NotTried,
+	})
+	if t.json {
+		line, _ := json.Marshal(trial) // it has nothing that JSON has not
+		fmt.Fprintf(t.p.Out, "%s\n", line)
+		return
+	}
+	if t.step == 0 {
+		fmt.Fprintln(t.p.Out, t.file)
+	}
+	if trial.Step != t.step {
+		t.step = trial.Step
+		fmt.Fprintf(t.p.Out, "  %d. %s\n", trial.Step, trial.Title)
+	}
+	line := fmt.Sprintf("     %-9s  %s", word, trial.Name)
+	if trial.Seconds >= 0.05 {
+		line += fmt.Sprintf(" (%.1f s)", trial.Seconds)
+	}
+	fmt.Fprintln(t.p.Out, line)
+	switch {
+	case trial.Failure != "":
+		fmt.Fprintf(t.p.Out, "       %s\n", strings.ReplaceAll(problemOf(trial), "\n", "\n       "))
+	case trial.NotTried != "":
+		fmt.Fprintf(t.p.Out, "       %s: %s\n", trial.Position, trial.NotTried)
+	}
+}
+
+// problemOf is where, what, and how to mend it; empty if nothing is wrong.
+func problemOf(t mission.Trial) string {
+	if t.Failure == "" {
+		return ""
+	}
+	text := t.Failure
+	if !strings.HasPrefix(text, t.Position) {
+		text = t.Position + ": " + text
+	}
+	return text + "\nto mend it: " + t.Remedy
+}
+
+// close tells the sum, and returns how many trials have failed.
+func (t *proof) close() int {
+	if !t.json {
+		text := fmt.Sprintf("%s: %d passed, %d failed", t.file, t.passed, t.failed)
+		if t.notTried > 0 {
+			text += fmt.Sprintf(", %d not tried", t.notTried)
+		}
+		fmt.Fprintf(t.p.Out, "%s, in %.0f s\n", text, t.seconds)
+	}
+	return t.failed
+}

@@ -1,0 +1,321 @@
+package mission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/markdown"
+)
+
+// A Trial is one thing that Prove tries, and what came of it.
+type Trial struct {
+	Step     int     `json:"step"` // counted from 1
+	Title    string  `json:"title"`
+	Name     string  `json:"trial"`               // «solved», «fails without `ip a`»
+	Position string  `json:"position"`            // of what is tried: file:line:column
+	Seconds  float64 `json:"seconds"`             // that it took
+	Failure  string  `json:"failure,omitempty"`   // what is wrong with the lab; empty: nothing
+	Remedy   string  `json:"remedy,omitempty"`    // how to mend it
+	NotTried string  `json:"not_tried,omitempty"` // why it could not be tried; empty: it was
+}
+
+// enterPatience bounds each wait of a trial that is to fail: nothing is on its way.
+const enterPatience = 4 * time.Second
+
+// Prove plays every step on the given lab, and then, from the state in which the
+// step began, tries what students do: each line and each task left out, wrong
+// answers, the hints. It tells each trial as it ends, and returns an *Error only
+// where it could not go on: the computer, or the user, ended it. A step that its own
+// solution does not solve is a failed trial, and the last one. It is run once.
+//
+// Only is the one step to prove, counted from 1, after those before it are played;
+// 0 means all.
+func (m *Mission) Prove(ctx context.Context, l *lab.Lab, events *event.Log, only int, tell func(Trial)) error {
+	m.session.Act(l, events)
+	p := &prover{m: m, ctx: ctx, lab: l, events: events, tell: tell}
+	steps := m.Declared().Steps
+	for i, step := range steps {
+		p.index, p.step = i, step
+		if only != 0 && i+1 < only {
+			if err := p.play(nil); err != nil {
+				return err
+			}
+			continue
+		}
+		solved, err := p.prove(i+1 == len(steps) || i+1 == only)
+		if err != nil {
+			return Classify(ctx, err)
+		}
+		if i+1 == only {
+			break
+		}
+		if !solved {
+			for k, left := range steps[i+1:] {
+				tell(Trial{Step: i + 2 + k, Title: left.Title, Name: "solved", Position: left.Position.String(), NotTried: "an earlier step is not solved"})
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// prover tries the steps of one mission.
+type prover struct {
+	m      *Mission
+	ctx    context.Context
+	lab    *lab.Lab
+	events *event.Log
+	tell   func(Trial)
+
+	index int
+	step  builtins.Step
+}
+
+// play plays the step as r says, or as usual.
+func (p *prover) play(r *builtins.Rehearsal) error {
+	p.m.session.Rehearse(r)
+	defer p.m.session.Rehearse(nil)
+	return p.m.play(p.ctx, p.step, p.events)
+}
+
+// fatal reports whether a trial's error says nothing about the lab.
+func (p *prover) fatal(err error) bool {
+	var failed *Error
+	return p.ctx.Err() != nil || errors.As(err, &failed) && (failed.Kind == Environment || failed.Kind == Interrupted)
+}
+
+// at begins a trial.
+func (p *prover) at(name, position string) (t Trial, done func(Trial)) {
+	began := time.Now()
+	return Trial{Step: p.index + 1, Title: p.step.Title, Name: name, Position: position}, func(t Trial) {
+		t.Seconds = time.Since(began).Seconds()
+		p.tell(t)
+	}
+}
+
+// state is the folder of the lab's state at the beginning of a step.
+func (p *prover) state(step int) string {
+	return filepath.Join(p.lab.Scratch(), fmt.Sprintf("step-%d", step+1))
+}
+
+func (p *prover) save(step int) error {
+	if _, err := os.Stat(p.state(step)); err == nil {
+		return nil // the end of the step before
+	}
+	return p.lab.Checkpoint(p.ctx, p.state(step))
+}
+
+// prove tries one step; what comes after the last one needs no lab.
+func (p *prover) prove(last bool) (solved bool, err error) {
+	if err := p.save(p.index); err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(p.state(p.index))
+	here := p.step.Position.String()
+	t, done := p.at("solved", here)
+	seen := &builtins.Rehearsal{Target: -1, Until: -1}
+	if err := p.play(seen); err != nil {
+		if p.fatal(err) {
+			return false, err
+		}
+		t.Failure, t.Remedy = err.Error(), "labrun itself cannot do this step: `labrun run` shows it as it happens"
+		done(t)
+		return false, nil
+	}
+	done(t)
+	for _, i := range seen.Instructions {
+		if i.Builtin == "task" {
+			t, done := p.at("not solved before", i.Position.String())
+			if i.Solved {
+				t.Failure, t.Remedy = "its check holds before anything was done for it", "check what only the task leads to"
+			}
+			done(t)
+		}
+	}
+	if !last {
+		if err := p.save(p.index + 1); err != nil {
+			return false, err
+		}
+	}
+	t, done = p.at("twice", here)
+	if err := p.play(nil); err != nil {
+		if p.fatal(err) {
+			return false, err
+		}
+		t.Failure = "the step passes, and played once more at once it does not: " + err.Error()
+		t.Remedy = "let the step begin from what it may have left behind: remove it first"
+	}
+	done(t)
+	for _, v := range p.variations(seen.Instructions) {
+		if err := p.try(v); err != nil {
+			return false, err
+		}
+	}
+	if !last {
+		return true, p.lab.Restore(p.ctx, p.state(p.index+1))
+	}
+	return true, nil
+}
+
+// A variation is the step with one instruction done in another way.
+type variation struct {
+	name, position string
+	rehearsal      builtins.Rehearsal
+	notTried       string
+	known          bool // how it ends is known: the solved step did the same
+	judge          func(t *Trial, held bool, reason string)
+}
+
+// variations lists what is to be tried with the instructions of a step.
+func (p *prover) variations(instructions []builtins.Instruction) []variation {
+	var all []variation
+	var typed []string // by the step itself, so far
+	for target, i := range instructions {
+		typed = append(typed, strings.Join(strings.Fields(i.Text), " "))
+		if i.Builtin == "task" {
+			all = append(all, taskVariations(target, i)...)
+			continue
+		}
+		if len(i.Checks) == 0 || strings.TrimSpace(i.Text) == "" {
+			continue // nothing looks at it: labrun check tells
+		}
+		all = append(all, variation{
+			name: fmt.Sprintf("fails without %s at %s", ticked(i.Text), i.Console), position: i.Position.String(),
+			rehearsal: builtins.Rehearsal{Target: target, Until: -1, Patience: enterPatience},
+			judge: func(t *Trial, held bool, _ string) {
+				if held {
+					t.Failure = fmt.Sprintf("what is checked passes, though at %s only Enter was pressed", i.Console)
+					t.Remedy = fmt.Sprintf("check what only %s leads to", ticked(i.Text))
+				}
+			},
+		})
+		var told []string
+		for k, c := range i.Checks {
+			if c.Hint == "" || slices.Contains(told, c.Hint) {
+				continue
+			}
+			told = append(told, c.Hint)
+			v := hintVariation(c.Hint, c.Builtin, c.Position.String())
+			v.rehearsal = builtins.Rehearsal{Target: target, Until: k, Lines: v.rehearsal.Lines}
+			v.known = v.notTried == "" && allTyped(v.rehearsal.Lines, typed)
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// allTyped reports whether all lines are among those that were typed.
+func allTyped(lines, typed []string) bool {
+	return !slices.ContainsFunc(lines, func(line string) bool { return !slices.Contains(typed, line) })
+}
+
+func taskVariations(target int, i builtins.Instruction) []variation {
+	var all []variation
+	for n, wrong := range i.Wrong {
+		all = append(all, variation{
+			name: fmt.Sprintf("wrong answer %d fails", n+1), position: i.Position.String(),
+			rehearsal: builtins.Rehearsal{Target: target, Until: -1, Lines: []string{wrong}},
+			judge: func(t *Trial, held bool, _ string) {
+				if held {
+					t.Failure, t.Remedy = "the check accepts "+ticked(wrong), "make the check stricter, or take this answer out of wrong"
+				}
+			},
+		})
+	}
+	if len(i.Hints) > 0 {
+		v := hintVariation(i.Hints[len(i.Hints)-1], "task", i.Position.String())
+		v.rehearsal.Target = target
+		all = append(all, v)
+	}
+	return all
+}
+
+// hintVariation types what a hint shows as code.
+func hintVariation(hint, of, position string) variation {
+	commands, why := commands(hint)
+	v := variation{name: "the hint of " + of + " solves it", position: position, notTried: why}
+	v.rehearsal = builtins.Rehearsal{Until: -1, Lines: commands}
+	v.judge = func(t *Trial, held bool, reason string) {
+		if !held {
+			t.Failure = fmt.Sprintf("typing what the hint shows, %s, does not do: %s", ticked(commands...), reason)
+			t.Remedy = "show in backquotes what solves it, and nothing else"
+		}
+	}
+	return v
+}
+
+// blank is a place in a command that its reader is to fill in.
+var blank = regexp.MustCompile(`…|\.\.\.|<\w+>|(?:^|[^-$\w{])[A-Z]{3,}(?:\W|$)`)
+
+// commands returns what a hint shows to be typed, or why that cannot be typed as it
+// stands.
+func commands(hint string) (lines []string, why string) {
+	for _, code := range markdown.Code(hint) {
+		switch {
+		case blank.MatchString(code):
+			return nil, fmt.Sprintf("%s has a place to fill in", ticked(code))
+		case code == "Enter":
+		case strings.HasPrefix(code, "Ctrl-"):
+			return nil, fmt.Sprintf("%s is no line to type", ticked(code))
+		default:
+			lines = append(lines, code)
+		}
+	}
+	if len(lines) == 0 {
+		return nil, "the hint shows nothing in backquotes to type"
+	}
+	return lines, ""
+}
+
+func ticked(lines ...string) string {
+	var all []string
+	for _, line := range lines {
+		all = append(all, "`"+strings.ReplaceAll(strings.TrimSpace(line), "\n", "; ")+"`")
+	}
+	return strings.Join(all, ", ")
+}
+
+// try plays one variation from the step's beginning. Its error ends the proof.
+func (p *prover) try(v variation) error {
+	t, done := p.at(v.name, v.position)
+	if t.NotTried = v.notTried; v.notTried != "" || v.known {
+		done(t)
+		return nil
+	}
+	if err := p.lab.Restore(p.ctx, p.state(p.index)); err != nil {
+		return err
+	}
+	r := v.rehearsal
+	err := p.play(&r)
+	var rehearsed *builtins.Rehearsed
+	var failed *Error
+	switch {
+	case errors.As(err, &rehearsed):
+		v.judge(&t, rehearsed.Held, rehearsed.Reason)
+	case err != nil && p.fatal(err):
+		return err
+	case !r.Reached():
+		t.Failure, t.Remedy = "the step took another way than before", "let a step do the same each time that it is played"
+		if err != nil {
+			t.Failure += ": " + err.Error()
+		}
+	case err == nil:
+		v.judge(&t, true, "")
+	case errors.As(err, &failed) && (failed.Kind == Check || failed.Kind == Timeout):
+		v.judge(&t, false, failed.Error())
+	default:
+		t.Failure, t.Remedy = "the script breaks when a student types something else: "+err.Error(), "check an output before the script takes it apart"
+	}
+	done(t)
+	return nil
+}

@@ -1,0 +1,251 @@
+package mission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lab"
+)
+
+// prove proves a mission on one real machine, called pc, that its first step boots.
+// It returns a line for each trial of the steps after that.
+func prove(t *testing.T, only int, body string) []string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots a virtual machine: run without -short")
+	}
+	lock, err := image.ParseLock(labrun.ImagesLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := image.Open(image.StoreOptions{Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := `mission(title = "Lab", api = 1)
+pc = machine("pc", image = "alpine")
+
+def begin():
+    """Begin"""
+    boot(pc)
+    login(pc)
+
+step(begin)
+` + body
+	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", Options{Images: lock.Names()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := &event.Log{}
+	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(l.Close(), store.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+	defer cancel()
+	var told []string
+	err = m.Prove(ctx, l, events, only, func(trial Trial) {
+		line := fmt.Sprintf("%d %s", trial.Step, trial.Name)
+		switch {
+		case trial.Failure != "" && trial.Remedy == "":
+			t.Errorf("no remedy: %+v", trial)
+		case trial.Failure != "":
+			first, _, _ := strings.Cut(trial.Failure, "\n")
+			line += " FAILED: " + first
+		case trial.NotTried != "":
+			line += " not tried: " + trial.NotTried
+		}
+		if !strings.HasPrefix(trial.Position, "lab.star:") {
+			t.Errorf("%s: its position is %q", line, trial.Position)
+		}
+		if trial.Step > 1 {
+			told = append(told, line)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return told
+}
+
+func wantTrials(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	}
+}
+
+func TestProveAGoodLab(t *testing.T) {
+	wantTrials(t, prove(t, 0, `
+def it_has_a_note():
+    assert_contains(read_file(pc, "/root/note"), "\"hello\"", hint = "Look at /root/note.")
+
+def write_a_note():
+    """Write a note"""
+    run(pc, "rm -f /root/note; touch /root/note", check = True)
+    task(pc, "Write \"hello\", with its quotation marks, into /root/note.",
+        solution = "echo '\"hello\"' >/root/note",
+        check = it_has_a_note,
+        hints = ["> sends it into a file.", "Type `+"`echo '\\\"hello\\\"' > /root/note`"+`, then press `+"`Enter`"+`."],
+        wrong = ["echo \"hello\" >/root/note", "touch /root/note\necho hello"],
+    )
+
+step(write_a_note)
+
+def read_it():
+    """Read it"""
+    send(pc, "cat /root/note")
+    assert_contains(pc, "hello", hint = "Type `+"`cat /root/note`"+`.")
+    send(pc, "cat /root/note | wc -c")
+    assert_match(pc, r"(?m)^8", hint = "Type `+"`wc -c < /root/note`"+`.")
+
+step(read_it)
+`),
+		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails", "2 wrong answer 2 fails", "2 the hint of task solves it",
+		"3 solved", "3 twice", "3 fails without `cat /root/note` at pc", "3 the hint of assert_contains solves it",
+		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it")
+}
+
+// TestProveCatches has a defect in each step.
+func TestProveCatches(t *testing.T) {
+	wantTrials(t, prove(t, 0, `
+def nothing():
+    pass
+
+def a_check_that_cannot_fail():
+    """A check that cannot fail"""
+    send(pc, "uname")
+    assert_equal(run(pc, "uname").stdout, "Linux\n", hint = "Type `+"`uname`"+`.")
+
+step(a_check_that_cannot_fail)
+
+def a_wrong_hint():
+    """A wrong hint"""
+    send(pc, "uname -m")
+    assert_contains(pc, "x86_64", hint = "Type `+"`uname -n`"+`.")
+    send(pc, "id -u")
+    assert_contains(pc, "0", hint = "Type `+"`id OPTION`"+`.")
+
+step(a_wrong_hint)
+
+def there():
+    return run(pc, "test -e /tmp/there").status == 0
+
+def it_starts_solved():
+    """It starts solved"""
+    run(pc, "touch /tmp/there", check = True)
+    task(pc, "Make /tmp/there.", solution = "touch /tmp/there", check = there, hints = ["touch makes it."])
+
+step(it_starts_solved)
+
+def gone():
+    return run(pc, "test -e /tmp/there").status != 0
+
+def a_wrong_answer_that_passes():
+    """A wrong answer that passes"""
+    run(pc, "touch /tmp/there", check = True)
+    task(pc, "Move /tmp/there to /tmp/here.", solution = "mv /tmp/there /tmp/here", check = gone,
+        hints = ["`+"`cp /tmp/there /tmp/here`"+`"], wrong = ["rm /tmp/there"])
+
+step(a_wrong_answer_that_passes)
+
+def it_does_harm():
+    """It does harm"""
+    send(pc, "mkdir /root/once")
+    wait_prompt(pc)
+    send(pc, "echo $?")
+    assert_match(pc, "(?m)^0", hint = "Type it again.")
+
+step(it_does_harm)
+
+def it_breaks():
+    """It breaks"""
+    send(pc, "echo a:b")
+    second = output(pc).split(":")[1]
+    assert_equal(second.strip(), "b", hint = "Type `+"`echo a:b`"+`.")
+
+step(it_breaks)
+
+def it_is_not_solved():
+    """It is not solved"""
+    task(pc, "Remove /root/once.", solution = "true", check = gone_once, timeout = 2)
+
+def gone_once():
+    return run(pc, "test -e /root/once").status != 0
+
+step(it_is_not_solved)
+
+def never():
+    """Never"""
+    say("reached")
+
+step(never)
+`),
+		"2 solved", "2 twice",
+		"2 fails without `uname` at pc FAILED: what is checked passes, though at pc only Enter was pressed", "2 the hint of assert_equal solves it",
+		"3 solved", "3 twice", "3 fails without `uname -m` at pc",
+		"3 the hint of assert_contains solves it FAILED: typing what the hint shows, `uname -n`, does not do: lab.star:24:20: assert_contains: \"x86_64\" not found: pc's output is:",
+		"3 fails without `id -u` at pc", "3 the hint of assert_contains solves it not tried: `id OPTION` has a place to fill in",
+		"4 solved", "4 not solved before FAILED: its check holds before anything was done for it", "4 twice",
+		"4 the hint of task solves it not tried: the hint shows nothing in backquotes to type",
+		"5 solved", "5 not solved before", "5 twice", "5 wrong answer 1 fails FAILED: the check accepts `rm /tmp/there`",
+		"5 the hint of task solves it FAILED: typing what the hint shows, `cp /tmp/there /tmp/here`, does not do: its check is not satisfied",
+		"6 solved", "6 twice FAILED: the step passes, and played once more at once it does not: lab.star:56:17: assert_match: nothing matches \"(?m)^0\": pc's output is:",
+		"6 fails without `echo $?` at pc",
+		"6 the hint of assert_match solves it not tried: the hint shows nothing in backquotes to type",
+		"7 solved", "7 twice", "7 fails without `echo a:b` at pc FAILED: the script breaks when a student types something else: lab.star:63:35: list index 1 out of range [-1:0]",
+		"7 the hint of assert_equal solves it",
+		"8 solved FAILED: lab.star:70:9: task: its solution does not reach the goal: its check is not satisfied",
+		"9 solved not tried: an earlier step is not solved")
+}
+
+func TestProveOneStep(t *testing.T) {
+	wantTrials(t, prove(t, 2, `
+def second():
+    """Second"""
+    send(pc, "hostname")
+    assert_contains(pc, "localhost", hint = "Type `+"`hostname`"+`.")
+
+step(second)
+
+def third():
+    """Third"""
+    fail("nobody comes here")
+
+step(third)
+`), "2 solved", "2 twice", "2 fails without `hostname` at pc", "2 the hint of assert_contains solves it")
+}
+
+func TestCommands(t *testing.T) {
+	for _, c := range []struct {
+		hint, why string
+		want      []string
+	}{
+		{"Type `ls -l`, then `cd /tmp`.", "", []string{"ls -l", "cd /tmp"}},
+		{"Press `Enter` after `kill -TERM 5`.", "", []string{"kill -TERM 5"}},
+		{"`echo $HOME ${PATH}`", "", []string{"echo $HOME ${PATH}"}},
+		{"Look at it.", "the hint shows nothing in backquotes to type", nil},
+		{"Type `kill PID`.", "`kill PID` has a place to fill in", nil},
+		{"Type `ssh root@…`.", "`ssh root@…` has a place to fill in", nil},
+		{"Type `cat <file>`.", "`cat <file>` has a place to fill in", nil},
+		{"End it with `Ctrl-C`.", "`Ctrl-C` is no line to type", nil},
+	} {
+		if got, why := commands(c.hint); !slices.Equal(got, c.want) || why != c.why {
+			t.Errorf("commands(%q) = %q, %q; want %q, %q", c.hint, got, why, c.want, c.why)
+		}
+	}
+}
