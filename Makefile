@@ -5,7 +5,7 @@ GO ?= go
 labrun: $(shell find cmd internal builtins images missions -type f) assets.go images.lock go.mod go.sum | go
 	$(GO) build -o labrun ./cmd/labrun
 
-.PHONY: go setup week1 test unit check bench clean
+.PHONY: go setup week1 test unit check prove bench clean
 
 go:
 	@command -v $(GO) >/dev/null || { echo 'labrun is written in Go and needs it to be built: install Go (go.dev/doc/install), then run make again' >&2; exit 1; }
@@ -34,6 +34,12 @@ check: | go
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
+
+# Every mission that comes with labrun: without a finding, proved, and played from end to end.
+prove: setup
+	./labrun check --werror missions/*.star
+	./labrun test missions/*.star
+	for m in missions/*.star; do ./labrun --quiet $$m || exit; done
 
 # labrun beside its peers, measured into docs/performance.md; bench/run -quick -only week1 is a trial of one part.
 bench:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,7 +46,7 @@ func pairs() []guestPair {
 func measureGuests(ctx context.Context, rounds int) ([]guestPair, error) {
 	w := &wiring{}
 	defer w.close()
-	image, err := alpine(ctx)
+	image, err := imageNamed(ctx, "alpine")
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +121,7 @@ type imageFiles struct {
 	DiskFormat                          string `json:"disk_format"`
 }
 
-func alpine(ctx context.Context) (image imageFiles, err error) {
+func imageNamed(ctx context.Context, name string) (image imageFiles, err error) {
 	out, err := exec.CommandContext(ctx, "./labrun", "images", "list", "--json").Output()
 	if err != nil {
 		return image, fmt.Errorf("labrun images list: %w", err)
@@ -131,11 +130,11 @@ func alpine(ctx context.Context) (image imageFiles, err error) {
 		if err := json.Unmarshal(line, &image); err != nil {
 			return image, fmt.Errorf("labrun images list: %w", err)
 		}
-		if image.Name == "alpine" && image.Kernel != "" {
+		if image.Name == name && image.Kernel != "" {
 			return image, nil
 		}
 	}
-	return image, errors.New("labrun images list: alpine is not there")
+	return image, fmt.Errorf("labrun images list: %s is not there", name)
 }
 
 // A guest is an Alpine at its shell.

@@ -1,7 +1,7 @@
 // Bench measures labrun beside its peers, in turns in one run on the same machine and images, and writes medians and
 // ratios into docs/performance.md, with a chart of each part beside it. It is run by `make bench`.
 //
-// Each part is a file here: week1.go, console.go, switch.go, growth.go. A peer that is a program of its own is beside them.
+// Each part is a file here: week1.go, cold.go, console.go, switch.go, growth.go. A peer that is a program of its own is beside them.
 package main
 
 import (
@@ -29,6 +29,7 @@ type part struct {
 
 var parts = []part{
 	{"week1", "Week 1, from the command to the end", measureWeek1},
+	{"cold", "What a cold boot spends its time on", measureCold},
 	{"console", "Reading a console", measureConsole},
 	{"switch", "The lab network", measureSwitch},
 	{"growth", "Many machines at once", measureGrowth},

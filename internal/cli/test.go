@@ -55,10 +55,8 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 }
 
 func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f testFlags) error {
-	if f.junit != "" {
-		if err := report.CheckJUnit(f.junit); err != nil {
-			return &usageError{fmt.Sprintf("--junit %s: %v", f.junit, err)}
-		}
+	if err := checkJUnit(f.junit); err != nil {
+		return err
 	}
 	lock, err := p.lock()
 	if err != nil {
