@@ -54,6 +54,7 @@ func doTask(c *call) (starlark.Value, error) {
 	if err := c.solve(ctx); err != nil {
 		return nil, err
 	}
+	var before *CheckError
 	for {
 		failure, err := c.probe(ctx)
 		if err != nil {
@@ -62,6 +63,10 @@ func doTask(c *call) (starlark.Value, error) {
 		if failure == nil {
 			return nil, c.check(true, c.text("prompt"), "", "")
 		}
+		if ctx.Err() != nil && before != nil {
+			failure = before // this look was cut short: the one before it tells more
+		}
+		before = failure
 		// What the solution started may take a moment.
 		if lab.Sleep(ctx, 250*time.Millisecond) != nil {
 			failure.Message = "its solution does not reach the goal: " + failure.Message

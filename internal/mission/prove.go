@@ -254,8 +254,9 @@ func hintVariation(hint, of, position string) variation {
 	return v
 }
 
-// blank is a place in a command that its reader is to fill in.
-var blank = regexp.MustCompile(`…|\.\.\.|<\w+>|(?:^|[^-$\w{])[A-Z]{3,}(?:\W|$)`)
+// blank is a place in a command that its reader is to fill in: kill PID, ssh
+// root@ADDRESS, cat <file>.
+var blank = regexp.MustCompile(`…|\.\.\.|<\w+>|(?:^|[\s@/])[A-Z]{3,}(?:[\s@/:]|$)`)
 
 // commands returns what a hint shows to be typed, or why that cannot be typed as it
 // stands.

@@ -238,6 +238,8 @@ func TestCommands(t *testing.T) {
 		{"Type `ls -l`, then `cd /tmp`.", "", []string{"ls -l", "cd /tmp"}},
 		{"Press `Enter` after `kill -TERM 5`.", "", []string{"kill -TERM 5"}},
 		{"`echo $HOME ${PATH}`", "", []string{"echo $HOME ${PATH}"}},
+		{"`echo A=1 $HOME | sed s/^PASSWORD=//p`", "", []string{"echo A=1 $HOME | sed s/^PASSWORD=//p"}},
+		{"Type `ssh root@ADDRESS`.", "`ssh root@ADDRESS` has a place to fill in", nil},
 		{"Look at it.", "the hint shows nothing in backquotes to type", nil},
 		{"Type `kill PID`.", "`kill PID` has a place to fill in", nil},
 		{"Type `ssh root@…`.", "`ssh root@…` has a place to fill in", nil},
