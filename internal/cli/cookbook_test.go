@@ -22,7 +22,7 @@ func TestCookbook(t *testing.T) {
 	for _, s := range snippets {
 		body := s[1]
 		needs := ""
-		if strings.Contains(body, "terminal()") {
+		if strings.Contains(body, "terminal(") {
 			needs = `, needs = ["host"]`
 		}
 		lab := `mission(title = "Cookbook", api = 1` + needs + `)

@@ -176,7 +176,7 @@ func problemOf(t mission.Trial) string {
 		return ""
 	}
 	text := t.Failure
-	if !strings.HasPrefix(text, t.Position) {
+	if file, _, _ := strings.Cut(t.Position, ":"); !strings.HasPrefix(text, file+":") {
 		text = t.Position + ": " + text
 	}
 	return text + "\nto mend it: " + t.Remedy

@@ -14,14 +14,14 @@ const hostLab = `mission(title = "Lab", api = 1, needs = ["host"])
 
 def good():
     """Good"""
-    sh = terminal()
+    sh = terminal("sh")
     wait_prompt(sh)
     send(sh, "echo $((6 * 7))")
     assert_contains(sh, "42", hint = "Type ` + "`echo $((6 * 7))`" + `.")
 
 def bad():
     """Bad"""
-    sh = terminal()
+    sh = terminal("sh")
     wait_prompt(sh)
     send(sh, "echo 1")
     assert_equal(2 + 2, 4, hint = "Think.")
@@ -38,18 +38,18 @@ func TestTestTellsEachTrial(t *testing.T) {
 	got.want(t, exitCheck, "  2. Bad\n", "")
 	for _, want := range []string{
 		file + "\n  1. Good\n     ok         solved",
-		"\n     ok         fails without `echo $((6 * 7))` at ",
-		"\n     FAILED     fails without `echo 1` at ",
-		"\n       " + file + ":14:9: what is checked passes, though at ",
+		"\n     ok         fails without `echo $((6 * 7))` at sh",
+		"\n     FAILED     fails without `echo 1` at sh",
+		"\n       " + file + ":14:9: what is checked passes, though at sh only Enter was pressed\n",
 		"\n       to mend it: check what only `echo 1` leads to\n",
 		"\n     not tried  the hint of assert_equal solves it\n       " + file + ":15:17: the hint shows nothing in backquotes to type\n",
-		"\n" + file + ": 7 passed, 1 failed, 1 not tried, in ",
+		"\n" + file + ": 6 passed, 1 failed, 1 not tried, in ",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("stdout lacks %q:\n%s", want, got.out)
 		}
 	}
-	contains(t, report, `tests="9" failures="1" errors="0" skipped="1"`, `<testcase name="1. Good: solved"`, "to mend it: check what only", "<skipped message=")
+	contains(t, report, `tests="8" failures="1" errors="0" skipped="1"`, `<testcase name="1. Good: solved"`, "to mend it: check what only", "<skipped message=")
 }
 
 func TestTestAsJSON(t *testing.T) {
