@@ -26,7 +26,7 @@ func TestTutorial(t *testing.T) {
 	commands := 0
 	for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
 		switch language, body := block[1], block[2]; {
-		case language == "python" && strings.HasPrefix(body, "mission("):
+		case language == "python" && strings.Contains(body, "\nstep("):
 			save(t, script, body)
 		case language == "python": // a line that is to be mended
 			old, err := os.ReadFile(script)

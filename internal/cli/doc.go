@@ -6,10 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/mission"
 )
 
 func (p *program) newDoc() *cobra.Command {
-	var markdown, stubs bool
+	var markdown, stubs, libraries bool
 	c := &cobra.Command{
 		Use:   "doc [NAME]",
 		Short: "what a mission script can call",
@@ -21,6 +22,9 @@ func (p *program) newDoc() *cobra.Command {
 				return err
 			case stubs:
 				_, err := fmt.Fprint(p.Out, builtins.Stubs())
+				return err
+			case libraries:
+				_, err := fmt.Fprint(p.Out, mission.LibraryReference())
 				return err
 			case len(args) == 0:
 				for _, e := range builtins.Table() {
@@ -38,5 +42,6 @@ func (p *program) newDoc() *cobra.Command {
 	}
 	c.Flags().BoolVar(&markdown, "markdown", false, "all of it, as docs/builtins.md")
 	c.Flags().BoolVar(&stubs, "stubs", false, "all of it as a Python stub file, for editors (docs/labrun.pyi)")
+	c.Flags().BoolVar(&libraries, "libraries", false, "the libraries that a mission can load, as docs/libraries.md")
 	return c
 }

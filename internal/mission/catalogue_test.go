@@ -1,9 +1,9 @@
 package mission
 
 import (
-	"io/fs"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 

@@ -69,6 +69,7 @@ func LoadFile(ctx context.Context, file string, o Options) (*Mission, error) {
 // Load loads the script called name in folder, which also confines its load
 // statements; shown is what messages call it.
 func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Mission, error) {
+	folder = shelf{folder}
 	m := &Mission{File: shown, folder: folder, name: name, languages: translations(folder, name)}
 	if tag, ok := MatchLanguage(o.Language, m.languages); ok {
 		var err error
@@ -137,10 +138,7 @@ func (l *loader) execute(name string) (starlark.StringDict, error) {
 }
 
 func (l *loader) run(name string) (starlark.StringDict, error) {
-	shown := path.Join(path.Dir(filepath.ToSlash(l.shown)), name)
-	if name == l.main {
-		shown = l.shown
-	}
+	shown := shownAs(l.main, filepath.ToSlash(l.shown), name)
 	info, err := fs.Stat(l.folder, name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("it is no file")
@@ -193,6 +191,9 @@ func text(source []byte) ([]byte, error) {
 // within turns the argument of load in the file from into a path of the
 // mission's folder.
 func within(from, request string) (string, error) {
+	if strings.HasPrefix(request, libraryPrefix) {
+		return libraryFile(request)
+	}
 	target := path.Join(path.Dir(from), request)
 	if path.IsAbs(request) || !fs.ValidPath(target) {
 		return "", errOutside

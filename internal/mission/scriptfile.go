@@ -3,7 +3,6 @@ package mission
 import (
 	"errors"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -54,7 +53,7 @@ type library struct {
 }
 
 func newLibrary(folder fs.FS, name, shown string, images []string) *library {
-	l := &library{folder: folder, main: name, shown: shown, images: images, table: map[string]builtins.Entry{}, files: map[string]*scriptFile{}}
+	l := &library{folder: shelf{folder}, main: name, shown: shown, images: images, table: map[string]builtins.Entry{}, files: map[string]*scriptFile{}}
 	for _, e := range builtins.Table() {
 		l.table[e.Name] = e
 	}
@@ -80,11 +79,7 @@ func (l *library) open(name string) (*scriptFile, error) {
 	if len(data) > largestScript {
 		return nil, errors.New("it is too large for a script")
 	}
-	shown := path.Join(strings.TrimSuffix(filepath.ToSlash(l.shown), l.main), name)
-	if name == l.main {
-		shown = l.shown
-	}
-	return l.add(name, shown, data), nil
+	return l.add(name, shownAs(l.main, filepath.ToSlash(l.shown), name), data), nil
 }
 
 // add parses a file and keeps it.
@@ -347,11 +342,14 @@ func unparen(x syntax.Expr) syntax.Expr {
 }
 
 // docstring returns a function's docstring.
-func docstring(def *syntax.DefStmt) (string, *syntax.Literal) {
-	if len(def.Body) == 0 {
+func docstring(def *syntax.DefStmt) (string, *syntax.Literal) { return leadingString(def.Body) }
+
+// leadingString returns the docstring that a function or file begins with.
+func leadingString(body []syntax.Stmt) (string, *syntax.Literal) {
+	if len(body) == 0 {
 		return "", nil
 	}
-	if stmt, ok := def.Body[0].(*syntax.ExprStmt); ok {
+	if stmt, ok := body[0].(*syntax.ExprStmt); ok {
 		if lit, ok := stmt.X.(*syntax.Literal); ok && lit.Token == syntax.STRING {
 			return strings.TrimSpace(lit.Value.(string)), lit
 		}

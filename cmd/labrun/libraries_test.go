@@ -1,0 +1,44 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// TestLibraries makes the moves of lib/ between two real machines.
+func TestLibraries(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "moves.star")
+	save(t, file, `load("@labrun//net.star", "give_address", "ping", "reaches", "ssh", "wait_port")
+
+mission(title = "Moves", api = 1)
+cable = network("cable")
+debian = machine("debian", nics = [cable])
+alpine = machine("alpine", nics = [cable])
+
+def moves():
+    """Moves"""
+    boot(debian, alpine)
+    login(alpine)
+    give_address(debian, "10.9.0.1/24")
+    give_address(alpine, "10.9.0.2/24")
+    assert_true(reaches(alpine, "10.9.0.1") and not reaches(alpine, "10.9.0.77"), "it reaches what is there")
+    found = ping(alpine, "10.9.0.1")
+    assert_equal((found["sent"], found["received"], found["loss"]), (3, 3, 0.0))
+    assert_true(found["average"] > 0, "a round trip takes time")
+    lost = ping(debian, "10.9.0.77", count = 1)
+    assert_equal((lost["received"], lost["loss"], lost["average"]), (0, 1.0, None))
+    wait_port(debian, 22)
+    run(debian, "useradd -m nini; echo nini:green | chpasswd", check = True)
+    for _ in range(2):  # the second time the host is known
+        ssh(alpine, "10.9.0.1", user = "nini", password = "green")
+        send(alpine, "whoami")
+        assert_contains(alpine, "nini")
+        send(alpine, "exit")
+        wait_prompt(alpine)
+
+step(moves)
+`)
+	l := command(t, file)
+	l.begin(t)
+	l.finish(t, 0)
+}

@@ -1,0 +1,94 @@
+package mission
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/builtins"
+)
+
+const (
+	libraryPrefix = "@labrun//" // as scripts write it
+	libraryFolder = "@labrun/"  // in the folder that a mission sees
+)
+
+// shelf is a mission's folder with labrun's own libraries in it.
+type shelf struct{ fs.FS }
+
+func (s shelf) Open(name string) (fs.File, error) {
+	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
+		return labrun.Libraries().Open(own)
+	}
+	return s.FS.Open(name)
+}
+
+// libraryNames are those that there are, as scripts write them.
+func libraryNames() []string {
+	files, _ := fs.Glob(labrun.Libraries(), "*.star")
+	for i, f := range files {
+		files[i] = libraryPrefix + f
+	}
+	return files
+}
+
+// libraryFile turns the name of a library into its path in a shelf.
+func libraryFile(request string) (string, error) {
+	name := strings.TrimPrefix(request, libraryPrefix)
+	if _, err := fs.Stat(labrun.Libraries(), path.Clean("/" + name)[1:]); err != nil || path.Ext(name) != ".star" {
+		return "", fmt.Errorf("labrun has no library of that name%s: there is %s", builtins.Suggest(request, libraryNames()), strings.Join(libraryNames(), ", "))
+	}
+	return libraryFolder + name, nil
+}
+
+// shownAs is what messages call a file of a mission's folder.
+func shownAs(main, shown, name string) string {
+	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
+		return libraryPrefix + own
+	}
+	if name == main {
+		return shown
+	}
+	return path.Join(strings.TrimSuffix(shown, main), name)
+}
+
+// LibraryReference documents the libraries, as Markdown; it is docs/libraries.md.
+func LibraryReference() string {
+	var b strings.Builder
+	b.WriteString("# Libraries\n\nCommon moves, written in Starlark themselves, that a mission loads by name. This page is made from their docstrings:\n" +
+		"`labrun doc --libraries` prints it. Their source is in `lib/`.\n")
+	for _, name := range libraryNames() {
+		source, err := fs.ReadFile(labrun.Libraries(), strings.TrimPrefix(name, libraryPrefix))
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		tree, err := (&syntax.FileOptions{}).Parse(name, source, 0)
+		if err != nil {
+			panic(err) // a test parses it
+		}
+		var functions []*syntax.DefStmt
+		var names []string
+		for _, s := range tree.Stmts {
+			if def, ok := s.(*syntax.DefStmt); ok && !strings.HasPrefix(def.Name.Name, "_") {
+				functions, names = append(functions, def), append(names, fmt.Sprintf("%q", def.Name.Name))
+			}
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```python\nload(%q, %s)\n```\n", name, libraryText(tree.Stmts), name, strings.Join(names, ", "))
+		for _, def := range functions {
+			line := strings.Split(string(source), "\n")[def.Def.Line-1] // a signature is one line there
+			fmt.Fprintf(&b, "\n### %s\n\n```python\n%s\n```\n\n%s\n", def.Name.Name,
+				strings.TrimSuffix(strings.TrimPrefix(line, "def "), ":"), libraryText(def.Body))
+		}
+	}
+	return b.String()
+}
+
+// libraryText is the docstring that a body begins with, without its indentation.
+func libraryText(body []syntax.Stmt) string {
+	text, _ := leadingString(body)
+	return strings.ReplaceAll(text, "\n    ", "\n")
+}
