@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,8 @@ func System() Surroundings {
 type program struct {
 	Surroundings
 	args     []string
-	stop     func() // as the user's interrupt does
+	stop     func()                 // as the user's interrupt does
+	yielding atomic.Pointer[func()] // takes the next interrupt instead; nil: it stops labrun
 	lockFile string
 	strict   bool
 	lang     string // as the user asks for it; empty: the locale's
@@ -71,15 +73,21 @@ func Main(args []string, s Surroundings) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	p := &program{Surroundings: s, args: args, stop: func() { cancel(mission.ErrInterrupted) }}
 	go func() {
-		<-signals
+		for range signals {
+			if yield := p.yielding.Load(); yield != nil {
+				(*yield)()
+				continue
+			}
+			break
+		}
 		fmt.Fprintln(s.Err, "\nstopping; once more to stop at once")
 		cancel(mission.ErrInterrupted)
 		<-signals
 		os.Exit(exitInterrupted)
 	}()
 
-	p := &program{Surroundings: s, args: args, stop: func() { cancel(mission.ErrInterrupted) }}
 	root := p.command()
 	root.SetArgs(args)
 	root.SetIn(s.In)
@@ -112,7 +120,7 @@ Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
 	root.PersistentFlags().BoolVar(&p.strict, "strict", false, "refuse stand-ins for images that cannot be had")
 	root.PersistentFlags().StringVar(&p.lang, "lang", "", "the `language` to tell it in, such as zh-TW, instead of the locale's")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
-	root.AddCommand(p.newCheck(), p.newTest(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(), p.newLSP(), p.newReport(), p.newAttach(), p.newPs(), p.newStop(), p.newBench())
+	root.AddCommand(p.newCheck(), p.newTest(), p.newRepl(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(), p.newLSP(), p.newReport(), p.newAttach(), p.newPs(), p.newStop(), p.newBench())
 	p.addCompletion(root)
 	return root
 }

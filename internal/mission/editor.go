@@ -112,7 +112,8 @@ type Location struct {
 }
 
 // Definition returns where the name at a place gets its meaning: in this file, or
-// in one that it loads. Labrun's own names are defined nowhere.
+// in one that it loads. Labrun's own names, its libraries' too, are defined nowhere
+// that an editor could open.
 func (d *Draft) Definition(place Place) (Location, bool) {
 	f := d.meaning(place.Line)
 	for _, n := range f.at(place) {
@@ -133,7 +134,7 @@ func (d *Draft) Definition(place Place) (Location, bool) {
 			}
 		}
 		if span := f.spanOf(load.Module); !before(place, span.From) && !before(span.To, place) {
-			return Location{File: other.name, Span: Span{Place{1, 1}, Place{1, 1}}}, true
+			return Location{File: other.name, Span: Span{Place{1, 1}, Place{1, 1}}}, !inLibrary(other.name)
 		}
 	}
 	if id, ok := f.identifier(place); ok {
@@ -146,7 +147,7 @@ func (d *Draft) locate(v *variable) (Location, bool) {
 	if v == nil {
 		return Location{}, false
 	}
-	return Location{File: v.home.name, Span: v.home.spanOf(v.name)}, true
+	return Location{File: v.home.name, Span: v.home.spanOf(v.name)}, !inLibrary(v.home.name)
 }
 
 // identifier returns the identifier at a place.

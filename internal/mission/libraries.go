@@ -27,6 +27,17 @@ func (s shelf) Open(name string) (fs.File, error) {
 	return s.FS.Open(name)
 }
 
+// ReadFile implements fs.ReadFileFS: an editor's folder has texts that are not saved.
+func (s shelf) ReadFile(name string) ([]byte, error) {
+	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
+		return fs.ReadFile(labrun.Libraries(), own)
+	}
+	return fs.ReadFile(s.FS, name)
+}
+
+// inLibrary reports whether a file of a shelf is one of labrun's own.
+func inLibrary(name string) bool { return strings.HasPrefix(name, libraryFolder) }
+
 // libraryNames are those that there are, as scripts write them.
 func libraryNames() []string {
 	files, _ := fs.Glob(labrun.Libraries(), "*.star")

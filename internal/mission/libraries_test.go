@@ -54,3 +54,15 @@ func TestMistakesWithALibrary(t *testing.T) {
 		t.Errorf("got\n%s", text)
 	}
 }
+
+func TestEditorKnowsLibraries(t *testing.T) {
+	d := NewDraft(folder(), "lab.star", "lab.star", "load(\"@labrun//net.star\", \"ping\")\nping(x)\n", nil)
+	if hover, _, ok := d.Hover(Place{2, 2}); !ok || !strings.Contains(hover, "Ping a host") {
+		t.Errorf("got %q", hover)
+	}
+	for _, place := range []Place{{1, 10}, {1, 29}, {2, 2}} {
+		if at, ok := d.Definition(place); ok {
+			t.Errorf("the definition of %v is at %+v, which no editor can open", place, at)
+		}
+	}
+}

@@ -24,6 +24,7 @@ type Mission struct {
 	File string // as it was named
 
 	session   *builtins.Session
+	globals   starlark.StringDict
 	folder    fs.FS // that it was loaded from; closed if onDisk
 	onDisk    bool
 	name      string     // in the folder
@@ -83,7 +84,8 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Mi
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: m.session.Predeclared(), modules: map[string]*module{},
 	}
-	if _, err := l.execute(name); err != nil {
+	var err error
+	if m.globals, err = l.execute(name); err != nil {
 		return nil, Classify(ctx, err)
 	}
 	m.sources = l.sources

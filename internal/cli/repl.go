@@ -1,0 +1,303 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/report"
+)
+
+const replHelp = `Statements act at once, on the mission's machines and with its names:
+    login(debian)    send(debian, "ip a")    output(debian)    run(debian, "id").stdout
+A block ends with an empty line. Tab completes, Ctrl-C interrupts, Ctrl-D ends.
+    :screen MACHINE      what its console shows
+    :save NAME [FILE]    what has passed so far as a step: printed, or added to a file
+    :help                this
+`
+
+func (p *program) newRepl() *cobra.Command {
+	var allow []string
+	c := &cobra.Command{
+		Use:   "repl FILE",
+		Short: "a prompt on a mission's machines, to find out what to write",
+		Long: `repl boots the machines of a mission and reads statements: what a step could say,
+with the names that the mission has. Its steps are not played.
+
+` + replHelp,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &usageError{"repl: which mission? Name its file"}
+			}
+			return p.repl(c.Context(), c, args[0], allow)
+		},
+	}
+	c.Flags().StringSliceVar(&allow, "allow", nil, "`host`: let the mission open a shell on this computer")
+	return c
+}
+
+func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow []string) error {
+	lock, err := p.lock()
+	if err != nil {
+		return err
+	}
+	m, err := p.load(ctx, c, file, lock)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(m.Declared().Needs, "host") && !slices.Contains(allow, "host") {
+		if err := p.askHost(runFlags{}); err != nil {
+			return err
+		}
+	}
+	events := &event.Log{}
+	store, err := p.store(lock, progressTo(events))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	style := report.StyleOf(p.Err, p.Getenv)
+	events.Attach(report.NewTerminal(p.Err, p.Err, style, style.Live, false).Record)
+	_, err = p.play(ctx, m, lab.Options{Store: store, Events: events, Interactive: true}, func(l *lab.Lab) (int, error) {
+		if err := l.Boot(ctx, l.Machines()...); err != nil {
+			return 0, mission.Classify(ctx, err)
+		}
+		s := &replSession{program: p, repl: m.Repl(l, events), lab: l}
+		return 0, s.run(ctx, m.Declared().Title)
+	})
+	return err
+}
+
+// replSession is a person, or a pipe, at the prompt.
+type replSession struct {
+	*program
+	repl *mission.Repl
+	lab  *lab.Lab
+	read func(prompt string) (string, error)
+}
+
+// errCancelled is a line that its author gave up.
+var errCancelled = errors.New("cancelled")
+
+func (s *replSession) run(ctx context.Context, title string) error {
+	in := s.keyboard()
+	if in == nil {
+		lines := bufio.NewReader(s.In)
+		s.read = func(string) (string, error) {
+			line, err := lines.ReadString('\n')
+			if line != "" {
+				err = nil
+			}
+			return strings.TrimSuffix(line, "\n"), err
+		}
+	} else {
+		fmt.Fprintf(s.Out, "%s: its machines are booting. :help says what can be done here.\n", title)
+		s.read = s.editor(in)
+	}
+	for ctx.Err() == nil {
+		err := s.one(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, errCancelled) || err == nil:
+		case in == nil || ctx.Err() != nil:
+			return err // nobody is there to go on
+		default:
+			s.explain(ctx, err)
+		}
+	}
+	return mission.Classify(ctx, context.Cause(ctx))
+}
+
+// editor reads lines from a terminal, with a history and completion. The terminal is
+// raw only meanwhile, so that Ctrl-C reaches a statement that waits as a signal.
+func (s *replSession) editor(in *os.File) func(string) (string, error) {
+	keys := &replKeys{from: in}
+	t := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{keys, s.Out}, "")
+	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
+		if key != '\t' {
+			return "", 0, false
+		}
+		offers, begun := s.repl.Complete(line[:pos])
+		more := commonPrefix(offers)
+		if len(more) <= begun {
+			if len(offers) > 1 {
+				fmt.Fprintf(t, "%s\n", strings.Join(offers, "  "))
+			}
+			return line, pos, true
+		}
+		return line[:pos] + more[begun:] + line[pos:], pos + len(more) - begun, true
+	}
+	return func(prompt string) (string, error) {
+		state, err := term.MakeRaw(int(in.Fd()))
+		if err != nil {
+			return "", err
+		}
+		defer term.Restore(int(in.Fd()), state)
+		if width, height, err := term.GetSize(int(in.Fd())); err == nil {
+			t.SetSize(width, height)
+		}
+		t.SetPrompt(prompt)
+		keys.cancelled = false
+		line, err := t.ReadLine()
+		if keys.cancelled {
+			return "", errCancelled
+		}
+		return line, err
+	}
+}
+
+// replKeys turns Ctrl-C into giving up the line, where the editor would end.
+type replKeys struct {
+	from      io.Reader
+	cancelled bool
+}
+
+func (k *replKeys) Read(b []byte) (int, error) {
+	if len(b) < 2 {
+		return k.from.Read(b)
+	}
+	n, err := k.from.Read(b[:len(b)-1])
+	const ctrlC, ctrlU = 3, 21
+	if i := slices.Index(b[:n], ctrlC); i >= 0 {
+		b[i], b[i+1], n = ctrlU, '\r', i+2
+		k.cancelled = true
+	}
+	return n, err
+}
+
+func commonPrefix(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	prefix := words[0]
+	for _, w := range words[1:] {
+		for !strings.HasPrefix(w, prefix) {
+			prefix = prefix[:len(prefix)-1]
+		}
+	}
+	return prefix
+}
+
+// one reads and carries out one statement or command.
+func (s *replSession) one(ctx context.Context) error {
+	first, err := s.read(">>> ")
+	if err != nil {
+		return err
+	}
+	if command, ok := strings.CutPrefix(strings.TrimSpace(first), ":"); ok {
+		return s.command(command)
+	}
+	statement, release := s.interruptible(ctx)
+	defer release()
+	given := false
+	value, err := s.repl.Eval(statement, func() ([]byte, error) {
+		if !given {
+			given = true
+			return []byte(first + "\n"), nil
+		}
+		line, err := s.read("... ")
+		return []byte(line + "\n"), err
+	})
+	if statement.Err() != nil && ctx.Err() == nil {
+		return &usageError{"interrupted: what it had typed by then is typed"}
+	}
+	if err == nil && value != "" {
+		fmt.Fprintln(s.Out, value)
+	}
+	return err
+}
+
+// interruptible lets the user's interrupt end a statement and not labrun, where
+// somebody is there to go on.
+func (s *replSession) interruptible(ctx context.Context) (context.Context, func()) {
+	if s.keyboard() == nil {
+		return ctx, func() {}
+	}
+	statement, cancel := context.WithCancelCause(ctx)
+	yield := func() { cancel(mission.ErrInterrupted) }
+	s.yielding.Store(&yield)
+	return statement, func() {
+		s.yielding.Store(nil)
+		cancel(nil)
+	}
+}
+
+// saveName is what a step may be called.
+var saveName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+
+func (s *replSession) command(line string) error {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		words = []string{"help"}
+	}
+	switch name, args := words[0], words[1:]; {
+	case name == "help":
+		fmt.Fprint(s.Out, replHelp)
+	case name == "screen" && len(args) == 1:
+		m := s.lab.Machine(args[0])
+		if m == nil {
+			return &usageError{fmt.Sprintf(":screen %s: the mission has no such machine", args[0])}
+		}
+		c, err := m.Console()
+		if err != nil {
+			return &usageError{fmt.Sprintf(":screen %s: %v", args[0], err)}
+		}
+		fmt.Fprintln(s.Out, c.Tail(24))
+	case name == "save" && (len(args) == 1 || len(args) == 2):
+		return s.save(args)
+	default:
+		return &usageError{fmt.Sprintf(":%s: there are :screen MACHINE, :save NAME [FILE] and :help", line)}
+	}
+	return nil
+}
+
+func (s *replSession) save(args []string) error {
+	if !saveName.MatchString(args[0]) {
+		return &usageError{fmt.Sprintf(":save %s: a step is called as a function is: lower-case letters, digits and _", args[0])}
+	}
+	var old []byte
+	if len(args) == 2 {
+		var err error
+		if old, err = os.ReadFile(args[1]); err != nil {
+			return &usageError{fmt.Sprintf(":save: %v", err)}
+		}
+	}
+	text, err := s.repl.Step(args[0])
+	if err != nil {
+		return &usageError{":save: " + err.Error()}
+	}
+	if len(args) == 1 {
+		fmt.Fprint(s.Out, strings.TrimPrefix(text, "\n"))
+		return nil
+	}
+	f, err := os.OpenFile(args[1], os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		if len(old) > 0 && old[len(old)-1] != '\n' {
+			text = "\n" + text
+		}
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return &environmentError{fmt.Errorf(":save: %w", err)}
+	}
+	fmt.Fprintf(s.Out, "%s has a step %s now: labrun check %s\n", filepath.Base(args[1]), args[0], args[1])
+	return nil
+}

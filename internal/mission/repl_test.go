@@ -1,0 +1,113 @@
+package mission
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/labrun/labrun/internal/event"
+)
+
+// replOn begins a prompt on a mission without machines.
+func replOn(t *testing.T, files ...string) *Repl {
+	t.Helper()
+	events := &event.Log{}
+	m := load(t, folder(append([]string{"lab.star", "ROOM = \"B12\"\n" + script("pass")}, files...)...))
+	return m.Repl(openLab(t, m, events), events)
+}
+
+// typed evaluates all statements of a text, and returns what they say.
+func typed(t *testing.T, r *Repl, text string) (said []string) {
+	t.Helper()
+	lines := strings.SplitAfter(text, "\n")
+	for {
+		value, err := r.Eval(t.Context(), func() ([]byte, error) {
+			if len(lines) == 0 {
+				return nil, io.EOF
+			}
+			line := lines[0]
+			lines = lines[1:]
+			if line == "" {
+				return nil, io.EOF
+			}
+			return []byte(line), nil
+		})
+		var failed *Error
+		switch {
+		case errors.Is(err, io.EOF):
+			return said
+		case errors.As(err, &failed):
+			said = append(said, failed.Error())
+		case err != nil:
+			t.Fatal(err)
+		case value != "":
+			said = append(said, value)
+		}
+	}
+}
+
+func TestRepl(t *testing.T) {
+	got := typed(t, replOn(t), `ROOM
+x = 1
+x += 41
+x
+def twice(n):
+    return 2 * n
+
+twice(x)
+for i in range(2):
+    x += 1
+
+x
+nonsense
+1 / 0
+)
+machine("debian")
+fail("no", hint = "Look.")
+"still " + "here"
+None
+load("./other.star", "y")
+`)
+	want := []string{`"B12"`, "42", "84", "44", "repl:1:1: undefined: nonsense", "repl:1:3: floating-point division by zero",
+		"repl:1:1: unexpected ')'", "repl:1:8: machine: a step cannot declare: call it at the top level of the script",
+		"repl:1:5: fail: no", `"still here"`, "repl:1:1: cannot load ./other.star: load what you need in the mission's file, and begin again"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	}
+}
+
+func TestReplSavesWhatPassed(t *testing.T) {
+	r := replOn(t)
+	if _, err := r.Step("nothing"); !errors.Is(err, ErrNothing) {
+		t.Errorf("got %v", err)
+	}
+	typed(t, r, "a = 1\nfail(\"no\")\nif a:\n    say(\"yes\")\n\n")
+	step, err := r.Step("find_out")
+	if want := "\ndef find_out():\n    \"\"\"Find out\"\"\"\n    a = 1\n    if a:\n        say(\"yes\")\n\nstep(find_out)\n"; err != nil || step != want {
+		t.Errorf("got %q, %v, want %q", step, err, want)
+	}
+	load(t, folder("lab.star", script("pass")+step))
+	if _, err := r.Step("again"); !errors.Is(err, ErrNothing) {
+		t.Errorf("what was saved was kept: %v", err)
+	}
+}
+
+func TestReplCompletes(t *testing.T) {
+	r := replOn(t)
+	typed(t, r, "word = \"a\"\n")
+	for line, want := range map[string]string{
+		"RO":                    "ROOM",
+		"assert_c":              "assert_contains",
+		"word.spl":              "split splitlines",
+		"send(word, ent":        "enter = ",
+		"x = send(word, tex":    "text = ",
+		"send(word, \"x\") ent": "",
+		"nowhere.x":             "",
+	} {
+		if offers, _ := r.Complete(line); strings.Join(offers, " ") != want {
+			t.Errorf("Complete(%q) = %q, want %s", line, offers, want)
+		}
+	}
+}
