@@ -106,8 +106,9 @@ func TestInterruptWhileAStepWaits(t *testing.T) {
 	if err := <-told; err != nil {
 		t.Error(err)
 	}
-	if !strings.HasPrefix(failed.Position, "lab.star:9:") {
-		t.Errorf("interrupted at %s, want the wait in line 9", failed.Position)
+	// Nothing tells from outside that line 8 has returned.
+	if !strings.HasPrefix(failed.Position, "lab.star:9:") && !strings.HasPrefix(failed.Position, "lab.star:8:") {
+		t.Errorf("interrupted at %s, want the wait in line 9, or the line before it", failed.Position)
 	}
 	ended, ok := seen[len(seen)-1].(event.StepEnded)
 	if !ok || ended.Passed || ended.Error == "" {
