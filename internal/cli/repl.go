@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -87,6 +88,8 @@ type replSession struct {
 	repl *mission.Repl
 	lab  *lab.Lab
 	read func(prompt string) (string, error)
+
+	running atomic.Pointer[func()] // interrupts the statement that is carried out
 }
 
 // errCancelled is a line that its author gave up.
@@ -106,6 +109,14 @@ func (s *replSession) run(ctx context.Context, title string) error {
 	} else {
 		fmt.Fprintf(s.Out, "%s: its machines are booting. :help says what can be done here.\n", title)
 		s.read = s.editor(in)
+		// Somebody is there to go on: the interrupt is for a statement, if one runs.
+		yield := func() {
+			if interrupt := s.running.Load(); interrupt != nil {
+				(*interrupt)()
+			}
+		}
+		s.yielding.Store(&yield)
+		defer s.yielding.Store(nil)
 	}
 	for ctx.Err() == nil {
 		err := s.one(ctx)
@@ -224,17 +235,14 @@ func (s *replSession) one(ctx context.Context) error {
 	return err
 }
 
-// interruptible lets the user's interrupt end a statement and not labrun, where
-// somebody is there to go on.
+// interruptible returns a context for one statement, which the user's interrupt
+// ends.
 func (s *replSession) interruptible(ctx context.Context) (context.Context, func()) {
-	if s.keyboard() == nil {
-		return ctx, func() {}
-	}
 	statement, cancel := context.WithCancelCause(ctx)
-	yield := func() { cancel(mission.ErrInterrupted) }
-	s.yielding.Store(&yield)
+	interrupt := func() { cancel(mission.ErrInterrupted) }
+	s.running.Store(&interrupt)
 	return statement, func() {
-		s.yielding.Store(nil)
+		s.running.Store(nil)
 		cancel(nil)
 	}
 }

@@ -21,7 +21,7 @@ import (
 
 const (
 	// templateFormat is raised when templates of earlier labruns are of no use.
-	templateFormat = 1
+	templateFormat = 2
 	// templateConsole is the template's file of all that the console said.
 	templateConsole = "console"
 	// templateRoom is what a template takes beside the machine's memory, in bytes.

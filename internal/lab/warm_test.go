@@ -317,6 +317,25 @@ func TestOtherMachineIsNotRestored(t *testing.T) {
 	}
 }
 
+// TestTemplateFitsAnyCards: a template is of use to a machine with other cards than
+// that which it was made of, with and without an uplink.
+func TestTemplateFitsAnyCards(t *testing.T) {
+	store := freshStore(t)
+	alone := Config{Machines: []MachineConfig{{Name: "router7", Image: "router7"}}}
+	l, _, _ := booted(t, oneRouter, store)
+	l.Close()
+	for _, c := range []Config{alone, oneRouter} {
+		l, router, news := booted(t, c, store)
+		if len(c.Networks) > 0 {
+			usable(t, router)
+		}
+		l.Close()
+		if notices, machines := news.all(); notices != "" || !strings.Contains(machines, "readywarm") {
+			t.Errorf("with the cards %v it told %q, %s", c.Machines[0].NICs, notices, machines)
+		}
+	}
+}
+
 // TestUselessTemplate gives a machine a template that is intact and holds
 // nonsense: it boots, and makes a better one.
 func TestUselessTemplate(t *testing.T) {

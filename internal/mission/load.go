@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -89,6 +91,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Mi
 		return nil, Classify(ctx, err)
 	}
 	m.sources = l.sources
+	m.globals = l.withLoaded(m.globals)
 	d := m.Declared()
 	switch {
 	case d.Title == "":
@@ -172,6 +175,28 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 	}
 	globals, err := starlark.ExecFileOptions(&syntax.FileOptions{}, thread.Thread, shown, content, l.predeclared)
 	return globals, thread.reason(err)
+}
+
+// withLoaded adds the names that the main script has loaded to its own.
+func (l *loader) withLoaded(globals starlark.StringDict) starlark.StringDict {
+	all := maps.Clone(globals)
+	i := slices.IndexFunc(l.sources, func(s source) bool { return s.shown == l.shown })
+	tree, err := (&syntax.FileOptions{}).Parse(l.shown, l.sources[i].text, 0)
+	if err != nil {
+		return all // it has been executed, so there is none
+	}
+	for _, stmt := range tree.Stmts {
+		load, ok := stmt.(*syntax.LoadStmt)
+		if !ok {
+			continue
+		}
+		if target, err := within(l.main, load.ModuleName()); err == nil {
+			for k, to := range load.To {
+				all[to.Name] = l.modules[target].globals[load.From[k].Name]
+			}
+		}
+	}
+	return all
 }
 
 // text returns a script's source without the byte order mark that some editors

@@ -21,17 +21,26 @@ import (
 type Repl struct {
 	names  starlark.StringDict // the script's, the builtins, and what was assigned since
 	events *event.Log
+	boot   string   // the statement that begins every step of this lab
+	next   string   // a line that was read to see that a block had ended
 	done   []string // the statements that passed since the last save
 }
 
 // Repl begins a prompt on the given lab. The mission is not run besides.
 func (m *Mission) Repl(l *lab.Lab, events *event.Log) *Repl {
 	m.session.Act(l, events)
-	names := m.session.Predeclared()
+	r := &Repl{names: m.session.Predeclared(), events: events}
+	var machines []string
 	for name, value := range m.globals {
-		names[name] = value
+		r.names[name] = value
+		if value.Type() == string(builtins.Machine) {
+			machines = append(machines, name)
+		}
 	}
-	return &Repl{names: names, events: events}
+	if slices.Sort(machines); len(machines) > 0 {
+		r.boot = "boot(" + strings.Join(machines, ", ") + ")"
+	}
+	return r
 }
 
 // ErrNothing says that there is nothing to save.
@@ -46,10 +55,14 @@ func (r *Repl) Eval(ctx context.Context, readLine func() ([]byte, error)) (value
 	var text strings.Builder
 	var ended error
 	options := &syntax.FileOptions{TopLevelControl: true, GlobalReassign: true}
-	file, err := options.ParseCompoundStmt("repl", func() ([]byte, error) {
-		line, err := readLine()
+	lines, last := 0, ""
+	file, err := options.ParseCompoundStmt("repl", func() (line []byte, err error) {
+		if line, r.next = []byte(r.next), ""; len(line) == 0 {
+			line, err = readLine()
+		}
 		ended = err
 		text.Write(line)
+		lines, last = lines+1, string(line)
 		return line, err
 	})
 	if ended != nil && (!errors.Is(ended, io.EOF) || strings.TrimSpace(text.String()) == "") {
@@ -60,6 +73,11 @@ func (r *Repl) Eval(ctx context.Context, readLine func() ([]byte, error)) (value
 	}
 	if len(file.Stmts) == 0 {
 		return "", nil
+	}
+	statement := strings.TrimRight(text.String(), "\n")
+	if _, end := file.Stmts[len(file.Stmts)-1].Span(); int(end.Line) < lines && strings.TrimSpace(last) != "" {
+		r.next = last // the parser has seen by it that the block was over
+		statement = strings.TrimRight(strings.TrimSuffix(text.String(), last), "\n")
 	}
 	thread := newThread(ctx, "repl", func(text string) { r.events.Emit(event.Said{Text: text}) })
 	defer thread.release()
@@ -75,7 +93,7 @@ func (r *Repl) Eval(ctx context.Context, readLine func() ([]byte, error)) (value
 	if err = thread.reason(err); err != nil {
 		return "", Classify(ctx, err)
 	}
-	r.done = append(r.done, strings.TrimRight(text.String(), "\n"))
+	r.done = append(r.done, statement)
 	if result == starlark.None {
 		return "", nil
 	}
@@ -91,14 +109,33 @@ func (r *Repl) Step(name string) (string, error) {
 	title := strings.ReplaceAll(name, "_", " ")
 	var b strings.Builder
 	fmt.Fprintf(&b, "\ndef %s():\n    \"\"\"%s%s\"\"\"\n", name, strings.ToUpper(title[:1]), title[1:])
-	for _, statement := range r.done {
-		for line := range strings.Lines(statement) {
-			b.WriteString("    " + strings.TrimRight(line, "\n") + "\n")
-		}
+	statements := r.done
+	if r.boot != "" {
+		statements = append([]string{r.boot}, r.done...)
+	}
+	for _, statement := range statements {
+		b.WriteString(indented(statement))
 	}
 	fmt.Fprintf(&b, "\nstep(%s)\n", name)
 	r.done = nil
 	return b.String(), nil
+}
+
+// indented is a statement as it stands in a function. The lines of a text in it stay
+// as they are.
+func indented(statement string) string {
+	tokens := scan(statement)
+	var b strings.Builder
+	at := 0
+	for line := range strings.Lines(statement + "\n") {
+		inText := slices.ContainsFunc(tokens, func(t token) bool { return t.kind == stringToken && t.from < at && at < t.to })
+		if !inText && strings.TrimSpace(line) != "" {
+			b.WriteString("    ")
+		}
+		b.WriteString(line)
+		at += len(line)
+	}
+	return b.String()
 }
 
 // Complete returns what the end of a line may go on with: names, the fields of a

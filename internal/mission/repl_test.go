@@ -61,6 +61,9 @@ for i in range(2):
     x += 1
 
 x
+for i in range(2):
+    x += 1
+x + 1000
 nonsense
 1 / 0
 )
@@ -70,7 +73,7 @@ fail("no", hint = "Look.")
 None
 load("./other.star", "y")
 `)
-	want := []string{`"B12"`, "42", "84", "44", "repl:1:1: undefined: nonsense", "repl:1:3: floating-point division by zero",
+	want := []string{`"B12"`, "42", "84", "44", "1046", "repl:1:1: undefined: nonsense", "repl:1:3: floating-point division by zero",
 		"repl:1:1: unexpected ')'", "repl:1:8: machine: a step cannot declare: call it at the top level of the script",
 		"repl:1:5: fail: no", `"still here"`, "repl:1:1: cannot load ./other.star: load what you need in the mission's file, and begin again"}
 	if !slices.Equal(got, want) {
@@ -83,14 +86,28 @@ func TestReplSavesWhatPassed(t *testing.T) {
 	if _, err := r.Step("nothing"); !errors.Is(err, ErrNothing) {
 		t.Errorf("got %v", err)
 	}
-	typed(t, r, "a = 1\nfail(\"no\")\nif a:\n    say(\"yes\")\n\n")
+	typed(t, r, "a = 1\nfail(\"no\")\nif a:\n    say(\"yes\")\nb = \"\"\"one\n\n  two\"\"\"\n")
 	step, err := r.Step("find_out")
-	if want := "\ndef find_out():\n    \"\"\"Find out\"\"\"\n    a = 1\n    if a:\n        say(\"yes\")\n\nstep(find_out)\n"; err != nil || step != want {
+	if want := "\ndef find_out():\n    \"\"\"Find out\"\"\"\n    a = 1\n    if a:\n        say(\"yes\")\n    b = \"\"\"one\n\n  two\"\"\"\n\nstep(find_out)\n"; err != nil || step != want {
 		t.Errorf("got %q, %v, want %q", step, err, want)
 	}
 	load(t, folder("lab.star", script("pass")+step))
 	if _, err := r.Step("again"); !errors.Is(err, ErrNothing) {
 		t.Errorf("what was saved was kept: %v", err)
+	}
+}
+
+// A prompt knows what the script has loaded, and a saved step boots what it uses.
+func TestReplKnowsTheScript(t *testing.T) {
+	events := &event.Log{}
+	m := load(t, folder("lab.star", "load(\"./part.star\", \"greet\", other = \"greeting\")\npc = machine(\"debian\")\n"+script("pass"),
+		"part.star", "greeting = \"hello\"\ndef greet():\n    return greeting\n"))
+	r := m.Repl(nil, events) // nothing boots here
+	if got := typed(t, r, "greet() + other\n"); !slices.Equal(got, []string{`"hellohello"`}) {
+		t.Errorf("got %q", got)
+	}
+	if step, err := r.Step("s"); err != nil || !strings.Contains(step, "\n    boot(pc)\n    greet() + other\n") {
+		t.Errorf("got %q, %v", step, err)
 	}
 }
 

@@ -204,6 +204,11 @@ func (p *Process) loadState(ctx context.Context, fd int) error {
 // guest without ACPI hot-plug sees them when it looks for new PCI devices.
 func (p *Process) Plug(ctx context.Context) error {
 	for i, nic := range p.spec.NICs {
+		if nic.User {
+			if err := p.Command(ctx, "netdev_add", map[string]any{"type": "user", "id": fmt.Sprintf("nic%d", i)}, nil); err != nil {
+				return err
+			}
+		}
 		err := p.Command(ctx, "device_add", map[string]any{
 			"driver": "virtio-net-pci", "id": fmt.Sprintf("card%d", i), "netdev": fmt.Sprintf("nic%d", i), "mac": nic.MAC, "romfile": "",
 		}, nil)

@@ -131,6 +131,9 @@ func (s Spec) Argv(fds Descriptors) []string {
 	next := 0
 	for i, nic := range s.NICs {
 		id := fmt.Sprintf("nic%d", i)
+		if nic.User && s.unplugged() {
+			continue // its network is part of what is saved, and a template is for machines with and without one
+		}
 		if nic.User {
 			args = append(args, "-netdev", "user,id="+id)
 		} else {
