@@ -31,7 +31,32 @@ func networks() []Entry {
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
 		Summary: "the hardware address of a machine's network card",
 		Example: `assert_contains(output(router), mac(debian))`,
+	}, {
+		Name: "unplug", Group: group, Phase: Acting, call: unplug,
+		Params: []Param{m,
+			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
+		Summary: "pull the cable out of a machine's network card",
+		Detail: "The machine sees that its card has lost its carrier. Nobody asks a student to do it: it happens to them. Put the cable back in the same step: " +
+			"a machine that is started again, or that goes on from a saved state, has all its cables in.",
+		Example: `unplug(debian)
+assert_true(run(alpine, "ping -c 1 -W 2 " + peer).status != 0, "debian is cut off")
+plug(debian)`,
+	}, {
+		Name: "plug", Group: group, Phase: Acting, call: plug,
+		Params: []Param{m,
+			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
+		Summary: "put the cable back that unplug has pulled out",
+		Example: `plug(debian)`,
 	}}
+}
+
+func unplug(c *call) (starlark.Value, error) { return nil, c.setCable(false) }
+
+func plug(c *call) (starlark.Value, error) { return nil, c.setCable(true) }
+
+func (c *call) setCable(in bool) error {
+	c.acted(c.machine("machine").name(), c.networkName())
+	return c.guest("machine").SetCable(c.ctx, c.networkName(), in)
 }
 
 func (c *call) networkName() string {

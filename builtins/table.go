@@ -1,6 +1,8 @@
 package builtins
 
 import (
+	"slices"
+
 	"go.starlark.net/starlark"
 )
 
@@ -67,7 +69,9 @@ type Entry struct {
 
 // Looks reports whether the builtin leaves the machines as they are, so that a
 // task's check may call it.
-func (e Entry) Looks() bool { return e.lead == nil && e.Name != "shutdown" && e.Name != "reboot" }
+func (e Entry) Looks() bool {
+	return e.lead == nil && !slices.Contains([]string{"shutdown", "reboot", "unplug", "plug"}, e.Name)
+}
 
 // Signature renders the entry as a script would define it.
 func (e Entry) Signature() string {

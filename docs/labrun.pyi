@@ -388,6 +388,28 @@ def mac(machine: Machine, network: Network | None = None) -> str:
         assert_contains(output(router), mac(debian))
     '''
 
+def unplug(machine: Machine, network: Network | None = None) -> None:
+    r'''Pull the cable out of a machine's network card.
+
+    The machine sees that its card has lost its carrier. Nobody asks a student to do it: it happens to them. Put the cable back in the same step: a machine that is started again, or that goes on from a saved state, has all its cables in.
+
+    machine: a machine of this mission
+    network: which of its networks; the first if not given
+
+        unplug(debian)
+        assert_true(run(alpine, "ping -c 1 -W 2 " + peer).status != 0, "debian is cut off")
+        plug(debian)
+    '''
+
+def plug(machine: Machine, network: Network | None = None) -> None:
+    r'''Put the cable back that unplug has pulled out.
+
+    machine: a machine of this mission
+    network: which of its networks; the first if not given
+
+        plug(debian)
+    '''
+
 def say(text: str) -> None:
     r'''Tell the reader something.
 

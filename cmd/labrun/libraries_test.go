@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestLibraries makes the moves of lib/ between two real machines.
+// TestLibraries makes the moves of lib/ between two real machines, and pulls a cable.
 func TestLibraries(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "moves.star")
 	save(t, file, `load("@labrun//net.star", "give_address", "ping", "reaches", "ssh", "wait_port")
@@ -27,6 +27,13 @@ def moves():
     assert_true(found["average"] > 0, "a round trip takes time")
     lost = ping(debian, "10.9.0.77", count = 1)
     assert_equal((lost["received"], lost["loss"], lost["average"]), (0, 1.0, None))
+    carrier = "cat /sys/class/net/eth0/carrier"
+    unplug(debian)
+    assert_equal(run(debian, carrier).stdout, "0\n")
+    assert_true(not reaches(alpine, "10.9.0.1"), "a machine without a cable is cut off")
+    plug(debian, network = cable)
+    assert_equal(run(debian, carrier).stdout, "1\n")
+    assert_true(reaches(alpine, "10.9.0.1"), "and is back with it")
     wait_port(debian, 22)
     run(debian, "useradd -m nini; echo nini:green | chpasswd", check = True)
     for _ in range(2):  # the second time the host is known
@@ -38,7 +45,9 @@ def moves():
 
 step(moves)
 `)
-	l := command(t, file)
-	l.begin(t)
-	l.finish(t, 0)
+	for _, way := range [][]string{{file}, {"--cold", file}} {
+		l := command(t, way...)
+		l.begin(t)
+		l.finish(t, 0)
+	}
 }

@@ -230,6 +230,24 @@ func (m *Machine) Card(network string) (int, error) {
 	return 0, fmt.Errorf("%s has no card on network %s", m.Name(), network)
 }
 
+// SetCable pulls the cable of the machine's card on a network out, or puts it back;
+// an empty name means the first card that is not the uplink. The guest sees that its
+// card has lost its carrier. A machine that is started has all its cables in.
+func (m *Machine) SetCable(ctx context.Context, network string, in bool) error {
+	card, err := m.Card(network)
+	if err != nil {
+		return err
+	}
+	g, err := m.current()
+	if err != nil {
+		return err
+	}
+	if err := g.settle(ctx); err != nil { // its cards may still be on their way
+		return err
+	}
+	return g.process.SetCarrier(ctx, card, in)
+}
+
 // Lease is an entry of a router's DHCP lease table, in router7's terms.
 type Lease struct {
 	Num              int       `json:"num"` // place in the address pool

@@ -219,6 +219,12 @@ func (p *Process) Plug(ctx context.Context) error {
 	return nil
 }
 
+// SetCarrier pulls the cable of a network card, counted from 0, out of the guest,
+// which notices, or puts it back (QMP's set_link). It is in when the machine starts.
+func (p *Process) SetCarrier(ctx context.Context, card int, up bool) error {
+	return p.Command(ctx, "set_link", map[string]any{"name": fmt.Sprintf("nic%d", card), "up": up}, nil)
+}
+
 // Continue lets a stopped guest run.
 func (p *Process) Continue(ctx context.Context) error { return p.Command(ctx, "cont", nil, nil) }
 
