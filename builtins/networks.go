@@ -1,11 +1,17 @@
 package builtins
 
 import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
 
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/lan"
 )
 
 func networks() []Entry {
@@ -47,7 +53,85 @@ plug(debian)`,
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
 		Summary: "put the cable back that unplug has pulled out",
 		Example: `plug(debian)`,
+	}, {
+		Name: "packets", Group: group, Phase: Acting, call: packets, verify: (*call).countsAreNatural,
+		Result: Packets, Returns: "list of structs: `time`, `protocol`, `operation`, `source`, `target`, `source_mac`, `target_mac`, `source_port`, `target_port`, `client_mac`, `your_ip`, `size`",
+		Params: []Param{
+			{Name: "network", Kind: Network, Doc: "the network to look at"},
+			{Name: "protocol", Kind: Text, Default: `""`, Doc: "only these: one of " + strings.Join(protocols, ", ")},
+			{Name: "skip", Kind: Integer, Default: "0", Doc: "leave out so many of the network's first packets, of any protocol"},
+			{Name: "count", Kind: Integer, Default: "0", Doc: "wait until there are so many, and fail if they do not come"},
+			hint, timeout("30")},
+		Summary: "what has crossed a network since the lab's first boot",
+		Detail: "Each packet once, in the order in which the switch got them. `operation` is a DHCP message's type (`discover`, `offer`, `request`, `ack` …), `request` or `reply` of ARP, DNS and of pings, " +
+			"or TCP's flags (`syn`, `syn ack`). Of ARP, `source` is whose address it is and `target` the one asked for. `client_mac` and `your_ip` are DHCP's. What a packet has not is empty or 0. " +
+			"To look at what comes from now on, remember how many there are: `before = len(packets(lan))`.",
+		Example: `boot(debian)
+for p in packets(lan, protocol = "dhcp", count = 4):
+    say("%s: %s" % (p.client_mac, p.operation))`,
 	}}
+}
+
+var protocols = []string{"arp", "dhcp", "dns", "icmp", "icmpv6", "ip", "ipv6", "other", "tcp", "udp"}
+
+func (c *call) countsAreNatural() error {
+	for _, name := range []string{"skip", "count"} {
+		if n := c.integer(name); n < 0 {
+			return fmt.Errorf("packets: %s = %d: want 0 or more", name, n)
+		}
+	}
+	if p := c.text("protocol"); p != "" && !slices.Contains(protocols, p) {
+		return fmt.Errorf("packets: no protocol is called %q%s: there are %s", p, Suggest(p, protocols), strings.Join(protocols, ", "))
+	}
+	return nil
+}
+
+func packets(c *call) (starlark.Value, error) {
+	if err := c.countsAreNatural(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within()
+	defer cancel()
+	network, protocol, wanted := c.networkName(), c.text("protocol"), c.integer("count")
+	for {
+		all, err := c.lab.Packets(network)
+		if err != nil {
+			return nil, err
+		}
+		var values []starlark.Value
+		for i, p := range all {
+			if i >= c.integer("skip") && (protocol == "" || p.Protocol == protocol) {
+				values = append(values, packetValue(p, all[0].Time))
+			}
+		}
+		if wanted > 0 && len(values) < wanted && !c.probing && lab.Sleep(ctx, packetPause) == nil {
+			continue
+		}
+		if c.ctx.Err() != nil {
+			return nil, context.Cause(c.ctx)
+		}
+		if wanted > 0 {
+			what := strings.TrimSpace(fmt.Sprintf("%d %s", wanted, protocol)) + " packets on " + network
+			if err := c.check(len(values) >= wanted, what, fmt.Sprintf("want %s, there are %d", what, len(values)), ""); err != nil {
+				return nil, err
+			}
+		}
+		return starlark.NewList(values), nil
+	}
+}
+
+// packetPause is the time between two looks at a capture.
+const packetPause = 100 * time.Millisecond
+
+func packetValue(p lan.Packet, first time.Time) starlark.Value {
+	return record("packet", starlark.StringDict{
+		"time":     starlark.Float(math.Round(p.Time.Sub(first).Seconds()*1e6) / 1e6),
+		"protocol": starlark.String(p.Protocol), "operation": starlark.String(p.Operation),
+		"source": starlark.String(p.Source), "target": starlark.String(p.Target),
+		"source_mac": starlark.String(p.SourceMAC), "target_mac": starlark.String(p.TargetMAC),
+		"source_port": starlark.MakeInt(p.SourcePort), "target_port": starlark.MakeInt(p.TargetPort),
+		"client_mac": starlark.String(p.ClientMAC), "your_ip": starlark.String(p.YourIP), "size": starlark.MakeInt(p.Size),
+	})
 }
 
 func unplug(c *call) (starlark.Value, error) { return nil, c.setCable(false) }

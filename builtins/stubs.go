@@ -26,6 +26,7 @@ var pythonTypes = map[Kind]string{
 	Condition: "object",
 	Content:   "str | bytes",
 	Leases:    "list[Lease]",
+	Packets:   "list[Packet]",
 	"":        "None",
 }
 

@@ -18,6 +18,8 @@ const (
 	Stats    Kind = "stats"
 	Lease    Kind = "lease"
 	Leases   Kind = "list of leases"
+	Packet   Kind = "packet"
+	Packets  Kind = "list of packets"
 	List     Kind = "list"
 	Dict     Kind = "dict"
 	Tuple    Kind = "tuple"
@@ -69,6 +71,19 @@ func Types() []Type {
 			{"hostname_override", Text, "what the router calls it instead"},
 			{"expiry", Text, "when the loan ends"},
 			{"last_ack", Text, "when it was last agreed on"}}},
+		{Packet, "a packet that has crossed a network", []Field{
+			{"time", Decimal, "seconds since the network's first packet"},
+			{"protocol", Text, "the innermost one that was understood"},
+			{"operation", Text, "what it is for, in the words of its protocol"},
+			{"source", Text, "the sender's IP address; of ARP, whose address it is"},
+			{"target", Text, "the receiver's IP address; of ARP, the one asked for"},
+			{"source_mac", Text, "the sending card"},
+			{"target_mac", Text, "the receiving card, or ff:ff:ff:ff:ff:ff for all"},
+			{"source_port", Integer, "of TCP and UDP"},
+			{"target_port", Integer, "likewise"},
+			{"client_mac", Text, "of DHCP: the card that wants an address"},
+			{"your_ip", Text, "of DHCP: the address that is offered or given"},
+			{"size", Integer, "in bytes"}}},
 	}
 }
 

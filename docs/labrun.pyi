@@ -48,6 +48,21 @@ class Lease:
     expiry: str  # when the loan ends
     last_ack: str  # when it was last agreed on
 
+class Packet:
+    """A packet that has crossed a network"""
+    time: float  # seconds since the network's first packet
+    protocol: str  # the innermost one that was understood
+    operation: str  # what it is for, in the words of its protocol
+    source: str  # the sender's IP address; of ARP, whose address it is
+    target: str  # the receiver's IP address; of ARP, the one asked for
+    source_mac: str  # the sending card
+    target_mac: str  # the receiving card, or ff:ff:ff:ff:ff:ff for all
+    source_port: int  # of TCP and UDP
+    target_port: int  # likewise
+    client_mac: str  # of DHCP: the card that wants an address
+    your_ip: str  # of DHCP: the address that is offered or given
+    size: int  # in bytes
+
 def load(file: str, *names: str, **renamed: str) -> None:
     """Take names from another file of the mission's folder: load("./file.star", "name")."""
 
@@ -408,6 +423,24 @@ def plug(machine: Machine, network: Network | None = None) -> None:
     network: which of its networks; the first if not given
 
         plug(debian)
+    '''
+
+def packets(network: Network, protocol: str = "", skip: int = 0, count: int = 0, *, hint: str = "", timeout: float | str = 30) -> list[Packet]:
+    r'''What has crossed a network since the lab's first boot.
+
+    Each packet once, in the order in which the switch got them. `operation` is a DHCP message's type (`discover`, `offer`, `request`, `ack` …), `request` or `reply` of ARP, DNS and of pings, or TCP's flags (`syn`, `syn ack`). Of ARP, `source` is whose address it is and `target` the one asked for. `client_mac` and `your_ip` are DHCP's. What a packet has not is empty or 0. To look at what comes from now on, remember how many there are: `before = len(packets(lan))`.
+
+    network: the network to look at
+    protocol: only these: one of arp, dhcp, dns, icmp, icmpv6, ip, ipv6, other, tcp, udp
+    skip: leave out so many of the network's first packets, of any protocol
+    count: wait until there are so many, and fail if they do not come
+    hint: what to tell the reader if the check fails
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns list of structs: `time`, `protocol`, `operation`, `source`, `target`, `source_mac`, `target_mac`, `source_port`, `target_port`, `client_mac`, `your_ip`, `size`
+
+        boot(debian)
+        for p in packets(lan, protocol = "dhcp", count = 4):
+            say("%s: %s" % (p.client_mac, p.operation))
     '''
 
 def say(text: str) -> None:

@@ -5,15 +5,59 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/labrun/labrun/internal/lan"
 )
 
 // capture is the packet capture of one network into a file.
 type capture struct {
+	network string
 	file    *os.File
-	buffer  *bufio.Writer
 	capture *lan.Capture
+
+	mu     sync.Mutex
+	buffer *bufio.Writer // guarded by mu
+}
+
+// Write implements io.Writer for the capture.
+func (c *capture) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buffer.Write(b)
+}
+
+// packets decodes what was captured until now.
+func (c *capture) packets() ([]lan.Packet, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.buffer.Flush(); err != nil {
+		return nil, err
+	}
+	file, err := os.Open(c.file.Name())
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return lan.ReadPackets(bufio.NewReaderSize(file, 1<<20))
+}
+
+// Packets returns what has crossed a network since the lab's first boot, in order.
+// What arrived in the last moment may be missing.
+func (l *Lab) Packets(network string) ([]lan.Packet, error) {
+	l.mu.Lock()
+	captures := l.captures
+	l.mu.Unlock()
+	for _, c := range captures {
+		if c.network == network {
+			packets, err := c.packets()
+			if err != nil {
+				return nil, &EnvironmentError{fmt.Errorf("packets of %s: %w", network, err)}
+			}
+			return packets, nil
+		}
+	}
+	return nil, nil // nothing has booted
 }
 
 func startCapture(network *lan.Network, path string) (*capture, error) {
@@ -21,8 +65,8 @@ func startCapture(network *lan.Network, path string) (*capture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture network %s: %w", network.Name(), err)
 	}
-	c := &capture{file: file, buffer: bufio.NewWriterSize(file, 64<<10)}
-	if c.capture, err = network.Capture(c.buffer); err != nil {
+	c := &capture{network: network.Name(), file: file, buffer: bufio.NewWriterSize(file, 64<<10)}
+	if c.capture, err = network.Capture(c); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("capture network %s: %w", network.Name(), err)
 	}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -275,19 +276,21 @@ func (l *Lab) Boot(ctx context.Context, machines ...*Machine) error {
 }
 
 // record makes the records folder and starts the packet captures, with the first
-// boot: a run that fails before leaves none.
+// boot: a run that fails before leaves none. Without records the captures are in the
+// session's folder, since a mission may ask for packets.
 func (l *Lab) record() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.options.Records == "" || l.captures != nil {
+	if l.captures != nil {
 		return nil
 	}
-	if err := os.MkdirAll(l.options.Records, 0o700); err != nil {
+	folder := cmp.Or(l.options.Records, l.session.dir)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("make the records folder: %w", err)
 	}
 	l.captures = []*capture{}
 	for name, network := range l.networks {
-		c, err := startCapture(network, filepath.Join(l.options.Records, name+".pcap"))
+		c, err := startCapture(network, filepath.Join(folder, name+".pcap"))
 		if err != nil {
 			return err
 		}

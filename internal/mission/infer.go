@@ -86,6 +86,8 @@ func (l *library) valueOf(s *scriptFile, x syntax.Expr, depth int) starlark.Valu
 			return builtins.Some(builtins.Text)
 		case builtins.Some(builtins.Leases):
 			return builtins.Some(builtins.Lease)
+		case builtins.Some(builtins.Packets):
+			return builtins.Some(builtins.Packet)
 		case builtins.Some(builtins.Machines):
 			return builtins.Some(builtins.Machine)
 		}

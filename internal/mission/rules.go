@@ -342,7 +342,7 @@ func fieldNames(kind builtins.Kind) ([]string, bool) {
 	switch kind {
 	case builtins.Text:
 		return starlark.String("").AttrNames(), true
-	case builtins.List, builtins.Texts, builtins.Machines, builtins.Leases:
+	case builtins.List, builtins.Texts, builtins.Machines, builtins.Leases, builtins.Packets:
 		return (&starlark.List{}).AttrNames(), true
 	case builtins.Dict:
 		return (&starlark.Dict{}).AttrNames(), true
