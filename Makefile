@@ -2,7 +2,7 @@
 
 GO ?= go
 
-labrun: $(shell find cmd internal builtins images missions -type f) assets.go images.lock go.mod go.sum | go
+labrun: $(shell find cmd internal builtins images lib missions -type f) assets.go images.lock go.mod go.sum | go
 	$(GO) build -o labrun ./cmd/labrun
 
 .PHONY: go setup week1 test unit check prove bench clean

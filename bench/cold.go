@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,8 +14,8 @@ import (
 
 // coldBoot is how a Debian is booted.
 type coldBoot struct {
-	machine, smp, accel, nic, firmware string
-	cmdline                            func(string) string
+	smp, accel, nic, firmware string
+	cmdline                   func(string) string
 }
 
 // coldCase differs from labrun's way in one thing.
@@ -53,7 +52,7 @@ func measureCold(ctx context.Context, rounds int) (string, chart, error) {
 	took := make([][]float64, len(coldCases))
 	for range rounds {
 		for i, c := range coldCases {
-			b := coldBoot{"pc,usb=off", "2", "tcg,thread=multi,tb-size=256", "virtio-net-pci,romfile=,netdev=net", "", func(s string) string { return s }}
+			b := coldBoot{"2", "tcg,thread=multi,tb-size=256", "virtio-net-pci,romfile=,netdev=net", "", func(s string) string { return s }}
 			c.change(&b)
 			seconds, err := b.boot(ctx, image)
 			if ctx.Err() != nil {
@@ -88,27 +87,21 @@ func (b coldBoot) boot(ctx context.Context, image imageFiles) (float64, error) {
 	}
 	defer os.RemoveAll(dir)
 	disk := filepath.Join(dir, "disk.qcow2")
-	if out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", image.DiskFormat, "-b", image.Disk, disk).CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("qemu-img create: %w: %s", err, out)
-	}
-	own, its, err := socketPair()
-	if err != nil {
+	if err := image.overlay(ctx, disk); err != nil {
 		return 0, err
 	}
 	w := &wiring{}
 	defer w.close()
-	w.later(func() { own.Close() })
-	args := []string{"-nodefaults", "-no-user-config", "-display", "none", "-machine", b.machine, "-m", "256", "-smp", b.smp,
-		"-accel", b.accel, "-cpu", "max", "-kernel", image.Kernel, "-initrd", image.Initrd, "-append", b.cmdline(image.Cmdline),
-		"-serial", "stdio", "-device", "virtio-rng-pci", "-drive", "if=virtio,cache=unsafe,format=qcow2,file=" + disk,
-		"-netdev", "user,id=net,restrict=on", "-device", b.nic}
+	args := []string{"-m", "256", "-smp", b.smp, "-accel", b.accel, "-netdev", "user,id=net,restrict=on", "-device", b.nic}
 	if b.firmware != "" {
 		args = append(args, "-bios", b.firmware)
 	}
+	image.Cmdline = b.cmdline(image.Cmdline)
 	start := time.Now()
-	if err := w.start(ctx, nil, its, args...); err != nil {
+	c, err := w.machine(ctx, image, disk, nil, args...)
+	if err != nil {
 		return 0, err
 	}
-	_, err = console.New(own, console.Options{}).Expect(ctx, console.Text("login: "))
+	_, err = c.Expect(ctx, console.Text("login: "))
 	return time.Since(start).Seconds(), err
 }

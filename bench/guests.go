@@ -140,25 +140,42 @@ func imageNamed(ctx context.Context, name string) (image imageFiles, err error) 
 // A guest is an Alpine at its shell.
 type guest struct{ console *console.Console }
 
-// boot starts an Alpine with one card.
-func (w *wiring) boot(ctx context.Context, image imageFiles, n netdev, disk string, number int) (*guest, error) {
+// overlay makes a disk that keeps a guest's changes to its image.
+func (image imageFiles) overlay(ctx context.Context, disk string) error {
 	out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", image.DiskFormat, "-b", image.Disk, disk).CombinedOutput()
 	if err != nil {
-		return nil, fmt.Errorf("qemu-img create: %w: %s", err, out)
+		return fmt.Errorf("qemu-img create: %w: %s", err, out)
 	}
+	return nil
+}
+
+// machine starts an image on its overlay, with args for what differs, and returns its console.
+func (w *wiring) machine(ctx context.Context, image imageFiles, disk string, files []*os.File, args ...string) (*console.Console, error) {
 	own, its, err := socketPair()
 	if err != nil {
 		return nil, err
 	}
 	w.later(func() { own.Close() })
-	err = w.start(ctx, n.files, its, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc,usb=off", "-m", "128", "-smp", "2",
-		"-accel", "tcg,thread=multi,tb-size=128", "-cpu", "max", "-kernel", image.Kernel, "-initrd", image.Initrd, "-append", image.Cmdline,
-		"-serial", "stdio", "-device", "virtio-rng-pci", "-drive", "if=virtio,cache=unsafe,format=qcow2,file="+disk,
+	err = w.start(ctx, files, its, append([]string{"-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc,usb=off", "-cpu", "max",
+		"-kernel", image.Kernel, "-initrd", image.Initrd, "-append", image.Cmdline,
+		"-serial", "stdio", "-device", "virtio-rng-pci", "-drive", "if=virtio,cache=unsafe,format=qcow2,file=" + disk}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return console.New(own, console.Options{}), nil
+}
+
+// boot starts an Alpine with one card.
+func (w *wiring) boot(ctx context.Context, image imageFiles, n netdev, disk string, number int) (*guest, error) {
+	if err := image.overlay(ctx, disk); err != nil {
+		return nil, err
+	}
+	c, err := w.machine(ctx, image, disk, n.files, "-m", "128", "-smp", "2", "-accel", "tcg,thread=multi,tb-size=128",
 		"-netdev", n.option, "-device", fmt.Sprintf("virtio-net-pci,romfile=,netdev=net,mac=52:55:00:bb:00:%02x", number))
 	if err != nil {
 		return nil, err
 	}
-	return &guest{console.New(own, console.Options{})}, nil
+	return &guest{c}, nil
 }
 
 // settle logs in and gives the card an address.

@@ -98,13 +98,13 @@ func packets(c *call) (starlark.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		var values []starlark.Value
-		for i, p := range all {
-			if i >= c.integer("skip") && (protocol == "" || p.Protocol == protocol) {
-				values = append(values, packetValue(p, all[0].Time))
+		var found []lan.Packet
+		for _, p := range all[min(c.integer("skip"), len(all)):] {
+			if protocol == "" || p.Protocol == protocol {
+				found = append(found, p)
 			}
 		}
-		if wanted > 0 && len(values) < wanted && !c.probing && lab.Sleep(ctx, packetPause) == nil {
+		if wanted > 0 && len(found) < wanted && !c.probing && lab.Sleep(ctx, packetPause) == nil {
 			continue
 		}
 		if c.ctx.Err() != nil {
@@ -112,9 +112,13 @@ func packets(c *call) (starlark.Value, error) {
 		}
 		if wanted > 0 {
 			what := strings.TrimSpace(fmt.Sprintf("%d %s", wanted, protocol)) + " packets on " + network
-			if err := c.check(len(values) >= wanted, what, fmt.Sprintf("want %s, there are %d", what, len(values)), ""); err != nil {
+			if err := c.check(len(found) >= wanted, what, fmt.Sprintf("want %s, there are %d", what, len(found)), ""); err != nil {
 				return nil, err
 			}
+		}
+		values := make([]starlark.Value, len(found))
+		for i, p := range found {
+			values[i] = packetValue(p, all[0].Time)
 		}
 		return starlark.NewList(values), nil
 	}

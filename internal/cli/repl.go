@@ -59,8 +59,8 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 	if err != nil {
 		return err
 	}
-	if slices.Contains(m.Declared().Needs, "host") && !slices.Contains(allow, "host") {
-		if err := p.askHost(runFlags{}); err != nil {
+	if wantsHost(m, allow) {
+		if err := p.askHost(false); err != nil {
 			return err
 		}
 	}

@@ -122,8 +122,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		return &usageError{fmt.Sprintf("--from %d: the mission has %s", f.from, report.Count(n, "step"))}
 	}
 	events := &event.Log{}
-	if slices.Contains(m.Declared().Needs, "host") && !slices.Contains(f.allow, "host") {
-		if err := p.askHost(f); err != nil {
+	if wantsHost(m, f.allow) {
+		if err := p.askHost(f.json); err != nil {
 			return err
 		}
 	}
@@ -236,12 +236,18 @@ func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options, s
 	return steps(l)
 }
 
+// wantsHost reports whether a mission wants shells on the host that its user has not
+// allowed yet.
+func wantsHost(m *mission.Mission, allow []string) bool {
+	return slices.Contains(m.Declared().Needs, "host") && !slices.Contains(allow, "host")
+}
+
 // askHost asks for the user's consent to shells on the host, where there is a
 // terminal to ask on. Its error is one of usage, not a failed check: nothing is
 // wrong with the lab.
-func (p *program) askHost(f runFlags) error {
+func (p *program) askHost(json bool) error {
 	in := p.keyboard()
-	if in == nil || f.json {
+	if in == nil || json {
 		return &usageError{"the mission wants to open a shell on this computer: if you trust it, say --allow host"}
 	}
 	fmt.Fprint(p.Err, "This mission wants to open a shell on this computer, with your rights. Do you trust it? [y/N] ")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +71,7 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 		if f.step < 0 || f.step > len(d.Steps) {
 			return &usageError{fmt.Sprintf("--step %d: %s has %s", f.step, file, report.Count(len(d.Steps), "step"))}
 		}
-		if slices.Contains(d.Needs, "host") && !slices.Contains(f.allow, "host") {
+		if wantsHost(m, f.allow) {
 			return &usageError{fmt.Sprintf("%s wants to open a shell on this computer: if you trust it, say --allow host", file)}
 		}
 		missions = append(missions, m)

@@ -27,11 +27,15 @@ func (c *capture) Write(b []byte) (int, error) {
 	return c.buffer.Write(b)
 }
 
-// packets decodes what was captured until now.
-func (c *capture) packets() ([]lan.Packet, error) {
+func (c *capture) flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.buffer.Flush(); err != nil {
+	return c.buffer.Flush()
+}
+
+// packets decodes what was captured until now.
+func (c *capture) packets() ([]lan.Packet, error) {
+	if err := c.flush(); err != nil {
 		return nil, err
 	}
 	file, err := os.Open(c.file.Name())
@@ -74,5 +78,5 @@ func startCapture(network *lan.Network, path string) (*capture, error) {
 }
 
 func (c *capture) close() error {
-	return errors.Join(c.capture.Close(), c.buffer.Flush(), c.file.Close())
+	return errors.Join(c.capture.Close(), c.flush(), c.file.Close())
 }

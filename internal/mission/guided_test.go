@@ -6,16 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
-	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
 )
 
@@ -60,17 +57,7 @@ func (c *classroom) Restart(ctx context.Context, _ string) error {
 // openClassroom begins a guided run of a mission's steps; body is Starlark.
 func openClassroom(t *testing.T, body string, from int) *classroom {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("boots a virtual machine: run without -short")
-	}
-	lock, err := image.ParseLock(labrun.ImagesLock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := image.Open(image.StoreOptions{Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	lock, store := openImages(t)
 	source := "mission(title = \"Lab\", api = 1)\nlan = network(\"lan\")\nrouter = machine(\"router\", image = \"router7\", nics = [uplink(), lan])\n" + body
 	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", Options{Images: lock.Names()})
 	if err != nil {

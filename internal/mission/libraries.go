@@ -20,19 +20,23 @@ const (
 // shelf is a mission's folder with labrun's own libraries in it.
 type shelf struct{ fs.FS }
 
-func (s shelf) Open(name string) (fs.File, error) {
+// holder returns the folder that a file of the shelf is in, and its name there.
+func (s shelf) holder(name string) (fs.FS, string) {
 	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
-		return labrun.Libraries().Open(own)
+		return labrun.Libraries(), own
 	}
-	return s.FS.Open(name)
+	return s.FS, name
+}
+
+// Open implements fs.FS.
+func (s shelf) Open(name string) (fs.File, error) {
+	folder, name := s.holder(name)
+	return folder.Open(name)
 }
 
 // ReadFile implements fs.ReadFileFS: an editor's folder has texts that are not saved.
 func (s shelf) ReadFile(name string) ([]byte, error) {
-	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
-		return fs.ReadFile(labrun.Libraries(), own)
-	}
-	return fs.ReadFile(s.FS, name)
+	return fs.ReadFile(s.holder(name))
 }
 
 // inLibrary reports whether a file of a shelf is one of labrun's own.

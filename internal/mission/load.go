@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -26,14 +24,14 @@ type Mission struct {
 	File string // as it was named
 
 	session   *builtins.Session
-	globals   starlark.StringDict
 	folder    fs.FS // that it was loaded from; closed if onDisk
 	onDisk    bool
-	name      string     // in the folder
-	sources   []source   // all its files
-	languages []string   // that there are translations in
-	chosen    string     // one of them; empty: the original
-	catalogue *catalogue // of the chosen language; nil: the original
+	name      string             // in the folder
+	sources   []source           // all its files
+	modules   map[string]*module // what they have at their top level, by path in the folder
+	languages []string           // that there are translations in
+	chosen    string             // one of them; empty: the original
+	catalogue *catalogue         // of the chosen language; nil: the original
 }
 
 // Options say how a mission is loaded.
@@ -86,12 +84,11 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Mi
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: m.session.Predeclared(), modules: map[string]*module{},
 	}
-	var err error
-	if m.globals, err = l.execute(name); err != nil {
+	if _, err := l.execute(name); err != nil {
 		return nil, Classify(ctx, err)
 	}
 	m.sources = l.sources
-	m.globals = l.withLoaded(m.globals)
+	m.modules = l.modules
 	d := m.Declared()
 	switch {
 	case d.Title == "":
@@ -175,28 +172,6 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 	}
 	globals, err := starlark.ExecFileOptions(&syntax.FileOptions{}, thread.Thread, shown, content, l.predeclared)
 	return globals, thread.reason(err)
-}
-
-// withLoaded adds the names that the main script has loaded to its own.
-func (l *loader) withLoaded(globals starlark.StringDict) starlark.StringDict {
-	all := maps.Clone(globals)
-	i := slices.IndexFunc(l.sources, func(s source) bool { return s.shown == l.shown })
-	tree, err := (&syntax.FileOptions{}).Parse(l.shown, l.sources[i].text, 0)
-	if err != nil {
-		return all // it has been executed, so there is none
-	}
-	for _, stmt := range tree.Stmts {
-		load, ok := stmt.(*syntax.LoadStmt)
-		if !ok {
-			continue
-		}
-		if target, err := within(l.main, load.ModuleName()); err == nil {
-			for k, to := range load.To {
-				all[to.Name] = l.modules[target].globals[load.From[k].Name]
-			}
-		}
-	}
-	return all
 }
 
 // text returns a script's source without the byte order mark that some editors

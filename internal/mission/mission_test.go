@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
@@ -59,6 +60,24 @@ func openLab(t *testing.T, m *Mission, events *event.Log) *lab.Lab {
 		}
 	})
 	return l
+}
+
+// openImages opens the cache of real images, for tests that boot machines. The caller
+// closes it, after its lab.
+func openImages(t *testing.T) (*image.Lock, *image.Store) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots a virtual machine: run without -short")
+	}
+	lock, err := image.ParseLock(labrun.ImagesLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := image.Open(image.StoreOptions{Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lock, store
 }
 
 // wantInterrupted checks what Run returns after the user stopped it in the step

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/event"
-	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
 )
 
@@ -20,17 +17,7 @@ import (
 // It returns a line for each trial of the steps after that.
 func prove(t *testing.T, only int, body string) []string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("boots a virtual machine: run without -short")
-	}
-	lock, err := image.ParseLock(labrun.ImagesLock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := image.Open(image.StoreOptions{Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	lock, store := openImages(t)
 	source := `mission(title = "Lab", api = 1)
 pc = machine("pc", image = "alpine")
 

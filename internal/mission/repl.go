@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ func (m *Mission) Repl(l *lab.Lab, events *event.Log) *Repl {
 	m.session.Act(l, events)
 	r := &Repl{names: m.session.Predeclared(), events: events}
 	var machines []string
-	for name, value := range m.globals {
+	for name, value := range m.names() {
 		r.names[name] = value
 		if value.Type() == string(builtins.Machine) {
 			machines = append(machines, name)
@@ -41,6 +42,28 @@ func (m *Mission) Repl(l *lab.Lab, events *event.Log) *Repl {
 		r.boot = "boot(" + strings.Join(machines, ", ") + ")"
 	}
 	return r
+}
+
+// names are those of the script's top level: its own, and those that it has loaded.
+func (m *Mission) names() starlark.StringDict {
+	names := maps.Clone(m.modules[m.name].globals)
+	main := m.sources[0] // the first that is executed
+	tree, err := (&syntax.FileOptions{}).Parse(main.shown, main.text, 0)
+	if err != nil {
+		return names // it has been executed, so there is none
+	}
+	for _, stmt := range tree.Stmts {
+		load, ok := stmt.(*syntax.LoadStmt)
+		if !ok {
+			continue
+		}
+		if target, err := within(m.name, load.ModuleName()); err == nil {
+			for k, to := range load.To {
+				names[to.Name] = m.modules[target].globals[load.From[k].Name]
+			}
+		}
+	}
+	return names
 }
 
 // ErrNothing says that there is nothing to save.

@@ -25,7 +25,11 @@ func CheckJUnit(path string) error {
 // WriteJUnit writes a run as JUnit XML, as CI systems read it: a suite for the
 // mission, a case for each step. The file appears whole or not at all.
 func WriteJUnit(path string, records []event.Record) error {
-	body, err := xml.MarshalIndent(junitOf(outlineOf(records)), "", "  ")
+	return junitOf(outlineOf(records)).write(path)
+}
+
+func (s junitSuites) write(path string) error {
+	body, err := xml.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -74,7 +78,7 @@ type junitSkipped struct {
 }
 
 func junitOf(o *outline) junitSuites {
-	suite := junitSuite{Name: o.Title, Timestamp: o.Started.UTC().Format("2006-01-02T15:04:05")}
+	suite := junitSuite{Name: o.Title, Timestamp: junitStamp(o.Started)}
 	told := false // a case says why the run did not pass
 	for _, s := range o.Steps {
 		c := junitCase{
@@ -139,6 +143,8 @@ func problem(kind, text, hint string) *junitProblem {
 	return &junitProblem{Message: first, Type: kind, Text: text}
 }
 
+func junitStamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
+
 func junitTime(seconds float64) string { return fmt.Sprintf("%.3f", seconds) }
 
 // A Case is a test as JUnit has it.
@@ -155,7 +161,7 @@ func WriteCases(path string, started time.Time, names []string, cases map[string
 	var all junitSuites
 	whole := 0.0
 	for _, name := range names {
-		suite := junitSuite{Name: name, Timestamp: started.UTC().Format("2006-01-02T15:04:05")}
+		suite := junitSuite{Name: name, Timestamp: junitStamp(started)}
 		total := 0.0
 		for _, c := range cases[name] {
 			j := junitCase{Name: c.Name, ClassName: c.Class, Time: junitTime(c.Seconds)}
@@ -174,9 +180,5 @@ func WriteCases(path string, started time.Time, names []string, cases map[string
 		all.Tests, all.Failures, all.Skipped = all.Tests+suite.Tests, all.Failures+suite.Failures, all.Skipped+suite.Skipped
 	}
 	all.Time = junitTime(whole)
-	body, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, append([]byte(xml.Header), append(body, '\n')...), 0o644)
+	return all.write(path)
 }
