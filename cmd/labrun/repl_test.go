@@ -43,7 +43,7 @@ func TestRepl(t *testing.T) {
 	s.types("output(server)")
 	s.sees(`"is two\\n"`)
 	s.types("assert_contains(server, \"three\")")
-	s.sees(`repl:1:16: assert_contains: "three" not found`)
+	s.sees(`repl:7:16: assert_contains: "three" not found`)
 	s.sees(">>> ")
 	s.types("say(\"it \" + \"waits\"); wait_for(server, \"never\")")
 	s.sees("it waits") // from now on the key is a signal
@@ -83,7 +83,7 @@ func TestReplFromAPipe(t *testing.T) {
 	l.Stdin = strings.NewReader("run(server, \"echo hello\").stdout\nfail(\"no\")\n1 + 1\n")
 	l.begin(t)
 	l.finish(t, 1)
-	if l.out.String() != "\"hello\\n\"\n" || !strings.Contains(l.err.String(), "repl:1:5: fail: no") {
+	if l.out.String() != "\"hello\\n\"\n" || !strings.Contains(l.err.String(), "repl:2:5: fail: no") {
 		t.Errorf("it said\n%s\n%s", l.out.String(), l.err.String())
 	}
 }

@@ -78,7 +78,7 @@ func TestCalls(t *testing.T) {
 		{"two missions", []string{lab, lab}, 2, "", "one mission at a time"},
 		{"unknown flag", []string{"--colour", lab}, 2, "", "unknown flag: --colour"},
 		{"unknown flag of a command", []string{"check", "--fast", lab}, 2, "", "unknown flag: --fast"},
-		{"unknown consent", []string{"--allow", "network", lab}, 2, "", "--allow network: only host can be allowed"},
+		{"unknown consent", []string{"--allow", "network", lab}, 2, "", `invalid argument "network" for "--allow" flag: only host can be allowed`},
 		{"nothing to check", []string{"check"}, 2, "", "check: which missions?"},
 		{"images", []string{"images"}, 0, "fetch", ""},
 		{"unknown images command", []string{"images", "bogus"}, 2, "", `images: there is no "bogus": it is one of list, templates, fetch`},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -31,7 +32,7 @@ A block ends with an empty line. Tab completes, Ctrl-C interrupts, Ctrl-D ends.
 `
 
 func (p *program) newRepl() *cobra.Command {
-	var allow []string
+	var allow consent
 	c := &cobra.Command{
 		Use:   "repl FILE",
 		Short: "a prompt on a mission's machines, to find out what to write",
@@ -46,11 +47,11 @@ with the names that the mission has. Its steps are not played.
 			return p.repl(c.Context(), c, args[0], allow)
 		},
 	}
-	c.Flags().StringSliceVar(&allow, "allow", nil, "`host`: let the mission open a shell on this computer")
+	allow.flag(c)
 	return c
 }
 
-func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow []string) error {
+func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow consent) error {
 	lock, err := p.lock()
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 	if err != nil {
 		return err
 	}
-	if wantsHost(m, allow) {
+	if allow.missing(m) {
 		if err := p.askHost(false); err != nil {
 			return err
 		}
@@ -85,9 +86,9 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 // replSession is a person, or a pipe, at the prompt.
 type replSession struct {
 	*program
-	repl *mission.Repl
-	lab  *lab.Lab
-	read func(prompt string) (string, error)
+	repl  *mission.Repl
+	lab   *lab.Lab
+	lines *mission.Lines
 
 	running atomic.Pointer[func()] // interrupts the statement that is carried out
 }
@@ -99,16 +100,16 @@ func (s *replSession) run(ctx context.Context, title string) error {
 	in := s.keyboard()
 	if in == nil {
 		lines := bufio.NewReader(s.In)
-		s.read = func(string) (string, error) {
+		s.lines = &mission.Lines{Read: func(bool) (string, error) {
 			line, err := lines.ReadString('\n')
 			if line != "" {
 				err = nil
 			}
 			return strings.TrimSuffix(line, "\n"), err
-		}
+		}}
 	} else {
 		fmt.Fprintf(s.Out, "%s: its machines are booting. :help says what can be done here.\n", title)
-		s.read = s.editor(in)
+		s.lines = &mission.Lines{Read: s.editor(in)}
 		// Somebody is there to go on: the interrupt is for a statement, if one runs.
 		yield := func() {
 			if interrupt := s.running.Load(); interrupt != nil {
@@ -135,12 +136,15 @@ func (s *replSession) run(ctx context.Context, title string) error {
 
 // editor reads lines from a terminal, with a history and completion. The terminal is
 // raw only meanwhile, so that Ctrl-C reaches a statement that waits as a signal.
-func (s *replSession) editor(in *os.File) func(string) (string, error) {
+func (s *replSession) editor(in *os.File) func(more bool) (string, error) {
 	keys := &replKeys{from: in}
 	t := term.NewTerminal(struct {
 		io.Reader
 		io.Writer
 	}{keys, s.Out}, "")
+	if state, err := stateFolder(s.Getenv); err == nil {
+		t.History = openHistory(filepath.Join(state, "repl-history"))
+	}
 	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
 		if key != '\t' {
 			return "", 0, false
@@ -155,7 +159,7 @@ func (s *replSession) editor(in *os.File) func(string) (string, error) {
 		}
 		return line[:pos] + more[begun:] + line[pos:], pos + len(more) - begun, true
 	}
-	return func(prompt string) (string, error) {
+	return func(more bool) (string, error) {
 		state, err := term.MakeRaw(int(in.Fd()))
 		if err != nil {
 			return "", err
@@ -164,7 +168,11 @@ func (s *replSession) editor(in *os.File) func(string) (string, error) {
 		if width, height, err := term.GetSize(int(in.Fd())); err == nil {
 			t.SetSize(width, height)
 		}
-		t.SetPrompt(prompt)
+		if more {
+			t.SetPrompt("... ")
+		} else {
+			t.SetPrompt(">>> ")
+		}
 		keys.cancelled = false
 		line, err := t.ReadLine()
 		if keys.cancelled {
@@ -208,24 +216,17 @@ func commonPrefix(words []string) string {
 
 // one reads and carries out one statement or command.
 func (s *replSession) one(ctx context.Context) error {
-	first, err := s.read(">>> ")
+	first, err := s.lines.Next(false)
 	if err != nil {
 		return err
 	}
 	if command, ok := strings.CutPrefix(strings.TrimSpace(first), ":"); ok {
 		return s.command(command)
 	}
+	s.lines.Back(first)
 	statement, release := s.interruptible(ctx)
 	defer release()
-	given := false
-	value, err := s.repl.Eval(statement, func() ([]byte, error) {
-		if !given {
-			given = true
-			return []byte(first + "\n"), nil
-		}
-		line, err := s.read("... ")
-		return []byte(line + "\n"), err
-	})
+	value, err := s.repl.Eval(statement, s.lines)
 	if statement.Err() != nil && ctx.Err() == nil {
 		return &usageError{"interrupted: what it had typed by then is typed"}
 	}
@@ -280,32 +281,39 @@ func (s *replSession) save(args []string) error {
 	if !saveName.MatchString(args[0]) {
 		return &usageError{fmt.Sprintf(":save %s: a step is called as a function is: lower-case letters, digits and _", args[0])}
 	}
-	var old []byte
-	if len(args) == 2 {
-		var err error
-		if old, err = os.ReadFile(args[1]); err != nil {
-			return &usageError{fmt.Sprintf(":save: %v", err)}
-		}
-	}
 	text, err := s.repl.Step(args[0])
 	if err != nil {
 		return &usageError{":save: " + err.Error()}
 	}
 	if len(args) == 1 {
 		fmt.Fprint(s.Out, strings.TrimPrefix(text, "\n"))
-		return nil
-	}
-	f, err := os.OpenFile(args[1], os.O_WRONLY|os.O_APPEND, 0)
-	if err == nil {
-		if len(old) > 0 && old[len(old)-1] != '\n' {
-			text = "\n" + text
+	} else {
+		if err := extend(args[1], text); err != nil {
+			return &usageError{fmt.Sprintf(":save: %v", err)}
 		}
-		_, err = f.WriteString(text)
-		err = errors.Join(err, f.Close())
+		fmt.Fprintf(s.Out, "%s has a step %s now: labrun check %s\n", filepath.Base(args[1]), args[0], args[1])
 	}
-	if err != nil {
-		return &environmentError{fmt.Errorf(":save: %w", err)}
-	}
-	fmt.Fprintf(s.Out, "%s has a step %s now: labrun check %s\n", filepath.Base(args[1]), args[0], args[1])
+	s.repl.Forget()
 	return nil
+}
+
+// extend adds a text to a file, which is whole at any moment: an editor may have it
+// open.
+func extend(file, text string) error {
+	file, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return err
+	}
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	about, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if len(old) > 0 && old[len(old)-1] != '\n' {
+		text = "\n" + text
+	}
+	return renameio.WriteFile(file, append(old, text...), about.Mode().Perm(), renameio.IgnoreUmask())
 }

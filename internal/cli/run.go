@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ type runFlags struct {
 	cold        bool
 	records     string
 	junit       string
-	allow       []string
+	allow       consent
 
 	from                 int
 	guide, restart, tmux bool
@@ -53,7 +52,7 @@ func (p *program) newRun() *cobra.Command {
 	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the run as JUnit XML to this `file`")
 	c.Flags().BoolVar(&f.cold, "cold", false, "boot the machines instead of restoring saved ones")
-	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the mission open a shell on this computer")
+	f.allow.flag(c)
 	c.Flags().IntVar(&f.from, "from", 1, "begin at this `step`: what the ones before it made of the machines is restored, the first time made")
 	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
@@ -92,11 +91,6 @@ func missionNames() []string {
 }
 
 func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runFlags) (err error) {
-	for _, a := range f.allow {
-		if a != "host" {
-			return &usageError{fmt.Sprintf("--allow %s: only host can be allowed", a)}
-		}
-	}
 	switch {
 	case !f.guide && (f.restart || f.tmux):
 		return &usageError{"--restart and --tmux go with --guide"}
@@ -122,7 +116,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		return &usageError{fmt.Sprintf("--from %d: the mission has %s", f.from, report.Count(n, "step"))}
 	}
 	events := &event.Log{}
-	if wantsHost(m, f.allow) {
+	if f.allow.missing(m) {
 		if err := p.askHost(f.json); err != nil {
 			return err
 		}
@@ -234,26 +228,4 @@ func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options, s
 		}
 	}
 	return steps(l)
-}
-
-// wantsHost reports whether a mission wants shells on the host that its user has not
-// allowed yet.
-func wantsHost(m *mission.Mission, allow []string) bool {
-	return slices.Contains(m.Declared().Needs, "host") && !slices.Contains(allow, "host")
-}
-
-// askHost asks for the user's consent to shells on the host, where there is a
-// terminal to ask on. Its error is one of usage, not a failed check: nothing is
-// wrong with the lab.
-func (p *program) askHost(json bool) error {
-	in := p.keyboard()
-	if in == nil || json {
-		return &usageError{"the mission wants to open a shell on this computer: if you trust it, say --allow host"}
-	}
-	fmt.Fprint(p.Err, "This mission wants to open a shell on this computer, with your rights. Do you trust it? [y/N] ")
-	answer, _ := bufio.NewReader(in).ReadString('\n')
-	if a := strings.ToLower(strings.TrimSpace(answer)); a == "y" || a == "yes" {
-		return nil
-	}
-	return &usageError{"the mission was not allowed to open a shell on this computer"}
 }

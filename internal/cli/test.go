@@ -20,7 +20,7 @@ type testFlags struct {
 	step  int
 	json  bool
 	junit string
-	allow []string
+	allow consent
 }
 
 func (p *program) newTest() *cobra.Command {
@@ -49,7 +49,7 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 	c.Flags().IntVar(&f.step, "step", 0, "prove this `step` only, after playing those before it")
 	c.Flags().BoolVar(&f.json, "json", false, "write each trial as a JSON line")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the trials as JUnit XML to this `file`")
-	c.Flags().StringSliceVar(&f.allow, "allow", nil, "`host`: let the missions open a shell on this computer")
+	f.allow.flag(c)
 	return c
 }
 
@@ -71,7 +71,7 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 		if f.step < 0 || f.step > len(d.Steps) {
 			return &usageError{fmt.Sprintf("--step %d: %s has %s", f.step, file, report.Count(len(d.Steps), "step"))}
 		}
-		if wantsHost(m, f.allow) {
+		if f.allow.missing(m) {
 			return &usageError{fmt.Sprintf("%s wants to open a shell on this computer: if you trust it, say --allow host", file)}
 		}
 		missions = append(missions, m)

@@ -23,8 +23,7 @@ type Repl struct {
 	names  starlark.StringDict // the script's, the builtins, and what was assigned since
 	events *event.Log
 	boot   string   // the statement that begins every step of this lab
-	next   string   // a line that was read to see that a block had ended
-	done   []string // the statements that passed since the last save
+	done   []string // the statements that passed since they were last forgotten
 }
 
 // Repl begins a prompt on the given lab. The mission is not run besides.
@@ -69,38 +68,50 @@ func (m *Mission) names() starlark.StringDict {
 // ErrNothing says that there is nothing to save.
 var ErrNothing = errors.New("nothing has passed yet that could be saved")
 
-// Eval reads one statement, which may have several lines, and carries it out.
-// readLine returns lines with their newline, or an error, which ends the reading:
-// io.EOF where there is no more. It returns the value of an expression as a script
-// would write it, empty for None and for all else. Errors of the statement are an
-// *Error; those of readLine are returned as they are.
-func (r *Repl) Eval(ctx context.Context, readLine func() ([]byte, error)) (value string, err error) {
-	var text strings.Builder
-	var ended error
-	options := &syntax.FileOptions{TopLevelControl: true, GlobalReassign: true}
-	lines, last := 0, ""
-	file, err := options.ParseCompoundStmt("repl", func() (line []byte, err error) {
-		if line, r.next = []byte(r.next), ""; len(line) == 0 {
-			line, err = readLine()
-		}
-		ended = err
-		text.Write(line)
-		lines, last = lines+1, string(line)
-		return line, err
-	})
-	if ended != nil && (!errors.Is(ended, io.EOF) || strings.TrimSpace(text.String()) == "") {
-		return "", ended
+// Lines are what is typed at a prompt, or comes from a file in its place.
+type Lines struct {
+	// Read returns the next line without its newline, or an error: io.EOF where there
+	// is none. More is whether a statement has begun that may go on.
+	Read func(more bool) (string, error)
+
+	number int // of lines that were taken
+	back   []string
+}
+
+// Next takes the next line.
+func (l *Lines) Next(more bool) (line string, err error) {
+	if n := len(l.back); n > 0 {
+		line, l.back = l.back[n-1], l.back[:n-1]
+	} else if line, err = l.Read(more); err != nil {
+		return "", err
 	}
+	l.number++
+	return line, nil
+}
+
+// Back gives back the line that was taken last.
+func (l *Lines) Back(line string) {
+	l.back = append(l.back, line)
+	l.number--
+}
+
+// Eval reads one statement, which may have several lines, and carries it out. It
+// returns the value of an expression as a script would write it, empty for None and
+// for all else. Errors of the statement are an *Error, whose positions are in the
+// lines from their first; those of reading are returned as they are.
+func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error) {
+	options := &syntax.FileOptions{TopLevelControl: true, GlobalReassign: true}
+	first := lines.number + 1
+	text, err := statement(options, lines)
+	if err != nil {
+		return "", err
+	}
+	file, err := options.Parse("repl", syntax.FilePortion{Content: []byte(text), FirstLine: int32(first), FirstCol: 1}, 0)
 	if err != nil {
 		return "", Classify(ctx, err)
 	}
 	if len(file.Stmts) == 0 {
 		return "", nil
-	}
-	statement := strings.TrimRight(text.String(), "\n")
-	if _, end := file.Stmts[len(file.Stmts)-1].Span(); int(end.Line) < lines && strings.TrimSpace(last) != "" {
-		r.next = last // the parser has seen by it that the block was over
-		statement = strings.TrimRight(strings.TrimSuffix(text.String(), last), "\n")
 	}
 	thread := newThread(ctx, "repl", func(text string) { r.events.Emit(event.Said{Text: text}) })
 	defer thread.release()
@@ -116,15 +127,41 @@ func (r *Repl) Eval(ctx context.Context, readLine func() ([]byte, error)) (value
 	if err = thread.reason(err); err != nil {
 		return "", Classify(ctx, err)
 	}
-	r.done = append(r.done, statement)
+	r.done = append(r.done, strings.TrimRight(text, "\n"))
 	if result == starlark.None {
 		return "", nil
 	}
 	return result.String(), nil
 }
 
-// Step returns the statements that have passed as a step of a script, and forgets
-// them.
+// statement reads the lines of one statement, or as many as it takes to see that they
+// are none.
+func statement(options *syntax.FileOptions, lines *Lines) (string, error) {
+	var taken []string
+	var ended error
+	file, err := options.ParseCompoundStmt("repl", func() ([]byte, error) {
+		line, err := lines.Next(len(taken) > 0)
+		if err != nil {
+			ended = err
+			return nil, err
+		}
+		taken = append(taken, line+"\n")
+		return []byte(line + "\n"), nil
+	})
+	if ended != nil && (!errors.Is(ended, io.EOF) || strings.TrimSpace(strings.Join(taken, "")) == "") {
+		return "", ended
+	}
+	if err == nil && len(file.Stmts) > 0 {
+		_, end := file.Stmts[len(file.Stmts)-1].Span()
+		if last := len(taken) - 1; int(end.Line) <= last && strings.TrimSpace(taken[last]) != "" {
+			lines.Back(strings.TrimSuffix(taken[last], "\n")) // it was read to see that the block was over
+			taken = taken[:last]
+		}
+	}
+	return strings.Join(taken, ""), nil
+}
+
+// Step returns the statements that have passed as a step of a script.
 func (r *Repl) Step(name string) (string, error) {
 	if len(r.done) == 0 {
 		return "", ErrNothing
@@ -140,9 +177,11 @@ func (r *Repl) Step(name string) (string, error) {
 		b.WriteString(indented(statement))
 	}
 	fmt.Fprintf(&b, "\nstep(%s)\n", name)
-	r.done = nil
 	return b.String(), nil
 }
+
+// Forget has the next step begin with what passes from now on.
+func (r *Repl) Forget() { r.done = nil }
 
 // indented is a statement as it stands in a function. The lines of a text in it stay
 // as they are.

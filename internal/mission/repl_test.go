@@ -21,19 +21,17 @@ func replOn(t *testing.T, files ...string) *Repl {
 // typed evaluates all statements of a text, and returns what they say.
 func typed(t *testing.T, r *Repl, text string) (said []string) {
 	t.Helper()
-	lines := strings.SplitAfter(text, "\n")
+	left := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	lines := &Lines{Read: func(bool) (string, error) {
+		if len(left) == 0 {
+			return "", io.EOF
+		}
+		line := left[0]
+		left = left[1:]
+		return line, nil
+	}}
 	for {
-		value, err := r.Eval(t.Context(), func() ([]byte, error) {
-			if len(lines) == 0 {
-				return nil, io.EOF
-			}
-			line := lines[0]
-			lines = lines[1:]
-			if line == "" {
-				return nil, io.EOF
-			}
-			return []byte(line), nil
-		})
+		value, err := r.Eval(t.Context(), lines)
 		var failed *Error
 		switch {
 		case errors.Is(err, io.EOF):
@@ -73,9 +71,9 @@ fail("no", hint = "Look.")
 None
 load("./other.star", "y")
 `)
-	want := []string{`"B12"`, "42", "84", "44", "1046", "repl:1:1: undefined: nonsense", "repl:1:3: floating-point division by zero",
-		"repl:1:1: unexpected ')'", "repl:1:8: machine: a step cannot declare: call it at the top level of the script",
-		"repl:1:5: fail: no", `"still here"`, "repl:1:1: cannot load ./other.star: load what you need in the mission's file, and begin again"}
+	want := []string{`"B12"`, "42", "84", "44", "1046", "repl:16:1: undefined: nonsense", "repl:17:3: floating-point division by zero",
+		"repl:18:1: unexpected ')'", "repl:19:8: machine: a step cannot declare: call it at the top level of the script",
+		"repl:20:5: fail: no", `"still here"`, "repl:23:1: cannot load ./other.star: load what you need in the mission's file, and begin again"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
@@ -92,8 +90,9 @@ func TestReplSavesWhatPassed(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", step, err, want)
 	}
 	load(t, folder("lab.star", script("pass")+step))
+	r.Forget()
 	if _, err := r.Step("again"); !errors.Is(err, ErrNothing) {
-		t.Errorf("what was saved was kept: %v", err)
+		t.Errorf("what was forgotten was kept: %v", err)
 	}
 }
 
