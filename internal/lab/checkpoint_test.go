@@ -107,6 +107,36 @@ func TestCheckpoint(t *testing.T) {
 		typeAt(t, ctx, mini, "here=again; rm /root/file")
 	}
 
+	// A cable that was out then is out again, and can be put back.
+	cable := func(in bool, carrier string) {
+		t.Helper()
+		if err := mini.SetCable(ctx, "lan", in); err != nil {
+			t.Fatal(err)
+		}
+		if got := typeAt(t, ctx, mini, "cat /sys/class/net/eth0/carrier"); got != carrier {
+			t.Errorf("with the cable in: %v, the carrier is %q", in, got)
+		}
+	}
+	cable(false, "0")
+	cut := filepath.Join(t.TempDir(), "cut")
+	if err := l.Checkpoint(ctx, cut); err != nil {
+		t.Fatal(err)
+	}
+	cable(true, "1")
+	if err := l.Restore(ctx, cut); err != nil {
+		t.Fatal(err)
+	}
+	if got := typeAt(t, ctx, mini, "cat /sys/class/net/eth0/carrier"); got != "0" {
+		t.Errorf("the cable was out at the checkpoint; the carrier is %q", got)
+	}
+	if got := typeAt(t, ctx, router, "ping -c 1 -W 2 "+addr.String()); !strings.Contains(got, "100% packet loss") {
+		t.Errorf("with the cable out: %s", got)
+	}
+	cable(true, "1")
+	if got := typeAt(t, ctx, router, "ping -c 2 -W 5 "+addr.String()); !strings.Contains(got, " 0% packet loss") {
+		t.Errorf("with the cable back in: %s", got)
+	}
+
 	// What does not fit is not restored.
 	var stale *StaleError
 	if err := l.Restore(ctx, t.TempDir()); !errors.As(err, &stale) {
