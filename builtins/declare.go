@@ -47,6 +47,7 @@ func declarations() []Entry {
 			{Name: "nics", Kind: Cards, Default: "[]", Doc: "its network cards, in order: networks and uplinks"},
 			{Name: "memory", Kind: Integer, Default: "0", Doc: "MiB; as the image says if not given"},
 			{Name: "cpus", Kind: Integer, Default: "0", Doc: "virtual CPUs; as the image says if not given"},
+			{Name: "hostname", Kind: Text, Default: `""`, Keyword: true, Doc: "what it calls itself at its prompts; as the image does if not given"},
 		},
 		Summary: "declare a virtual machine",
 		Detail:  "The value has the fields `name` and `image`.",
@@ -124,12 +125,16 @@ const (
 	mostCPUs     = 16
 )
 
+// hostname is a label of RFC 1123, in lower case and with a letter first, as people
+// name machines.
+var hostname = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
 func declareMachine(c *call) (starlark.Value, error) {
 	name, err := c.newName()
 	if err != nil {
 		return nil, err
 	}
-	config := lab.MachineConfig{Name: name, Image: c.text("image"), Memory: c.integer("memory"), CPUs: c.integer("cpus")}
+	config := lab.MachineConfig{Name: name, Image: c.text("image"), Memory: c.integer("memory"), CPUs: c.integer("cpus"), Hostname: c.text("hostname")}
 	if config.Image == "" {
 		config.Image = name
 	}
@@ -144,6 +149,8 @@ func declareMachine(c *call) (starlark.Value, error) {
 		return nil, fmt.Errorf("machine: nics: %d cards: at most %d are possible", len(cards), mostCards)
 	case config.Memory != 0 && (config.Memory < 32 || config.Memory > mostMemory):
 		return nil, fmt.Errorf("machine: memory = %d: want MiB from 32 to %d", config.Memory, mostMemory)
+	case config.Hostname != "" && !hostname.MatchString(config.Hostname):
+		return nil, fmt.Errorf("machine: hostname = %q: want at most 63 lower-case letters, digits and hyphens, a letter first", config.Hostname)
 	case config.CPUs < 0 || config.CPUs > mostCPUs:
 		return nil, fmt.Errorf("machine: cpus = %d: want from 1 to %d", config.CPUs, mostCPUs)
 	}

@@ -231,11 +231,14 @@ func leadLogin(c *call) (starlark.Value, error) {
 		tried := terminal.LastLine().Number
 		for {
 			match, err := m.AwaitPrompt(ctx, console.ShellPrompt, console.LoginPrompt)
-			if err != nil || match.Prompt == console.ShellPrompt {
+			other := lab.OtherUser(terminal, c.text("user"))
+			if err != nil || match.Prompt == console.ShellPrompt && !other {
 				return err
 			}
 			line := terminal.LastLine()
-			if line.Number > tried && line.Prompt == console.PasswordPrompt {
+			if match.Prompt == console.ShellPrompt {
+				c.led.guide.Missed(missKey(terminal), c.say("other user", terminal.User(), m.Name(), user))
+			} else if line.Number > tried && line.Prompt == console.PasswordPrompt {
 				c.led.guide.Missed(missKey(terminal), c.say("refused", m.Name()))
 			}
 			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {

@@ -164,14 +164,14 @@ func (c *call) rehearseSend() (starlark.Value, error) {
 }
 
 // lineTime is how long a command may take before the next line is typed all the
-// same: a question that is no prompt may be waiting.
+// same: a program may read without asking.
 const lineTime = 5 * time.Second
 
 // finish waits for what was typed last, within lineTime.
 func (c *call) finish(ctx context.Context, terminal *console.Console) error {
 	waiting, cancel := context.WithTimeout(ctx, lineTime)
 	defer cancel()
-	if err := terminal.Finished(waiting); err != nil && waiting.Err() == nil {
+	if err := terminal.Ready(waiting); err != nil && waiting.Err() == nil {
 		return err // the machine is dead
 	}
 	return ctx.Err()

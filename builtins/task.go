@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/control"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/lab"
@@ -20,7 +22,7 @@ func tasks() []Entry {
 		Name: "task", Group: "Tasks", Phase: Acting, call: doTask, lead: leadTask,
 		Params: []Param{on,
 			{Name: "prompt", Kind: Text, Doc: "the goal, in Markdown"},
-			{Name: "solution", Kind: Solution, Keyword: true, Doc: "one way to it: lines to type on that console, or a function that does it"},
+			{Name: "solution", Kind: Solution, Keyword: true, Doc: "one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it"},
 			{Name: "check", Kind: Function, Keyword: true, Doc: "a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not"},
 			{Name: "hints", Kind: Texts, Default: "[]", Keyword: true, Doc: "from a nudge to nearly the answer; the solution itself is the last one"},
 			{Name: "wrong", Kind: Texts, Default: "[]", Keyword: true, Doc: "answers that must not do, each like a solution; `labrun test` tries them"},
@@ -90,8 +92,11 @@ func (c *call) solve(ctx context.Context) error {
 			return err
 		})
 	}
+	if _, err := on.waitPrompt(ctx, c.Session); err != nil {
+		return err
+	}
 	for line := range strings.Lines(string(solution.(starlark.String))) {
-		if _, err := on.waitPrompt(ctx, c.Session); err != nil {
+		if err := terminal.Ready(ctx); err != nil {
 			return err
 		}
 		line = strings.TrimRight(line, "\r\n")
@@ -99,11 +104,8 @@ func (c *call) solve(ctx context.Context) error {
 		if err := lab.Type(ctx, terminal, line+"\n"); err != nil {
 			return err
 		}
-		if err := terminal.Finished(ctx); err != nil {
-			return err
-		}
 	}
-	return nil
+	return terminal.Finished(ctx)
 }
 
 // aside runs a part of the script that no student does and no journal keeps.
@@ -125,6 +127,7 @@ func (c *call) probe(ctx context.Context) (*CheckError, error) {
 	}()
 	result, err := starlark.Call(c.thread, v, nil, nil)
 	var failure *CheckError
+	var refused *control.GuestError // a file that it looks at is not there yet
 	switch {
 	case err == nil && (result == starlark.None || bool(result.Truth())):
 		return nil, nil
@@ -133,6 +136,8 @@ func (c *call) probe(ctx context.Context) (*CheckError, error) {
 	case errors.As(err, &failure):
 		copied := *failure
 		return &copied, nil
+	case errors.As(err, &refused):
+		return &CheckError{Builtin: c.entry.Name, Message: refused.Error()}, nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return &CheckError{Builtin: c.entry.Name, Message: err.Error()}, nil
 	}
@@ -146,7 +151,7 @@ func leadTask(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	i := guide.Instruction{
-		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()) + " " + c.translate(c.text("prompt")), Solve: true,
+		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()) + " " + c.translate(c.text("prompt")), Styled: true, Solve: true,
 	}
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
@@ -176,8 +181,12 @@ func leadTask(c *call) (starlark.Value, error) {
 // awaitGoal makes the task's check until it holds, and tells the student why it
 // does not yet after each line they enter, or when they ask.
 func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <-chan struct{}) error {
-	told, asked := terminal.LastLine().Number, 0
+	told, before := terminal.LastLine().Number, ""
+	asked, answered := 0, 0 // how often the student asked
 	for {
+		// A line that is still at work, or that answers a program's question, is no
+		// attempt yet.
+		line, idle := terminal.LastLine(), terminal.Waiting() == console.ShellPrompt
 		failure, err := c.probe(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -187,12 +196,14 @@ func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <
 		case failure == nil:
 			return nil
 		}
-		if line := terminal.LastLine(); line.Number > told || asked > 0 {
-			told = line.Number
-			reason := failure.Hint
-			if reason == "" {
-				reason = c.say("goal")
+		if line.Number > told && idle || asked > answered {
+			reason := cmp.Or(failure.Hint, c.say("goal"))
+			if reason == before && asked == answered {
+				reason = c.say("same")
+			} else {
+				before = reason
 			}
+			told, answered = line.Number, asked
 			c.led.guide.Missed(fmt.Sprintf("%s/%d", missKey(terminal), asked), reason)
 		}
 		if err := c.moved(ctx, again, &asked); err != nil {

@@ -100,7 +100,7 @@ def uplink(name: str = "uplink") -> Uplink:
         router = machine("router7", nics = [uplink("uplink0"), lan])
     '''
 
-def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0) -> Machine:
+def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0, *, hostname: str = "") -> Machine:
     r'''Declare a virtual machine.
 
     The value has the fields `name` and `image`.
@@ -110,6 +110,7 @@ def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memor
     nics: its network cards, in order: networks and uplinks
     memory: MiB; as the image says if not given
     cpus: virtual CPUs; as the image says if not given
+    hostname: what it calls itself at its prompts; as the image does if not given
     returns machine
 
         debian = machine("debian", nics = [lan])
@@ -191,7 +192,7 @@ def wait_for(on: Machine | Terminal, text: str = "", pattern: str = "", *, timeo
 def login(machine: Machine, user: str = "", password: str = "", *, timeout: float | str = 180) -> None:
     r'''Go through login and password prompts to a shell.
 
-    A console that is at a shell already is left there.
+    A console that is at a shell already is left there, unless `user` is given and somebody else has logged in: that one leaves first.
 
     machine: a machine of this mission
     user: as the image says if not given
@@ -297,7 +298,7 @@ def task(on: Machine | Terminal, prompt: str, *, solution: str | Callable[[], ob
 
     on: a machine, or a terminal of the host
     prompt: the goal, in Markdown
-    solution: one way to it: lines to type on that console, or a function that does it
+    solution: one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it
     check: a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not
     hints: from a nudge to nearly the answer; the solution itself is the last one
     wrong: answers that must not do, each like a solution; `labrun test` tries them

@@ -15,6 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/markdown"
 	"github.com/labrun/labrun/internal/qemu"
 	"github.com/labrun/labrun/internal/report"
 )
@@ -71,7 +72,7 @@ func (p *program) newImages() *cobra.Command {
 		Short: "list, get, check and remove the images that machines boot from",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &usageError{fmt.Sprintf("images: there is no %q: it is one of list, templates, fetch, build, verify, add, remove, gc", args[0])}
+				return &usageError{fmt.Sprintf("images: there is no %q: it is one of list, show, templates, fetch, build, verify, add, remove, gc", args[0])}
 			}
 			return nil
 		},
@@ -79,6 +80,7 @@ func (p *program) newImages() *cobra.Command {
 	}
 	root.AddCommand(
 		p.newListImages(),
+		&cobra.Command{Use: "show NAME…", Short: "what is inside: programs, services, how to log in", Args: cobra.MinimumNArgs(1), RunE: p.withStore(p.showImages)},
 		&cobra.Command{Use: "templates", Short: "list the saved machines that others start from", Args: cobra.NoArgs, RunE: p.withStore(p.listTemplates)},
 		&cobra.Command{Use: "fetch [NAME…]", Short: "get images ready, trying every source again", RunE: p.withStore(p.makeImages(false))},
 		&cobra.Command{Use: "build [NAME…]", Short: "make images anew, even if they are there", RunE: p.withStore(p.makeImages(true))},
@@ -152,6 +154,40 @@ func (p *program) listImages(list []image.Status) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, ready, size, from, s.Summary)
 	}
 	return table.Flush()
+}
+
+// showImages tells what an author of missions asks about images.
+func (p *program) showImages(_ *cobra.Command, store cache, args []string) error {
+	names, err := named(store, args)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		about, _ := store.Profile(name)
+		login := about.Console.User
+		if about.Console.Password != "" {
+			login += ", password " + about.Console.Password
+		}
+		var cards []string
+		for _, n := range about.NICs {
+			cards = append(cards, n.Name)
+		}
+		fmt.Fprintf(p.Out, "%s: %s\n", name, about.Summary)
+		for _, row := range [][2]string{
+			{"calls itself", about.Hostname},
+			{"log in as", login},
+			{"memory", fmt.Sprintf("%d MiB, %s", about.Memory, report.Count(about.CPUs, "CPU"))},
+			{"cards", strings.Join(cards, ", ")},
+			{"runs", about.Runs},
+			{"has", strings.Join(about.Has, " ")},
+			{"lacks", strings.Join(about.Lacks, " ")},
+		} {
+			if row[1] != "" {
+				fmt.Fprintf(p.Out, "  %-13s %s\n", row[0], strings.ReplaceAll(markdown.Wrap(row[1], 100), "\n", "\n"+strings.Repeat(" ", 16)))
+			}
+		}
+	}
+	return nil
 }
 
 func (p *program) makeImages(force bool) func(*cobra.Command, cache, []string) error {

@@ -2,6 +2,9 @@ package console
 
 import "regexp"
 
+// question is how programs end a line on which they want an answer.
+var question = regexp.MustCompile(`[?:>\])] ?$`)
+
 // longestPrompt is the longest line, in bytes, that is looked at as a prompt.
 const longestPrompt = 512
 
@@ -13,6 +16,9 @@ const (
 	LoginPrompt
 	PasswordPrompt
 	ShellPrompt
+	// Question is any other line that asks: «[Y/n] », «Command: », a shell's «> ». It
+	// is a guess, so only Ready takes it for a prompt.
+	Question
 )
 
 func (k PromptKind) String() string {
@@ -23,6 +29,8 @@ func (k PromptKind) String() string {
 		return "a password prompt"
 	case ShellPrompt:
 		return "a shell prompt"
+	case Question:
+		return "a question"
 	}
 	return "no prompt"
 }

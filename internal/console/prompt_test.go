@@ -51,6 +51,46 @@ func expired(t *testing.T) context.Context {
 	return ctx
 }
 
+// A question is answered like a prompt by who is ready to, and by nobody else.
+func TestReadyForAQuestion(t *testing.T) {
+	g := newGuest(t, machine)
+	g.print("~ # ")
+	if err := g.c.Ready(g.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	g.send("x\n")
+	g.print("x\r\nThe authenticity of host 'server' can't be established.\r\nAre you sure (yes/no)? ")
+	if err := g.c.Ready(g.ctx()); err != nil {
+		t.Error(err)
+	}
+	if k := g.c.Waiting(); k != NoPrompt {
+		t.Errorf("waiting at %v", k)
+	}
+	if err := g.c.Finished(expired(t)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("finished: %v", err)
+	}
+	g.send("yes\n")
+	g.print("yes\r\nDone: ")
+	g.print("what it says here?\r\n")
+	ctx, cancel := context.WithTimeout(t.Context(), settleAsk+settleAsk/2)
+	defer cancel()
+	if err := g.c.Ready(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a whole line is taken for a question: %v", err)
+	}
+}
+
+func TestQuestions(t *testing.T) {
+	for line, asks := range map[string]bool{
+		"Are you sure you want to continue connecting (yes/no/[fingerprint])? ": true, "rm: remove 'notes'? ": true, "Command (m for help): ": true,
+		"Do you want to continue? [Y/n] ": true, "[sudo] password for nini: ": true, "> ": true, ">>> ": true, "New password:": true,
+		"loading": false, "50 %": false, "unpacking ...": false, "12:30:17 up": false, "": false,
+	} {
+		if question.MatchString(line) != asks {
+			t.Errorf("%q: want %v", line, asks)
+		}
+	}
+}
+
 func TestFinished(t *testing.T) {
 	g := newGuest(t, machine)
 	g.print("~ # ")

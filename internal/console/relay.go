@@ -30,6 +30,7 @@ type entry struct {
 	begun  bool
 	edited bool // keys were typed whose effect only the guest knows: Tab, arrows …
 	last   Line
+	user   string        // the last line that was entered at a login prompt
 	keys   view          // what was typed, byte for byte
 	news   chan struct{} // closed when last or keys change
 }
@@ -122,6 +123,9 @@ func afterPrompt(line []byte, prompts Prompts) string {
 // enteredLine remembers a line that was entered.
 func (c *Console) enteredLine(text string, at PromptKind) {
 	c.entry.last = Line{Number: c.entry.last.Number + 1, Text: text, Prompt: at, At: time.Now()}
+	if at == LoginPrompt {
+		c.entry.user = text
+	}
 	c.entry.tell()
 }
 
@@ -141,6 +145,14 @@ func (c *Console) LastLine() Line {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.entry.last
+}
+
+// User returns the name that was entered at the last login prompt: at a shell, who is
+// logged in. It is empty if none was, as when a saved machine goes on.
+func (c *Console) User() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entry.user
 }
 
 // AwaitLine waits until a line with a number above after was entered and returns

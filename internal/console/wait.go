@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ const (
 	settlePrompt = 40 * time.Millisecond  // unchanged: a prompt waits
 	settleEcho   = 300 * time.Millisecond // unchanged: what came is no echo
 	stalledEcho  = 3 * time.Second        // unchanged: an echo that began does not go on
+	settleAsk    = time.Second            // unchanged: a line that ends as questions do is one
 	tailLines    = 10                     // of the console, in a WaitError
 )
 
@@ -30,7 +32,12 @@ type WaitError struct {
 
 func (e *WaitError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "wait on %s for %s, %v long: %v", e.Console, e.Want, e.Waited.Round(10*time.Millisecond), e.Cause)
+	waited := e.Waited.Round(10 * time.Millisecond)
+	if errors.Is(e.Cause, context.DeadlineExceeded) {
+		fmt.Fprintf(&b, "wait on %s for %s: nothing of the kind within %v", e.Console, e.Want, waited)
+	} else {
+		fmt.Fprintf(&b, "wait on %s for %s, %v long: %v", e.Console, e.Want, waited, e.Cause)
+	}
 	if e.Tail == "" {
 		b.WriteString("; the console is empty")
 		return b.String()
@@ -117,6 +124,15 @@ func (c *Console) Expect(ctx context.Context, conds ...expect.ExpectOpt) (Match,
 // is that of ctx, and the error a *[WaitError].
 func (c *Console) Finished(ctx context.Context) error {
 	w := newWaiter([]condition{{kinds: anyPrompt}})
+	w.peek = true
+	_, err := c.wait(ctx, w)
+	return err
+}
+
+// Ready is like Finished, but takes a question for a prompt, too: a line that ends as
+// questions do and stands still for a second.
+func (c *Console) Ready(ctx context.Context) error {
+	w := newWaiter([]condition{{kinds: append(slices.Clone(anyPrompt), Question)}})
 	w.peek = true
 	_, err := c.wait(ctx, w)
 	return err
@@ -292,7 +308,7 @@ func (c *Console) settle(w *waiter) time.Duration {
 	c.settleEchoes(now)
 	c.try(w, silent >= settleMatch, unchanged >= settleMatch)
 	c.tryPrompt(w, now)
-	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged}
+	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged, settleAsk - unchanged}
 	if len(c.echoes) > 0 {
 		left = append(left, settleEcho-unchanged, stalledEcho-unchanged)
 	}
@@ -316,6 +332,9 @@ func (c *Console) tryPrompt(w *waiter, now time.Time) {
 		since = c.asked
 	}
 	kind, line, end := c.prompt(since)
+	if kind == NoPrompt && now.Sub(c.changed) >= settleAsk && question.Match(line) {
+		kind = Question
+	}
 	for _, cond := range w.conds {
 		if kind != NoPrompt && cond.wants(kind) {
 			c.matched(w, end, Match{Text: string(line), Index: cond.index, Prompt: kind})
@@ -325,7 +344,8 @@ func (c *Console) tryPrompt(w *waiter, now time.Time) {
 }
 
 // prompt says which prompt the console is at, its line, and where in the full
-// text it ends, if it was printed since a place in the quiet text.
+// text it ends, if it was printed since a place in the quiet text. A line that is no
+// prompt is returned, too.
 func (c *Console) prompt(since int64) (kind PromptKind, line []byte, end int64) {
 	t := c.texts
 	if len(c.echoes) > 0 {
@@ -340,10 +360,10 @@ func (c *Console) prompt(since int64) (kind PromptKind, line []byte, end int64) 
 			return kind, whole, end + int64(len(held))
 		}
 	}
-	if t.quiet.end() > since {
-		kind = c.prompts.kind(line)
+	if t.quiet.end() <= since {
+		return NoPrompt, nil, 0
 	}
-	return kind, line, end
+	return c.prompts.kind(line), line, end
 }
 
 // finish ends all waits on a dead console.

@@ -330,7 +330,7 @@ func (s *Shell) get(ctx context.Context, file string) ([]byte, error) {
 			return nil, err
 		}
 		if groups[0] == "no" {
-			return nil, &GuestError{"read", file, s.machine, groups[1]}
+			return nil, &GuestError{"read", file, s.machine, withoutPath(groups[1], file)}
 		}
 		sum, size, _ := strings.Cut(groups[1], " ")
 		data, err := decode(sum, size, groups[2])
@@ -412,6 +412,15 @@ func (s *Shell) WriteFile(ctx context.Context, path string, data []byte, mode ui
 		return &GuestError{"write", path, s.machine, guestReason(result)}
 	}
 	return nil
+}
+
+// withoutPath is a shell's complaint of a file, without what names the file and the
+// shell.
+func withoutPath(complaint, file string) string {
+	if _, reason, ok := strings.Cut(complaint, file+": "); ok {
+		return reason
+	}
+	return complaint
 }
 
 // guestReason is the guest's own complaint, on one line.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/markdown"
 )
 
 // Instruction is one thing that the student should do.
@@ -17,6 +18,7 @@ type Instruction struct {
 	Console string // the machine it is about; empty: none
 	Text    string // what to type, if it is that
 	Show    string // what to do, in words
+	Styled  bool   // Show is Markdown
 	Block   string // lines to be shown as they are, below it
 	Hints   []string
 	Delay   time.Duration // it is shown only if it is not done by then
@@ -135,7 +137,11 @@ func (w *wait) show() {
 	}
 	w.shown = true
 	w.blank()
-	w.Note("> " + w.Show)
+	if w.Styled {
+		w.screen.write("> " + markdown.Terminal(w.Show, w.width()-2, w.options.Color) + "\n")
+	} else {
+		w.Note("> " + w.Show)
+	}
 	if w.Block != "" {
 		w.block(w.Block)
 	}

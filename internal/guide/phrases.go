@@ -82,6 +82,8 @@ var phrases = map[string]phrase{
 	"no match":           {"%s did not print what this step looks for.", "%s 沒有印出這一步要找的內容。"},
 	"no answer":          {"after `%s`, %s did not answer as expected.", "輸入 `%s` 之後，%s 沒有照預期回應。"},
 	"goal":               {"what labrun checked is not as it should be.", "labrun 檢查的結果還不對。"},
+	"same":               {"the reason is the same as before.", "原因和剛才一樣。"},
+	"other user":         {"%s is logged in at %s: type exit there, then log in as %s.", "現在登入的是 %s（%s）：先輸入 exit，再以 %s 登入。"},
 	"refused":            {"%s refused that login.", "%s 拒絕了這次登入。"},
 	"otherwise":          {"You typed `%s`; the lab says `%s`. If yours does the same, say ok here; else type it again.", "你輸入的是 `%s`，課程要的是 `%s`。如果效果一樣，在這裡輸入 ok；不然請再輸入一次。"},
 	"otherwise password": {"That was another password than the lab says. If it worked, say ok here; else type it again.", "這和課程給的密碼不同。如果成功了，在這裡輸入 ok；不然請再輸入一次。"},

@@ -30,6 +30,11 @@ type Profile struct {
 	CPUs     int    `toml:"cpus"`     // virtual CPUs that pay off
 	Cmdline  string `toml:"cmdline"`  // kernel command line; empty if booted by the BIOS
 
+	// What authors of missions ask about it.
+	Runs  string   `toml:"runs"`  // by itself; for people
+	Has   []string `toml:"has"`   // programs
+	Lacks []string `toml:"lacks"` // programs that one might expect
+
 	Console ConsoleProfile `toml:"console"`
 	Control string         `toml:"-"` // the guest's serial port with a root shell for labrun, such as "ttyS1"; empty: none
 	// Commands for the control channel, in a shell; empty: none.

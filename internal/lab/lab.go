@@ -25,6 +25,8 @@ type MachineConfig struct {
 	NICs   []NICConfig // in the order of the guest's cards
 	Memory int         // MiB; 0: as the image says
 	CPUs   int         // 0: as the image says
+
+	Hostname string // what the guest calls itself, one label; empty: as the image does
 }
 
 // NICConfig declares a network card: on a network of the lab, or on the uplink,

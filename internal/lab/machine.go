@@ -170,8 +170,10 @@ func (m *Machine) start(ctx context.Context) error {
 				// An emulated kernel that boots on a busy host may miss seconds. One
 				// that ends before has no use for the time.
 				_ = m.setClock(g.ctx, g)
+				_ = g.shell.Do(g.ctx, m.hostname())
 			}
 			m.identify(g)
+			m.promptAnew(g)
 			close(g.settled)
 		} else if err := m.save(g, draft); err != nil && g.ctx.Err() == nil {
 			m.notKept(err)
@@ -247,7 +249,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, recorded []byte) (
 		}
 	}
 	g.line.open = g.settled
-	if !spec.Savable {
+	if !spec.Savable && m.config.Hostname == "" {
 		open := make(chan struct{})
 		close(open)
 		g.line.open = open

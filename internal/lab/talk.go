@@ -101,15 +101,17 @@ func (m *Machine) expectPrompt(ctx context.Context, g *guest, kinds []console.Pr
 var errSilent = errors.New("the console is silent")
 
 // Login goes through login and password prompts until a shell prompt waits. A
-// console that is at a shell already is left there. Empty arguments mean the
+// console that is at a shell already is left there, unless a user is given and
+// somebody else has logged in: that one leaves first. Empty arguments mean the
 // image's own user and password.
 func (m *Machine) Login(ctx context.Context, user, password string) error {
+	wanted := user
 	user, password = m.Credentials(user, password)
 	c, err := m.Console()
 	if err != nil {
 		return err
 	}
-	tried := 0
+	tried, left := 0, 0
 	for {
 		prompt, err := m.WaitPrompt(ctx)
 		if err != nil {
@@ -117,7 +119,13 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 		}
 		switch prompt.Prompt {
 		case console.ShellPrompt:
-			return nil
+			if !OtherUser(c, wanted) {
+				return nil
+			}
+			if left++; left > mostShells {
+				return fmt.Errorf("login on %s: %s is logged in, and `exit` does not lead to a login prompt", m.Name(), c.User())
+			}
+			err = Type(ctx, c, "exit\n")
 		case console.LoginPrompt:
 			if user == "" {
 				return fmt.Errorf("login on %s: the image has no user of its own: say login(%s, user=…, password=…)", m.Name(), m.Name())
@@ -135,6 +143,16 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 			return err
 		}
 	}
+}
+
+// mostShells is how many shells one in the other are left to get to a login prompt.
+const mostShells = 4
+
+// OtherUser reports whether somebody else than the wanted user has logged in at a
+// console; no user is anybody.
+func OtherUser(c *console.Console, wanted string) bool {
+	who := c.User()
+	return wanted != "" && who != "" && who != wanted
 }
 
 // Credentials returns the user and password given, or where they are empty those

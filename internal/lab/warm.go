@@ -154,6 +154,7 @@ func (m *Machine) arrive(g *guest) {
 		g.fail(fmt.Errorf("%s did not take its clock and network cards: %w: --cold boots it in another way", m.config.Name, err))
 	}
 	m.identify(g)
+	m.promptAnew(g)
 }
 
 // setClock tells a guest the time, and on a busy host, where it may have heard it
@@ -169,13 +170,14 @@ func (m *Machine) setClock(ctx context.Context, g *guest) error {
 
 // arrival is what a restored guest has to do: mix new randomness into its
 // generator, because what is left of the old is the same in every machine of that
-// template; take the time from the host; and find its network cards. They come
-// last, since a lease that is given before the clock is right ends at a wrong time.
+// template; take the time from the host, and its name from the lab; and find its
+// network cards. They come last, since a lease that is given before the clock is right
+// ends at a wrong time, and has the guest's name.
 func (m *Machine) arrival() string {
 	seed := make([]byte, 64)
 	rand.Read(seed)                              // never fails
 	const rescan = "echo 1 >/sys/bus/pci/rescan" // for a guest without ACPI hot-plug
-	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s", seed, m.clock(), rescan)
+	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s; %s", seed, m.clock(), m.hostname(), rescan)
 }
 
 // clock is the command that sets a restored guest's clock to the present time.

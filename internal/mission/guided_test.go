@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/lab"
@@ -155,6 +156,18 @@ func (c *classroom) finished() {
 	}
 }
 
+// asks waits until a program at the router's console asks something.
+func (c *classroom) asks(text string) {
+	c.t.Helper()
+	terminal, err := c.router.Console()
+	if err == nil {
+		_, err = terminal.Expect(c.t.Context(), console.Text(text))
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 const twoSteps = `
 def boots():
     """Boot it
@@ -220,7 +233,11 @@ func TestGuided(t *testing.T) {
 	c.reads("Right.")
 	c.reads("> Your task on router: Put a file")
 	c.types("touch /root/box")
-	c.reads("Not yet:")
+	c.reads("Not yet: what labrun checked")
+	c.types("rm -i /root/box")
+	c.asks("rm: remove '/root/box'?")
+	c.types("n")
+	c.reads("Not yet: the reason is the same as before.")
 	c.says("hint")
 	c.reads("Hint 1 of 2: mkdir makes a folder.")
 	c.says("hint")
@@ -229,6 +246,9 @@ func TestGuided(t *testing.T) {
 	c.reads("the end")
 	c.reads("Step 2 is done.")
 	c.finishes(nil)
+	if said := c.out.since(0); strings.Count(said, "Not yet: the reason is the same") != 1 {
+		t.Errorf("the answer to a question is taken for a try:\n%s", said)
+	}
 	if strings.Count(c.out.since(0), "the end") != 1 {
 		t.Errorf("it is said more than once:\n%s", c.out.since(0))
 	}

@@ -83,12 +83,12 @@ def it_has_a_note():
 
 def write_a_note():
     """Write a note"""
-    run(pc, "rm -f /root/note; touch /root/note", check = True)
+    run(pc, "rm -f /root/note", check = True)
     task(pc, "Write \"hello\", with its quotation marks, into /root/note.",
-        solution = "echo '\"hello\"' >/root/note",
+        solution = "touch /root/note\nrm -i /root/note\ny\necho '\"hello\"' >/root/note",
         check = it_has_a_note,
         hints = ["> sends it into a file.", "Type `+"`echo '\\\"hello\\\"' > /root/note`"+`, then press `+"`Enter`"+`."],
-        wrong = ["echo \"hello\" >/root/note", "touch /root/note\necho hello"],
+        wrong = ["echo \"hello\" >/root/note", "touch /root/note\necho hello", "rm -i /etc/motd\nn"],
     )
 
 step(write_a_note)
@@ -102,7 +102,7 @@ def read_it():
 
 step(read_it)
 `),
-		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails", "2 wrong answer 2 fails", "2 the hint of task solves it",
+		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails", "2 wrong answer 2 fails", "2 wrong answer 3 fails", "2 the hint of task solves it",
 		"3 solved", "3 twice", "3 fails without `cat /root/note` at pc", "3 the hint of assert_contains solves it",
 		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it")
 }

@@ -1,0 +1,49 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/labrun/labrun/internal/console"
+)
+
+// renamePrompt bounds the wait for a login prompt with the new name.
+const renamePrompt = 30 * time.Second
+
+// hostname is the command that gives a guest the name that the lab declares, also
+// for its next boot; «:» if it keeps its image's.
+func (m *Machine) hostname() string {
+	if m.config.Hostname == "" || m.image.BIOS {
+		return ":"
+	}
+	return fmt.Sprintf("hostname %[1]s; echo %[1]s >/etc/hostname; if grep -q '^127.0.1.1' /etc/hosts; "+
+		"then sed -i 's/^127.0.1.1.*/127.0.1.1 %[1]s/' /etc/hosts; else echo 127.0.1.1 %[1]s >>/etc/hosts; fi", m.config.Hostname)
+}
+
+// promptAnew has a login prompt that was printed with the image's name printed again.
+// Nobody's typing may come in between: getty throws away what arrives before its
+// prompt, so the machine's line is closed meanwhile.
+func (m *Machine) promptAnew(g *guest) {
+	if m.config.Hostname == "" || g.console.Waiting() != console.LoginPrompt {
+		return
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, renamePrompt)
+	defer cancel()
+	want, seen, shown := []byte(m.config.Hostname+" login:"), []byte(nil), make(chan struct{})
+	stop := g.console.Watch(func(chunk []byte) {
+		before := bytes.Contains(seen, want)
+		if seen = append(seen, chunk...); !before && bytes.Contains(seen, want) {
+			close(shown)
+		}
+	})
+	defer stop()
+	if _, err := g.line.Conn.Write([]byte("\r")); err != nil {
+		return // the machine is gone, and whoever needs it is told
+	}
+	select {
+	case <-shown:
+	case <-ctx.Done(): // it shows the old name
+	}
+}
