@@ -152,9 +152,6 @@ func (k Kind) misfit(v starlark.Value) string {
 	case Boolean:
 		_, fits = v.(starlark.Bool)
 	case Function:
-		if v == starlark.None {
-			return "want a function, got None: give the function's name without parentheses, which would call it"
-		}
 		_, fits = v.(*starlark.Function)
 	case Solution:
 		switch v.(type) {
@@ -199,7 +196,21 @@ func (k Kind) misfit(v starlark.Value) string {
 	if fits {
 		return ""
 	}
-	return fmt.Sprintf("want %s %s, got %s", article(string(k)), k, described(v))
+	return k.unfit(described(v), Kind(v.Type()))
+}
+
+// unfit says that a value is not of this kind, and what may have been meant.
+func (k Kind) unfit(shown string, given Kind) string {
+	problem := fmt.Sprintf("want %s %s, got %s", article(string(k)), k, shown)
+	switch {
+	case k == Function && given == Text:
+		problem += ": write its name without quotation marks"
+	case k == Function:
+		problem += ": give the function's name without parentheses, which would call it"
+	case given == Result && (k == Text || k == Subject):
+		problem += ": what the command printed is its .stdout"
+	}
+	return problem
 }
 
 // described shows a value with its type, shortened.

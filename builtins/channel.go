@@ -15,7 +15,7 @@ func channel() []Entry {
 	const group = "Behind the scenes"
 	path := Param{Name: "path", Kind: Text, Doc: "an absolute path in the guest"}
 	return []Entry{{
-		Name: "run", Group: group, Phase: Acting, call: runCommand, Result: Result, Returns: "struct: `status`, `stdout`, `stderr`, `seconds`",
+		Name: "run", Group: group, Phase: Acting, call: runCommand, Result: Result, Returns: "struct: `status`, `stdout`, `stderr`, `seconds`; it counts as true if the status is 0",
 		Params: []Param{m, {Name: "command", Kind: Text, Doc: "for the guest's `sh`, as root, in root's home"},
 			{Name: "check", Kind: Boolean, Default: "False", Doc: "fail the step if the status is not 0"}, hint, timeout("60")},
 		Summary: "run a command on the control channel, which no student sees",
@@ -53,10 +53,7 @@ func runCommand(c *call) (starlark.Value, error) {
 			return nil, err
 		}
 	}
-	return record("result", starlark.StringDict{
-		"status": starlark.MakeInt(result.Status), "stdout": starlark.String(result.Stdout),
-		"stderr": starlark.String(result.Stderr), "seconds": starlark.Float(math.Round(result.Seconds*100) / 100),
-	}), nil
+	return resultValue(result), nil
 }
 
 func lastOf(r control.Result) string {

@@ -47,7 +47,7 @@ func declarations() []Entry {
 			{Name: "nics", Kind: Cards, Default: "[]", Doc: "its network cards, in order: networks and uplinks"},
 			{Name: "memory", Kind: Integer, Default: "0", Doc: "MiB; as the image says if not given"},
 			{Name: "cpus", Kind: Integer, Default: "0", Doc: "virtual CPUs; as the image says if not given"},
-			{Name: "hostname", Kind: Text, Default: `""`, Keyword: true, Doc: "what it calls itself at its prompts; as the image does if not given"},
+			{Name: "hostname", Kind: Text, Default: `""`, Doc: "what it calls itself at its prompts; as the image does if not given"},
 		},
 		Summary: "declare a virtual machine",
 		Detail:  "The value has the fields `name` and `image`.",

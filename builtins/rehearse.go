@@ -61,6 +61,7 @@ type RehearsedCheck struct {
 type Rehearsed struct {
 	Held   bool   // what was looked at held
 	Reason string // if it did not: why
+	Hint   string // and what the student is told; empty: nothing of the lab's own
 }
 
 func (e *Rehearsed) Error() string { return "rehearsed" }
@@ -255,7 +256,7 @@ func (c *call) rehearseTask() (starlark.Value, error) {
 	case err != nil:
 		return nil, err
 	case failure != nil:
-		return nil, &Rehearsed{Reason: failure.Message}
+		return nil, &Rehearsed{Reason: failure.Message, Hint: failure.Hint}
 	}
 	return nil, &Rehearsed{Held: true}
 }

@@ -94,6 +94,9 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 	if e.Phase == Declaring && acting {
 		return nil, fmt.Errorf("%s: a step cannot declare: call it at the top level of the script", e.Name)
 	}
+	if within := thread.CallFrame(1).Name; e.Phase == Acting && !acting && thread.CallStackDepth() > 2 {
+		return nil, fmt.Errorf("%s: loading a mission only declares, and calls %s, which acts: a function is made a step by its name alone, step(%s)", e.Name, within, within)
+	}
 	if e.Phase == Acting && !acting {
 		return nil, fmt.Errorf("%s: loading a mission only declares: call it inside a function and make that a step with step(…)", e.Name)
 	}

@@ -139,7 +139,7 @@ func (k Kind) mismatch(s Some) string {
 	if fits {
 		return ""
 	}
-	return fmt.Sprintf("want %s %s, got %s", article(string(k)), k, s)
+	return k.unfit(s.String(), given)
 }
 
 // Takes reports whether a parameter of kind k takes values of a kind.

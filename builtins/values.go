@@ -3,11 +3,14 @@ package builtins
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/control"
 	"github.com/labrun/labrun/internal/lab"
 )
 
@@ -109,6 +112,28 @@ func (t *terminal) awaitPrompt(ctx context.Context, s *Session) (console.Match, 
 // record makes a value with named fields.
 func record(kind string, fields starlark.StringDict) starlark.Value {
 	return starlarkstruct.FromStringDict(starlark.String(kind), fields)
+}
+
+// result is how a command ended: a struct that is true if it ended well, since
+// somebody who writes assert_true(run(…)) means that.
+type result struct {
+	*starlarkstruct.Struct
+	ended control.Result
+}
+
+func resultValue(r control.Result) *result {
+	return &result{starlarkstruct.FromStringDict(starlark.String("result"), starlark.StringDict{
+		"status": starlark.MakeInt(r.Status), "stdout": starlark.String(r.Stdout),
+		"stderr": starlark.String(r.Stderr), "seconds": starlark.Float(math.Round(r.Seconds*100) / 100),
+	}), r}
+}
+
+func (r *result) Type() string         { return "result" }
+func (r *result) Truth() starlark.Bool { return r.ended.Status == 0 }
+
+// CompareSameType compares the fields.
+func (r *result) CompareSameType(op syntax.Token, other starlark.Value, depth int) (bool, error) {
+	return r.Struct.CompareSameType(op, other.(*result).Struct, depth)
 }
 
 func stringList(texts []string) *starlark.List {

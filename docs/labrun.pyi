@@ -100,7 +100,7 @@ def uplink(name: str = "uplink") -> Uplink:
         router = machine("router7", nics = [uplink("uplink0"), lan])
     '''
 
-def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0, *, hostname: str = "") -> Machine:
+def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0, hostname: str = "") -> Machine:
     r'''Declare a virtual machine.
 
     The value has the fields `name` and `image`.
@@ -329,7 +329,7 @@ def run(machine: Machine, command: str, check: bool = False, *, hint: str = "", 
     check: fail the step if the status is not 0
     hint: what to tell the reader if the check fails
     timeout: how long to wait: seconds, or a string such as `"2m"`
-    returns struct: `status`, `stdout`, `stderr`, `seconds`
+    returns struct: `status`, `stdout`, `stderr`, `seconds`; it counts as true if the status is 0
 
         assert_equal(run(debian, "id -un").stdout, "root\n")
     '''

@@ -81,7 +81,7 @@ func TestCalls(t *testing.T) {
 		{"unknown consent", []string{"--allow", "network", lab}, 2, "", `invalid argument "network" for "--allow" flag: only host can be allowed`},
 		{"nothing to check", []string{"check"}, 2, "", "check: which missions?"},
 		{"images", []string{"images"}, 0, "fetch", ""},
-		{"unknown images command", []string{"images", "bogus"}, 2, "", `images: there is no "bogus": it is one of list, templates, fetch`},
+		{"unknown images command", []string{"images", "bogus"}, 2, "", `images: there is no "bogus": it is one of list, show, templates, fetch`},
 		{"unknown image", []string{"images", "fetch", "debain"}, 2, "", "debain is not in images.lock (did you mean debian?)"},
 		{"unknown image, nothing near", []string{"images", "fetch", "nope"}, 2, "", "nope is not in images.lock: there are alpine, debian"},
 		{"unknown image to verify", []string{"images", "verify", "nope"}, 2, "", "nope is not in images.lock"},

@@ -166,6 +166,8 @@ func (t *proof) tell(trial mission.Trial) {
 		fmt.Fprintf(t.p.Out, "       %s\n", strings.ReplaceAll(problemOf(trial), "\n", "\n       "))
 	case trial.NotTried != "":
 		fmt.Fprintf(t.p.Out, "       %s: %s\n", trial.Position, trial.NotTried)
+	case trial.Told != "":
+		fmt.Fprintf(t.p.Out, "       the student is told: %s\n", trial.Told)
 	}
 }
 

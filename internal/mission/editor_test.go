@@ -141,7 +141,7 @@ func TestSignature(t *testing.T) {
 		{declared + stepOf("boot(debian, alpine, ‸"), "boot(*machines)", 0},
 		{declared + stepOf(`assert_contains(output(debian), "a", "b", ‸`), `assert_contains(subject, *texts, hint = "", timeout = 60)`, 1},
 		{declared + stepOf(`say(address(‸))`), "address(machine, network = None, *, timeout = 120)", 0},
-		{declared + `x = machine("debian", nics = [lan, ‸])`, `machine(name, image = "", nics = [], memory = 0, cpus = 0)`, 2},
+		{declared + `x = machine("debian", nics = [lan, ‸])`, `machine(name, image = "", nics = [], memory = 0, cpus = 0, hostname = "")`, 2},
 		{declared + "def add(a, b = 1):\n    \"\"\"Add.\"\"\"\n" + stepOf("add(1, ‸"), "add(a, b = 1)", 1},
 		{declared + stepOf("send(debian, \"x\")‸"), "", 0},
 		{declared + "def add(‸", "", 0},

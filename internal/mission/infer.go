@@ -250,12 +250,61 @@ func (l *library) valueOfCall(s *scriptFile, x *syntax.CallExpr, depth int) star
 		if isBuiltin(fn) {
 			return builtins.Some(results[fn.Name])
 		}
+		if v := l.follow(s.variableOf(fn)); v != nil && v.def != nil {
+			return l.returned(v, depth)
+		}
 	case *syntax.DotExpr:
 		if vague(l.valueOf(s, fn.X, depth)) == builtins.Some(builtins.Text) {
 			return builtins.Some(results["."+fn.Name.Name])
 		}
 	}
 	return builtins.Unknown
+}
+
+// returned is what is known of what a function of the script returns.
+func (l *library) returned(v *variable, depth int) starlark.Value {
+	if v.result != nil {
+		return v.result
+	}
+	v.result = builtins.Unknown // if it calls itself
+	var all []starlark.Value
+	for _, stmt := range v.def.Body {
+		syntax.Walk(stmt, func(node syntax.Node) bool {
+			switch node := node.(type) {
+			case *syntax.DefStmt, *syntax.LambdaExpr:
+				return false
+			case *syntax.ReturnStmt:
+				if node.Result == nil {
+					all = append(all, starlark.None)
+				} else {
+					all = append(all, l.valueOf(v.home, node.Result, depth))
+				}
+			}
+			return true
+		})
+	}
+	if _, ends := v.def.Body[len(v.def.Body)-1].(*syntax.ReturnStmt); !ends {
+		all = append(all, starlark.None) // it may come to its end
+	}
+	result := certain(all[0])
+	for _, other := range all[1:] {
+		if certain(other) != result {
+			result = builtins.Unknown
+		}
+	}
+	v.result = result
+	return result
+}
+
+// certain is the kind of a value; None is one of its own.
+func certain(v starlark.Value) starlark.Value {
+	switch v.(type) {
+	case starlark.NoneType:
+		return v
+	case starlark.Bool:
+		return builtins.Some(builtins.Boolean)
+	}
+	return vague(v)
 }
 
 // vague reduces a value to its kind, where that is one that is reckoned with.

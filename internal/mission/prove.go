@@ -27,6 +27,7 @@ type Trial struct {
 	Failure  string  `json:"failure,omitempty"`   // what is wrong with the lab; empty: nothing
 	Remedy   string  `json:"remedy,omitempty"`    // how to mend it
 	NotTried string  `json:"not_tried,omitempty"` // why it could not be tried; empty: it was
+	Told     string  `json:"told,omitempty"`      // what a student who answers so is told; empty: no more than that it will not do
 }
 
 // enterPatience bounds each wait of a trial that is to fail: nothing is on its way.
@@ -128,14 +129,15 @@ func (p *prover) prove(last bool) (solved bool, err error) {
 		if p.fatal(err) {
 			return false, err
 		}
-		t.Failure, t.Remedy = err.Error(), "labrun itself cannot do this step: `labrun run` shows it as it happens"
+		t.Failure, t.Remedy = err.Error(), fmt.Sprintf("labrun itself cannot do this step: `labrun %s` shows it as it happens", p.m.File)
 		done(t)
 		return false, nil
 	}
 	done(t)
-	for _, i := range seen.Instructions {
+	tasks := taskNames(seen.Instructions)
+	for target, i := range seen.Instructions {
 		if i.Builtin == "task" {
-			t, done := p.at("not solved before", i.Position.String())
+			t, done := p.at(tasks[target]+"not solved before", i.Position.String())
 			if i.Solved {
 				t.Failure, t.Remedy = "its check holds before anything was done for it", "check what only the task leads to"
 			}
@@ -173,17 +175,37 @@ type variation struct {
 	rehearsal      builtins.Rehearsal
 	notTried       string
 	known          bool // how it ends is known: the solved step did the same
+	wrong          bool // it is a wrong answer of a task
 	judge          func(t *Trial, held bool, reason string)
+}
+
+// taskNames returns what the trials of tasks begin with, by their place among the
+// instructions: nothing, where a step has no more than one.
+func taskNames(instructions []builtins.Instruction) []string {
+	names := make([]string, len(instructions))
+	var tasks []int
+	for target, i := range instructions {
+		if i.Builtin == "task" {
+			tasks = append(tasks, target)
+		}
+	}
+	for n, target := range tasks {
+		if len(tasks) > 1 {
+			names[target] = fmt.Sprintf("task %d: ", n+1)
+		}
+	}
+	return names
 }
 
 // variations lists what is to be tried with the instructions of a step.
 func (p *prover) variations(instructions []builtins.Instruction) []variation {
 	var all []variation
 	var typed []string // by the step itself, so far
+	tasks := taskNames(instructions)
 	for target, i := range instructions {
 		typed = append(typed, strings.Join(strings.Fields(i.Text), " "))
 		if i.Builtin == "task" {
-			all = append(all, taskVariations(target, i)...)
+			all = append(all, taskVariations(target, tasks[target], i)...)
 			continue
 		}
 		if len(i.Checks) == 0 || strings.TrimSpace(i.Text) == "" {
@@ -219,12 +241,12 @@ func allTyped(lines, typed []string) bool {
 	return !slices.ContainsFunc(lines, func(line string) bool { return !slices.Contains(typed, line) })
 }
 
-func taskVariations(target int, i builtins.Instruction) []variation {
+func taskVariations(target int, task string, i builtins.Instruction) []variation {
 	var all []variation
 	for n, wrong := range i.Wrong {
 		all = append(all, variation{
-			name: fmt.Sprintf("wrong answer %d fails", n+1), position: i.Position.String(),
-			rehearsal: builtins.Rehearsal{Target: target, Until: -1, Lines: []string{wrong}},
+			name: fmt.Sprintf("%swrong answer %d fails", task, n+1), position: i.Position.String(),
+			rehearsal: builtins.Rehearsal{Target: target, Until: -1, Lines: []string{wrong}}, wrong: true,
 			judge: func(t *Trial, held bool, _ string) {
 				if held {
 					t.Failure, t.Remedy = "the check accepts "+ticked(wrong), "make the check stricter, or take this answer out of wrong"
@@ -234,6 +256,7 @@ func taskVariations(target int, i builtins.Instruction) []variation {
 	}
 	if len(i.Hints) > 0 {
 		v := hintVariation(i.Hints[len(i.Hints)-1], "task", i.Position.String())
+		v.name = task + v.name
 		v.rehearsal.Target = target
 		all = append(all, v)
 	}
@@ -258,12 +281,23 @@ func hintVariation(hint, of, position string) variation {
 // root@ADDRESS, cat <file>.
 var blank = regexp.MustCompile(`…|\.\.\.|<\w+>|(?:^|[\s@/])[A-Z]{3,}(?:[\s@/:]|$)`)
 
+// hereDocument is what announces lines of input, up to the word that it names.
+var hereDocument = regexp.MustCompile(`<<-?\s*['"]?(\w+)['"]?`)
+
 // commands returns what a hint shows to be typed, or why that cannot be typed as it
 // stands.
 func commands(hint string) (lines []string, why string) {
-	for _, code := range markdown.Code(hint) {
+	all := markdown.Code(hint)
+	var ends []string // of here-documents, which are in capitals
+	for _, code := range all {
+		for _, here := range hereDocument.FindAllStringSubmatch(code, -1) {
+			ends = append(ends, here[1])
+		}
+	}
+	for _, code := range all {
+		rest := hereDocument.ReplaceAllString(code, "")
 		switch {
-		case blank.MatchString(code):
+		case blank.MatchString(rest) && !slices.Contains(ends, code):
 			return nil, fmt.Sprintf("%s has a place to fill in", ticked(code))
 		case code == "Enter":
 		case strings.HasPrefix(code, "Ctrl-"):
@@ -303,6 +337,9 @@ func (p *prover) try(v variation) error {
 	switch {
 	case errors.As(err, &rehearsed):
 		v.judge(&t, rehearsed.Held, rehearsed.Reason)
+		if v.wrong {
+			t.Told = rehearsed.Hint
+		}
 	case err != nil && p.fatal(err):
 		return err
 	case !r.Reached():

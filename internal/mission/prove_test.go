@@ -55,6 +55,8 @@ step(begin)
 			line += " FAILED: " + first
 		case trial.NotTried != "":
 			line += " not tried: " + trial.NotTried
+		case trial.Told != "":
+			line += ", told: " + trial.Told
 		}
 		if !strings.HasPrefix(trial.Position, "lab.star:") {
 			t.Errorf("%s: its position is %q", line, trial.Position)
@@ -101,10 +103,23 @@ def read_it():
     assert_match(pc, r"(?m)^8", hint = "Type `+"`wc -c < /root/note`"+`.")
 
 step(read_it)
+
+def two_tasks():
+    """Two tasks"""
+    for name in ["one", "two"]:
+        run(pc, "rm -f /tmp/" + name)
+        def there():
+            return run(pc, "test -f /tmp/" + name).status == 0
+        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true"])
+
+step(two_tasks)
 `),
-		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails", "2 wrong answer 2 fails", "2 wrong answer 3 fails", "2 the hint of task solves it",
+		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails, told: Look at /root/note.", "2 wrong answer 2 fails, told: Look at /root/note.", "2 wrong answer 3 fails", "2 the hint of task solves it",
 		"3 solved", "3 twice", "3 fails without `cat /root/note` at pc", "3 the hint of assert_contains solves it",
-		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it")
+		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it",
+		"4 solved", "4 task 1: not solved before", "4 task 2: not solved before", "4 twice",
+		"4 task 1: wrong answer 1 fails", "4 task 1: the hint of task solves it",
+		"4 task 2: wrong answer 1 fails", "4 task 2: the hint of task solves it")
 }
 
 // TestProveCatches has a defect in each step.
@@ -231,6 +246,8 @@ func TestCommands(t *testing.T) {
 		{"Type `kill PID`.", "`kill PID` has a place to fill in", nil},
 		{"Type `ssh root@…`.", "`ssh root@…` has a place to fill in", nil},
 		{"Type `cat <file>`.", "`cat <file>` has a place to fill in", nil},
+		{"`cat >b <<EOF`, `one`, `EOF`", "", []string{"cat >b <<EOF", "one", "EOF"}},
+		{"`cat >b <<'END'`, `NAME OF IT`, `END`", "`NAME OF IT` has a place to fill in", nil},
 		{"End it with `Ctrl-C`.", "`Ctrl-C` is no line to type", nil},
 	} {
 		if got, why := commands(c.hint); !slices.Equal(got, c.want) || why != c.why {

@@ -39,7 +39,8 @@ type variable struct {
 	reads   int
 	changed bool // its value is a list that is changed in place
 
-	known starlark.Value // what is known of its value; nil: not asked yet
+	known  starlark.Value // what is known of its value; nil: not asked yet
+	result starlark.Value // of a function: what is known of what it returns; nil: not asked yet
 }
 
 // library is the files of a mission's folder, each read and parsed once.
