@@ -62,6 +62,7 @@ type Rehearsed struct {
 	Held   bool   // what was looked at held
 	Reason string // if it did not: why
 	Hint   string // and what the student is told; empty: nothing of the lab's own
+	Screen string // the last line that the console showed by then, or that it still worked; empty: nothing
 }
 
 func (e *Rehearsed) Error() string { return "rehearsed" }
@@ -199,6 +200,15 @@ func (c *call) typeLines(ctx context.Context, on talker, lines []string) error {
 	return nil
 }
 
+// lastLine is the last line of an output that says anything, shortened.
+func lastLine(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	if last := []rune(strings.TrimSpace(lines[len(lines)-1])); len(last) > 100 {
+		return string(last[:100]) + "…"
+	}
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
 // secondLook is when a wrong answer is looked at again: guided mode looks again and
 // again, and what holds later would have passed.
 const secondLook = time.Second
@@ -245,6 +255,10 @@ func (c *call) rehearseTask() (starlark.Value, error) {
 	if err := c.finish(ctx, terminal); err != nil {
 		return nil, err
 	}
+	screen := lastLine(terminal.Output())
+	if terminal.Waiting() == console.NoPrompt {
+		screen = strings.TrimSpace(screen + " (it is still at work)")
+	}
 	failure, err := c.probe(ctx)
 	if err == nil && failure != nil {
 		if err := lab.Sleep(ctx, secondLook); err != nil {
@@ -256,7 +270,7 @@ func (c *call) rehearseTask() (starlark.Value, error) {
 	case err != nil:
 		return nil, err
 	case failure != nil:
-		return nil, &Rehearsed{Reason: failure.Message, Hint: failure.Hint}
+		return nil, &Rehearsed{Reason: failure.Message, Hint: failure.Hint, Screen: screen}
 	}
 	return nil, &Rehearsed{Held: true}
 }

@@ -52,7 +52,7 @@ comment on that line or on the one above silences it: # lint: RULE because REASO
 // check looks at one mission and returns its exit code.
 func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON, strict bool) int {
 	findings := lint(file, lock.Names())
-	m, err := p.load(c.Context(), c, file, lock)
+	m, err := p.load(c.Context(), c, file, p.loading(lock))
 	var failed *mission.Error
 	if err != nil && (!errors.As(err, &failed) || failed.Kind != mission.Script) {
 		return p.explain(c.Context(), err)

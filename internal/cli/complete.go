@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/mission"
 )
 
 // addCompletion tells the shells' completion (`labrun completion --help`) what the
@@ -34,7 +35,7 @@ func (p *program) addCompletion(root *cobra.Command) {
 		case "images":
 			for _, sub := range c.Commands() {
 				switch sub.Name() {
-				case "fetch", "build", "verify":
+				case "show", "fetch", "build", "verify":
 					sub.ValidArgsFunction = someOf(p.imageNames)
 				case "add", "remove":
 					sub.ValidArgsFunction = oneOf(p.imageNames)
@@ -94,6 +95,12 @@ func described() []string {
 	var all []string
 	for _, e := range builtins.Table() {
 		all = append(all, e.Name+"\t"+e.Summary)
+	}
+	for _, library := range mission.Libraries() {
+		for _, f := range library.Functions {
+			summary, _, _ := strings.Cut(f.Text, "\n")
+			all = append(all, f.Name+"\t"+summary)
+		}
 	}
 	return all
 }

@@ -66,6 +66,7 @@ func (p *program) begin(path string) error {
 	for _, next := range [][2]string{
 		{path, "play it"},
 		{"check " + path, "find mistakes, without booting anything"},
+		{"test " + path, "prove it: that its checks can fail, and its hints help"},
 		{"doc", "list everything that a lab can call"},
 	} {
 		fmt.Fprintf(p.Out, "    labrun %-*s    %s\n", len("check ")+len(path), next[0], next[1])

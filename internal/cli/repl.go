@@ -56,7 +56,9 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 	if err != nil {
 		return err
 	}
-	m, err := p.load(ctx, c, file, lock)
+	options := p.loading(lock)
+	options.Begun = true
+	m, err := p.load(ctx, c, file, options)
 	if err != nil {
 		return err
 	}

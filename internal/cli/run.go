@@ -60,9 +60,13 @@ func (p *program) newRun() *cobra.Command {
 	return c
 }
 
+// loading is how missions are loaded here.
+func (p *program) loading(lock *image.Lock) mission.Options {
+	return mission.Options{Images: lock.Names(), Language: p.language()}
+}
+
 // load finds a mission: a file, or the name of one that is built in.
-func (p *program) load(ctx context.Context, c *cobra.Command, name string, lock *image.Lock) (*mission.Mission, error) {
-	o := mission.Options{Images: lock.Names(), Language: p.language()}
+func (p *program) load(ctx context.Context, c *cobra.Command, name string, o mission.Options) (*mission.Mission, error) {
 	m, err := mission.LoadFile(ctx, name, o)
 	var failed *mission.Error
 	if err == nil || !errors.As(err, &failed) || failed.Kind != mission.Usage {
@@ -105,7 +109,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	if err != nil {
 		return err
 	}
-	m, err := p.load(ctx, c, name, lock)
+	m, err := p.load(ctx, c, name, p.loading(lock))
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 	}
 	var missions []*mission.Mission
 	for _, file := range files { // all mistakes in the call come before the first machine
-		m, err := p.load(ctx, c, file, lock)
+		m, err := p.load(ctx, c, file, p.loading(lock))
 		if err != nil {
 			return err
 		}
@@ -166,7 +166,11 @@ func (t *proof) tell(trial mission.Trial) {
 		fmt.Fprintf(t.p.Out, "       %s\n", strings.ReplaceAll(problemOf(trial), "\n", "\n       "))
 	case trial.NotTried != "":
 		fmt.Fprintf(t.p.Out, "       %s: %s\n", trial.Position, trial.NotTried)
-	case trial.Told != "":
+	}
+	if trial.Screen != "" {
+		fmt.Fprintf(t.p.Out, "       the console says: %s\n", trial.Screen)
+	}
+	if trial.Told != "" {
 		fmt.Fprintf(t.p.Out, "       the student is told: %s\n", trial.Told)
 	}
 }

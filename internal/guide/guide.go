@@ -139,7 +139,11 @@ func (g *Guide) say(name string, args ...any) { g.Note(g.Say(name, args...)) }
 // Welcome opens the dialogue.
 func (g *Guide) Welcome(title string, minutes int) {
 	g.screen.write(markdown.Terminal("# "+title, g.width(), g.options.Color) + "\n")
-	g.say("welcome", len(g.steps))
+	if len(g.steps) == 1 {
+		g.say("welcome one")
+	} else {
+		g.say("welcome", len(g.steps))
+	}
 	if minutes > 0 {
 		g.say("minutes", minutes)
 	}

@@ -32,6 +32,7 @@ func Phrase(language, name string, args ...any) string {
 // for what can go wrong: each says what happened and what to do.
 var phrases = map[string]phrase{
 	// The frame.
+	"welcome one":   {"labrun will lead you through one step. You type at the machines' consoles; labrun watches and goes on by itself.", "labrun 會帶你走完 1 個步驟。你在各台機器的主控台上打字，labrun 在旁邊看著，做對了就自動往下走。"},
 	"welcome":       {"labrun will lead you through %d steps. You type at the machines' consoles; labrun watches and goes on by itself.", "labrun 會帶你走完 %d 個步驟。你在各台機器的主控台上打字，labrun 在旁邊看著，做對了就自動往下走。"},
 	"minutes":       {"It takes about %d minutes. You can stop at any time and go on later.", "大約需要 %d 分鐘。你隨時可以離開，之後再接著做。"},
 	"words":         {"Here you can say: hint, do, skip, text, help. Type the word and press Enter.", "在這裡你可以輸入：hint（提示）、do（幫我做）、skip（跳過）、text（再看一次說明）、help（求助），再按 Enter。"},

@@ -71,11 +71,22 @@ func shownAs(main, shown, name string) string {
 	return path.Join(strings.TrimSuffix(shown, main), name)
 }
 
-// LibraryReference documents the libraries, as Markdown; it is docs/libraries.md.
-func LibraryReference() string {
-	var b strings.Builder
-	b.WriteString("# Libraries\n\nCommon moves, written in Starlark themselves, that a mission loads by name. This page is made from their docstrings:\n" +
-		"`labrun doc --libraries` prints it. Their source is in `lib/`.\n")
+// Library documents one of labrun's own libraries.
+type Library struct {
+	Name      string // as scripts load it
+	Text      string // its docstring, in Markdown
+	Functions []LibraryFunction
+}
+
+// LibraryFunction documents one function of a library.
+type LibraryFunction struct {
+	Name, Signature string
+	Text            string // its docstring, in Markdown; the first line is a summary
+}
+
+// Libraries are labrun's own, as their docstrings document them.
+func Libraries() []Library {
+	var all []Library
 	for _, name := range libraryNames() {
 		source, err := fs.ReadFile(labrun.Libraries(), strings.TrimPrefix(name, libraryPrefix))
 		if err != nil {
@@ -85,18 +96,35 @@ func LibraryReference() string {
 		if err != nil {
 			panic(err) // a test parses it
 		}
-		var functions []*syntax.DefStmt
-		var names []string
+		library := Library{Name: name, Text: libraryText(tree.Stmts)}
 		for _, s := range tree.Stmts {
-			if def, ok := s.(*syntax.DefStmt); ok && !strings.HasPrefix(def.Name.Name, "_") {
-				functions, names = append(functions, def), append(names, fmt.Sprintf("%q", def.Name.Name))
+			def, ok := s.(*syntax.DefStmt)
+			if !ok || strings.HasPrefix(def.Name.Name, "_") {
+				continue
 			}
-		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```python\nload(%q, %s)\n```\n", name, libraryText(tree.Stmts), name, strings.Join(names, ", "))
-		for _, def := range functions {
 			line := strings.Split(string(source), "\n")[def.Def.Line-1] // a signature is one line there
-			fmt.Fprintf(&b, "\n### %s\n\n```python\n%s\n```\n\n%s\n", def.Name.Name,
-				strings.TrimSuffix(strings.TrimPrefix(line, "def "), ":"), libraryText(def.Body))
+			library.Functions = append(library.Functions, LibraryFunction{
+				Name: def.Name.Name, Signature: strings.TrimSuffix(strings.TrimPrefix(line, "def "), ":"), Text: libraryText(def.Body),
+			})
+		}
+		all = append(all, library)
+	}
+	return all
+}
+
+// LibraryReference documents the libraries, as Markdown; it is docs/libraries.md.
+func LibraryReference() string {
+	var b strings.Builder
+	b.WriteString("# Libraries\n\nCommon moves, written in Starlark themselves, that a mission loads by name. This page is made from their docstrings:\n" +
+		"`labrun doc --libraries` prints it. Their source is in `lib/`.\n")
+	for _, library := range Libraries() {
+		var names []string
+		for _, f := range library.Functions {
+			names = append(names, fmt.Sprintf("%q", f.Name))
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```python\nload(%q, %s)\n```\n", library.Name, library.Text, library.Name, strings.Join(names, ", "))
+		for _, f := range library.Functions {
+			fmt.Fprintf(&b, "\n### %s\n\n```python\n%s\n```\n\n%s\n", f.Name, f.Signature, f.Text)
 		}
 	}
 	return b.String()

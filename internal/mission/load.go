@@ -38,6 +38,7 @@ type Mission struct {
 type Options struct {
 	Images   []string // the names that its machines may boot from
 	Language string   // the reader's, as a BCP 47 tag: «zh-TW»; empty: the original's
+	Begun    bool     // it may have no steps yet: its author is finding out what to write
 }
 
 // Declared returns what the script declared, in the chosen language.
@@ -93,7 +94,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Mi
 	switch {
 	case d.Title == "":
 		return nil, &Error{Kind: Script, Position: shown, Message: "no mission is declared: begin with mission(title = …, api = 1)"}
-	case len(d.Steps) == 0:
+	case len(d.Steps) == 0 && !o.Begun:
 		return nil, &Error{Kind: Script, Position: shown, Message: "no step is declared: make a function a step with step(function)"}
 	}
 	return m, nil

@@ -28,6 +28,7 @@ type Trial struct {
 	Remedy   string  `json:"remedy,omitempty"`    // how to mend it
 	NotTried string  `json:"not_tried,omitempty"` // why it could not be tried; empty: it was
 	Told     string  `json:"told,omitempty"`      // what a student who answers so is told; empty: no more than that it will not do
+	Screen   string  `json:"screen,omitempty"`    // the last line that the console showed to such an answer
 }
 
 // enterPatience bounds each wait of a trial that is to fail: nothing is on its way.
@@ -338,7 +339,7 @@ func (p *prover) try(v variation) error {
 	case errors.As(err, &rehearsed):
 		v.judge(&t, rehearsed.Held, rehearsed.Reason)
 		if v.wrong {
-			t.Told = rehearsed.Hint
+			t.Told, t.Screen = rehearsed.Hint, rehearsed.Screen
 		}
 	case err != nil && p.fatal(err):
 		return err

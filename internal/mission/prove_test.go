@@ -58,6 +58,9 @@ step(begin)
 		case trial.Told != "":
 			line += ", told: " + trial.Told
 		}
+		if trial.Screen != "" {
+			line += ", screen: " + trial.Screen
+		}
 		if !strings.HasPrefix(trial.Position, "lab.star:") {
 			t.Errorf("%s: its position is %q", line, trial.Position)
 		}
@@ -110,16 +113,17 @@ def two_tasks():
         run(pc, "rm -f /tmp/" + name)
         def there():
             return run(pc, "test -f /tmp/" + name).status == 0
-        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true"])
+        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true", "nosuch thing", "sleep 100"][:1 if name == "one" else 3])
 
 step(two_tasks)
 `),
-		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails, told: Look at /root/note.", "2 wrong answer 2 fails, told: Look at /root/note.", "2 wrong answer 3 fails", "2 the hint of task solves it",
+		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails, told: Look at /root/note.", "2 wrong answer 2 fails, told: Look at /root/note., screen: hello", "2 wrong answer 3 fails", "2 the hint of task solves it",
 		"3 solved", "3 twice", "3 fails without `cat /root/note` at pc", "3 the hint of assert_contains solves it",
 		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it",
 		"4 solved", "4 task 1: not solved before", "4 task 2: not solved before", "4 twice",
 		"4 task 1: wrong answer 1 fails", "4 task 1: the hint of task solves it",
-		"4 task 2: wrong answer 1 fails", "4 task 2: the hint of task solves it")
+		"4 task 2: wrong answer 1 fails", "4 task 2: wrong answer 2 fails, screen: -sh: nosuch: not found",
+		"4 task 2: wrong answer 3 fails, screen: (it is still at work)", "4 task 2: the hint of task solves it")
 }
 
 // TestProveCatches has a defect in each step.
