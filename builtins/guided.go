@@ -246,7 +246,8 @@ func (s *Session) Settle(ctx context.Context) error {
 
 // Activity returns when something has happened that may change the outcome of a
 // check: a line was entered somewhere and what it started has ended, or the pause
-// is over, because not everything is typed. It reports whether it was the former.
+// is over, because not everything is typed. It reports whether it was the former;
+// names and passwords of a login do not count.
 // Lines that were entered since the last call count.
 func (s *Session) Activity(ctx context.Context, pause time.Duration) (active bool, err error) {
 	whole := ctx
@@ -262,10 +263,18 @@ func (s *Session) Activity(ctx context.Context, pause time.Duration) (active boo
 		seen := s.led.seen[terminal]
 		s.led.seen[terminal] = max(seen, terminal.LastLine().Number)
 		watching.Go(func() {
-			if _, err := terminal.AwaitLine(ctx, seen); err == nil {
+			for {
+				line, err := terminal.AwaitLine(ctx, seen)
+				if err != nil {
+					return
+				}
+				if seen = line.Number; line.Prompt == console.LoginPrompt || line.Prompt == console.PasswordPrompt {
+					continue // a login is on its way
+				}
 				terminal.Finished(ctx) // if it does not end, the pause does
 				moved.Store(true)
 				cancel()
+				return
 			}
 		})
 	}

@@ -158,7 +158,7 @@ func leadTask(c *call) (starlark.Value, error) {
 	}
 	solution, _ := c.value("solution")
 	if text, ok := solution.(starlark.String); ok {
-		i.Hints = append(i.Hints, c.say("hint solution", on.name(), string(text)))
+		i.Hints = append(i.Hints, c.say("hint solution", on.name())+"\n\n    "+strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    "))
 	}
 	again := make(chan struct{}, 1)
 	i.Check = func() {

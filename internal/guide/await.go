@@ -18,7 +18,7 @@ type Instruction struct {
 	Console string // the machine it is about; empty: none
 	Text    string // what to type, if it is that
 	Show    string // what to do, in words
-	Styled  bool   // Show is Markdown
+	Styled  bool   // Show and Hints are Markdown
 	Block   string // lines to be shown as they are, below it
 	Hints   []string
 	Delay   time.Duration // it is shown only if it is not done by then
@@ -300,13 +300,22 @@ func (w *wait) hint() {
 		return
 	case w.level < of:
 		w.level++
-		w.say("hint", w.level, of, w.Hints[w.level-1])
+		w.tellHint(w.level)
 		w.record.Hints++
 		w.options.Events.Emit(event.Hinted{Level: w.level, Of: of, Text: w.Hints[w.level-1]})
 		return
 	}
-	w.say("hint", of, of, w.Hints[of-1])
+	w.tellHint(of)
 	w.say("last hint")
+}
+
+func (w *wait) tellHint(level int) {
+	text := w.Say("hint", level, len(w.Hints), w.Hints[level-1])
+	if w.Styled {
+		w.screen.write(markdown.Terminal(text, w.width(), w.options.Color) + "\n")
+	} else {
+		w.Note(text)
+	}
 }
 
 // list shows all steps, and how they stand.

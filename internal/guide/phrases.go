@@ -101,7 +101,7 @@ var phrases = map[string]phrase{
 	"hint boot":        {"in a new terminal type `labrun attach %s`, then press Enter there.", "在新的終端機輸入 `labrun attach %s`，然後在那裡按 Enter。"},
 	"hint not":         {"it is not «%s».", "不是「%s」。"},
 	"hint answer":      {"it is «%s».", "是「%s」。"},
-	"hint solution":    {"on %s, type:\n%s", "在 %s 上輸入：\n%s"},
+	"hint solution":    {"on %s, type:", "在 %s 上輸入："},
 	"hint wait":        {"the console of %s shows what it waits for. `do` has labrun wait and type for you.", "%s 的主控台會顯示它在等什麼。輸入 do 就由 labrun 代做。"},
 	"doing":            {"labrun does it for you …", "labrun 代你做 …"},
 	"skipping":         {"labrun does the rest of this step for you …", "這一步剩下的由 labrun 代你做 …"},
