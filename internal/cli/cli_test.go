@@ -87,6 +87,8 @@ func TestCalls(t *testing.T) {
 		{"unknown image to verify", []string{"images", "verify", "nope"}, 2, "", "nope is not in images.lock"},
 		{"unknown image to add", []string{"images", "add", "router", "disk.img"}, 2, "", "(did you mean router7?)"},
 		{"image without a file", []string{"images", "add", "router7"}, 2, "", "accepts 2 arg(s), received 1"},
+		{"what is in an image", []string{"images", "show", "debian"}, 0, "  calls itself  os25\n  log in as     root, password root\n", ""},
+		{"what is in no image", []string{"images", "show", "debain"}, 2, "", "debain is not in images.lock (did you mean debian?)"},
 		{"doc", []string{"doc"}, 0, "wait_prompt      wait until", ""},
 		{"doc of one", []string{"doc", "boot"}, 0, "boot(*machines)", ""},
 		{"doc of none", []string{"doc", "boto"}, 2, "", "doc: nothing that a script can call has the name boto (did you mean boot?)"},

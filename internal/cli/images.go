@@ -173,6 +173,12 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 			cards = append(cards, n.Name)
 		}
 		fmt.Fprintf(p.Out, "%s: %s\n", name, about.Summary)
+		if img, ok := store.Cached(name); ok && img.StandIn != "" {
+			fmt.Fprintf(p.Out, "  (Here the stand-in %s is used, because %s.)\n", img.StandIn, img.Why)
+			if other, ok := store.Profile(img.StandIn); ok {
+				about.Runs, about.Has, about.Lacks = other.Runs, other.Has, other.Lacks
+			}
+		}
 		for _, row := range [][2]string{
 			{"calls itself", about.Hostname},
 			{"log in as", login},
