@@ -78,8 +78,8 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 	}
 	started, cases, worst := time.Now(), map[string][]report.Case{}, exitPassed
 	for i, m := range missions {
-		proof := &proof{p: p, file: files[i], json: f.json}
-		err := p.prove(ctx, m, lock, f.step, proof.tell)
+		proof := &proof{p: p, file: files[i], json: f.json, live: !f.json && report.StyleOf(p.Out, p.Getenv).Live}
+		err := p.prove(ctx, m, lock, f.step, proof)
 		if err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 }
 
 // prove has one mission proved on a lab of its own.
-func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Lock, step int, tell func(mission.Trial)) error {
+func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Lock, step int, to *proof) error {
 	events := &event.Log{}
 	live := report.StyleOf(p.Err, p.Getenv).Live
 	events.Attach(report.NewTerminal(p.Err, p.Err, report.StyleOf(p.Err, p.Getenv), live, true).Record)
@@ -110,7 +110,7 @@ func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Loc
 	}
 	defer store.Close()
 	_, err = p.play(ctx, m, lab.Options{Store: store, Events: events}, func(l *lab.Lab) (int, error) {
-		return 0, m.Prove(ctx, l, events, step, tell)
+		return 0, m.Prove(ctx, l, events, step, to.begins, to.tell)
 	})
 	return err
 }
@@ -120,11 +120,39 @@ type proof struct {
 	p    *program
 	file string
 	json bool
+	live bool // the last line is what is being tried now
 
 	step                     int // that was announced
 	passed, failed, notTried int
 	seconds                  float64
 	cases                    []report.Case
+}
+
+// begins says on a terminal what is being tried, until it has ended.
+func (t *proof) begins(trial mission.Trial, more int) {
+	if !t.live {
+		return
+	}
+	t.announce(trial)
+	name, after := []rune(trial.Name), ""
+	if more > 0 {
+		after = fmt.Sprintf(" (%d more in this step)", more)
+	}
+	if len(name) > 40 { // a line that wraps could not be taken back
+		name = append(name[:40:40], '…')
+	}
+	fmt.Fprintf(t.p.Out, "     trying     %s%s", string(name), after)
+}
+
+// announce tells the headings that a trial stands under, once.
+func (t *proof) announce(trial mission.Trial) {
+	if t.step == 0 {
+		fmt.Fprintln(t.p.Out, t.file)
+	}
+	if trial.Step != t.step {
+		t.step = trial.Step
+		fmt.Fprintf(t.p.Out, "  %d. %s\n", trial.Step, trial.Title)
+	}
 }
 
 func (t *proof) tell(trial mission.Trial) {
@@ -149,13 +177,10 @@ func (t *proof) tell(trial mission.Trial) {
 		fmt.Fprintf(t.p.Out, "%s\n", line)
 		return
 	}
-	if t.step == 0 {
-		fmt.Fprintln(t.p.Out, t.file)
+	if t.live {
+		fmt.Fprint(t.p.Out, "\r\x1b[K")
 	}
-	if trial.Step != t.step {
-		t.step = trial.Step
-		fmt.Fprintf(t.p.Out, "  %d. %s\n", trial.Step, trial.Title)
-	}
+	t.announce(trial)
 	line := fmt.Sprintf("     %-9s  %s", word, trial.Name)
 	if trial.Seconds >= 0.05 {
 		line += fmt.Sprintf(" (%.1f s)", trial.Seconds)

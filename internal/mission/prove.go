@@ -36,15 +36,16 @@ const enterPatience = 4 * time.Second
 
 // Prove plays every step on the given lab, and then, from the state in which the
 // step began, tries what students do: each line and each task left out, wrong
-// answers, the hints. It tells each trial as it ends, and returns an *Error only
-// where it could not go on: the computer, or the user, ended it. A step that its own
-// solution does not solve is a failed trial, and the last one. It is run once.
+// answers, the hints. It tells each trial as it ends, and as it begins how many more
+// of its step are known to come; it returns an *Error only where it could not go on:
+// the computer, or the user, ended it. A step that its own solution does not solve is
+// a failed trial, and the last one. It is run once.
 //
 // Only is the one step to prove, counted from 1, after those before it are played;
 // 0 means all.
-func (m *Mission) Prove(ctx context.Context, l *lab.Lab, events *event.Log, only int, tell func(Trial)) error {
+func (m *Mission) Prove(ctx context.Context, l *lab.Lab, events *event.Log, only int, begins func(trial Trial, more int), tell func(Trial)) error {
 	m.session.Act(l, events)
-	p := &prover{m: m, ctx: ctx, lab: l, events: events, tell: tell}
+	p := &prover{m: m, ctx: ctx, lab: l, events: events, begins: begins, tell: tell}
 	steps := m.Declared().Steps
 	for i, step := range steps {
 		p.index, p.step = i, step
@@ -77,8 +78,10 @@ type prover struct {
 	ctx    context.Context
 	lab    *lab.Lab
 	events *event.Log
+	begins func(Trial, int)
 	tell   func(Trial)
 
+	more  int // trials of the step that are known to come
 	index int
 	step  builtins.Step
 }
@@ -99,7 +102,9 @@ func (p *prover) fatal(err error) bool {
 // at begins a trial.
 func (p *prover) at(name, position string) (t Trial, done func(Trial)) {
 	began := time.Now()
-	return Trial{Step: p.index + 1, Title: p.step.Title, Name: name, Position: position}, func(t Trial) {
+	t = Trial{Step: p.index + 1, Title: p.step.Title, Name: name, Position: position}
+	p.begins(t, p.more)
+	return t, func(t Trial) {
 		t.Seconds = time.Since(began).Seconds()
 		p.tell(t)
 	}
@@ -159,7 +164,9 @@ func (p *prover) prove(last bool) (solved bool, err error) {
 		t.Remedy = "let the step begin from what it may have left behind: remove it first"
 	}
 	done(t)
-	for _, v := range p.variations(seen.Instructions) {
+	variations := p.variations(seen.Instructions)
+	for k, v := range variations {
+		p.more = len(variations) - 1 - k
 		if err := p.try(v); err != nil {
 			return false, err
 		}

@@ -45,7 +45,11 @@ step(begin)
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
 	var told []string
-	err = m.Prove(ctx, l, events, only, func(trial Trial) {
+	begun := Trial{}
+	err = m.Prove(ctx, l, events, only, func(trial Trial, _ int) { begun = trial }, func(trial Trial) {
+		if trial.NotTried == "" && (trial.Name != begun.Name || trial.Step != begun.Step) {
+			t.Errorf("%q ends, and what began is %q", trial.Name, begun.Name)
+		}
 		line := fmt.Sprintf("%d %s", trial.Step, trial.Name)
 		switch {
 		case trial.Failure != "" && trial.Remedy == "":
