@@ -12,10 +12,16 @@ import (
 // renamePrompt bounds the wait for a login prompt with the new name.
 const renamePrompt = 30 * time.Second
 
+// renamed reports whether the lab gives the machine a name. A disk image of somebody's
+// own has no control channel for it.
+func (m *Machine) renamed() bool {
+	return m.config.Hostname != "" && !m.image.BIOS && m.profile.Control != ""
+}
+
 // hostname is the command that gives a guest the name that the lab declares, also
 // for its next boot; «:» if it keeps its image's.
 func (m *Machine) hostname() string {
-	if m.config.Hostname == "" || m.image.BIOS {
+	if !m.renamed() {
 		return ":"
 	}
 	return fmt.Sprintf("hostname %[1]s; echo %[1]s >/etc/hostname; if grep -q '^127.0.1.1' /etc/hosts; "+
@@ -26,7 +32,7 @@ func (m *Machine) hostname() string {
 // Nobody's typing may come in between: getty throws away what arrives before its
 // prompt, so the machine's line is closed meanwhile.
 func (m *Machine) promptAnew(g *guest) {
-	if m.config.Hostname == "" || g.console.Waiting() != console.LoginPrompt {
+	if !m.renamed() || g.console.Waiting() != console.LoginPrompt {
 		return
 	}
 	ctx, cancel := context.WithTimeout(g.ctx, renamePrompt)

@@ -147,6 +147,9 @@ func (m *Machine) start(ctx context.Context) error {
 	if m.guest != nil {
 		m.closeGuest()
 	}
+	if m.config.Hostname != "" && !m.renamed() {
+		m.lab.notice("%s keeps the name that its image gives it: labrun has no control channel to it", m.config.Name)
+	}
 	var draft *image.Draft
 	if _, err := os.Stat(m.overlay()); err != nil && m.warm() {
 		key := m.templateKey()
@@ -249,7 +252,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, recorded []byte) (
 		}
 	}
 	g.line.open = g.settled
-	if !spec.Savable && m.config.Hostname == "" {
+	if !spec.Savable && !m.renamed() {
 		open := make(chan struct{})
 		close(open)
 		g.line.open = open
