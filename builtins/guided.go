@@ -246,8 +246,8 @@ func (s *Session) Settle(ctx context.Context) error {
 
 // Activity returns when something has happened that may change the outcome of a
 // check: a line was entered somewhere and what it started has ended, or the pause
-// is over, because not everything is typed. It reports whether it was the former;
-// names and passwords of a login do not count.
+// is over, because not everything is typed. It reports whether it was the former; a
+// login counts when it has led to a shell.
 // Lines that were entered since the last call count.
 func (s *Session) Activity(ctx context.Context, pause time.Duration) (active bool, err error) {
 	whole := ctx
@@ -268,10 +268,11 @@ func (s *Session) Activity(ctx context.Context, pause time.Duration) (active boo
 				if err != nil {
 					return
 				}
-				if seen = line.Number; line.Prompt == console.LoginPrompt || line.Prompt == console.PasswordPrompt {
+				terminal.Finished(ctx) // if it does not end, the pause does
+				if at := terminal.Waiting(); at == console.LoginPrompt || at == console.PasswordPrompt {
+					seen = line.Number
 					continue // a login is on its way
 				}
-				terminal.Finished(ctx) // if it does not end, the pause does
 				moved.Store(true)
 				cancel()
 				return
@@ -287,6 +288,8 @@ func (s *Session) Activity(ctx context.Context, pause time.Duration) (active boo
 }
 
 // missKey tells what a student has just tried from what they tried before.
-func missKey(terminal *console.Console) string {
-	return fmt.Sprintf("%p %d", terminal, terminal.LastLine().Number)
+func missKey(terminal *console.Console) string { return missOf(terminal, terminal.LastLine()) }
+
+func missOf(terminal *console.Console, line console.Line) string {
+	return fmt.Sprintf("%p %d", terminal, line.Number)
 }

@@ -43,7 +43,7 @@ func networks() []Entry {
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
 		Summary: "pull the cable out of a machine's network card",
 		Detail: "The machine sees that its card has lost its carrier. Nobody asks a student to do it: it happens to them. Put the cable back in the same step: " +
-			"a machine that is started again, or that goes on from a saved state, has all its cables in.",
+			"a machine that is started again has all its cables in.",
 		Example: `unplug(debian)
 assert_true(run(alpine, "ping -c 1 -W 2 " + peer).status != 0, "debian is cut off")
 plug(debian)`,

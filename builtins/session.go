@@ -87,6 +87,17 @@ func (s *Session) Predeclared() starlark.StringDict {
 	return names
 }
 
+// calledAtLoading is the script's function that its top level calls; empty if it calls
+// the builtin itself.
+func calledAtLoading(thread *starlark.Thread) string {
+	if outer := thread.CallStackDepth() - 2; outer > 0 {
+		if f, ok := thread.DebugFrame(outer).Callable().(*starlark.Function); ok {
+			return f.Name()
+		}
+	}
+	return ""
+}
+
 func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	s.mu.Lock()
 	acting := s.acting
@@ -94,10 +105,10 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 	if e.Phase == Declaring && acting {
 		return nil, fmt.Errorf("%s: a step cannot declare: call it at the top level of the script", e.Name)
 	}
-	if within := thread.CallFrame(1).Name; e.Phase == Acting && !acting && thread.CallStackDepth() > 2 {
-		return nil, fmt.Errorf("%s: loading a mission only declares, and calls %s, which acts: a function is made a step by its name alone, step(%s)", e.Name, within, within)
-	}
 	if e.Phase == Acting && !acting {
+		if called := calledAtLoading(thread); called != "" {
+			return nil, fmt.Errorf("%s: loading a mission only declares, and calls %s, which acts: a function is made a step by its name alone, step(%s)", e.Name, called, called)
+		}
 		return nil, fmt.Errorf("%s: loading a mission only declares: call it inside a function and make that a step with step(…)", e.Name)
 	}
 	bound, err := bind(e, args, kwargs)

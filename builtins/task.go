@@ -24,7 +24,7 @@ func tasks() []Entry {
 			{Name: "prompt", Kind: Text, Doc: "the goal, in Markdown"},
 			{Name: "solution", Kind: Solution, Keyword: true, Doc: "one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it"},
 			{Name: "check", Kind: Function, Keyword: true, Doc: "a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not"},
-			{Name: "hints", Kind: Texts, Default: "[]", Keyword: true, Doc: "from a nudge to nearly the answer; the solution itself is the last one"},
+			{Name: "hints", Kind: Texts, Default: "[]", Keyword: true, Doc: "in Markdown, from a nudge to nearly the answer; the solution itself is the last one"},
 			{Name: "wrong", Kind: Texts, Default: "[]", Keyword: true, Doc: "answers that must not do, each like a solution; `labrun test` tries them"},
 			timeout("60")},
 		Summary: "a goal that any right way leads to",
@@ -151,7 +151,7 @@ func leadTask(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	i := guide.Instruction{
-		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()) + " " + c.translate(c.text("prompt")), Styled: true, Solve: true,
+		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()), Goal: c.translate(c.text("prompt")), Solve: true,
 	}
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
@@ -186,7 +186,7 @@ func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <
 	for {
 		// A line that is still at work, or that answers a program's question, is no
 		// attempt yet.
-		line, idle := terminal.LastLine(), terminal.Waiting() == console.ShellPrompt
+		line, idle := terminal.LastLine(), atRest(terminal)
 		failure, err := c.probe(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -204,12 +204,24 @@ func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <
 				before = reason
 			}
 			told, answered = line.Number, asked
-			c.led.guide.Missed(fmt.Sprintf("%s/%d", missKey(terminal), asked), reason)
+			c.led.guide.Missed(fmt.Sprintf("%s/%d", missOf(terminal, line), asked), reason)
 		}
 		if err := c.moved(ctx, again, &asked); err != nil {
 			return err
 		}
 	}
+}
+
+// atRest reports whether what was typed last has shown what it does: a shell waits
+// again, or it goes on and asks nothing.
+func atRest(terminal *console.Console) bool {
+	switch terminal.Waiting() {
+	case console.ShellPrompt:
+		return true
+	case console.NoPrompt:
+		return time.Since(terminal.LastLine().At) > commandTime && !terminal.Asks()
+	}
+	return false
 }
 
 // moved returns when a check may have another outcome: something was typed, the

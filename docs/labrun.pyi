@@ -300,7 +300,7 @@ def task(on: Machine | Terminal, prompt: str, *, solution: str | Callable[[], ob
     prompt: the goal, in Markdown
     solution: one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it
     check: a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not
-    hints: from a nudge to nearly the answer; the solution itself is the last one
+    hints: in Markdown, from a nudge to nearly the answer; the solution itself is the last one
     wrong: answers that must not do, each like a solution; `labrun test` tries them
     timeout: how long to wait: seconds, or a string such as `"2m"`
 
@@ -407,7 +407,7 @@ def mac(machine: Machine, network: Network | None = None) -> str:
 def unplug(machine: Machine, network: Network | None = None) -> None:
     r'''Pull the cable out of a machine's network card.
 
-    The machine sees that its card has lost its carrier. Nobody asks a student to do it: it happens to them. Put the cable back in the same step: a machine that is started again, or that goes on from a saved state, has all its cables in.
+    The machine sees that its card has lost its carrier. Nobody asks a student to do it: it happens to them. Put the cable back in the same step: a machine that is started again has all its cables in.
 
     machine: a machine of this mission
     network: which of its networks; the first if not given

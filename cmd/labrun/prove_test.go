@@ -24,7 +24,7 @@ step(good)
 	s := sits(t, "the author", nil, "test", "--allow", "host", file)
 	s.sees("  1. Good\r\n     trying     solved\r")
 	s.sees(`     ok         solved`)
-	s.sees("     trying     fails without `echo ...6 . 7..` at sh .1 more in this step.\r")
+	s.sees("     trying     .1 more in this step. fails without `echo ...6 . 7..` at sh\r")
 	s.sees("4 passed, 0 failed")
 	<-s.over
 	if code := s.cmd.ProcessState.ExitCode(); code != 0 || strings.Count(s.out.String(), "  1. Good\r\n") != 1 {

@@ -173,7 +173,12 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 			cards = append(cards, n.Name)
 		}
 		fmt.Fprintf(p.Out, "%s: %s\n", name, about.Summary)
-		if img, ok := store.Cached(name); ok && img.StandIn != "" {
+		img, ready := store.Cached(name)
+		if ready && img.BIOS {
+			fmt.Fprintf(p.Out, "  (Here a disk image that was added is used: what is in it only you know. labrun has no control channel to it.)\n")
+			about.Hostname, about.Runs, about.Has, about.Lacks = "", "", nil, nil
+		}
+		if ready && img.StandIn != "" {
 			fmt.Fprintf(p.Out, "  (Here the stand-in %s is used, because %s.)\n", img.StandIn, img.Why)
 			if other, ok := store.Profile(img.StandIn); ok {
 				about.Runs, about.Has, about.Lacks = other.Runs, other.Has, other.Lacks

@@ -20,6 +20,11 @@ func TestReplReadsEachLineOnce(t *testing.T) {
 		{"1\n\n\nnonsense\n2\n", "1\n", "repl:4:1: undefined: nonsense", exitScript},
 		{"[1,\n 2][\n'x']\n", "", "repl:2:4: list index: got string, want int", exitScript},
 		{"def f():\n    return (", "", "repl:3:1: ", exitScript},
+		{"def f():\n    # why\n    return 1\n\nf()\n", "1\n", "", exitPassed},
+		{"for n in [1]:\n    n += 1\n    # why\n    nonsense\n", "", "repl:4:5: undefined: nonsense", exitScript},
+		{"x = [1]\nfor n in [1]:\n    x += [2]\n# after it\nx\n", "[1, 2]\n", "", exitPassed},
+		{"for n in [1]:\n    n += 1\n\"\"\"a\n# b\nc\"\"\"\n3\n", "\"a\\n# b\\nc\"\n3\n", "", exitPassed},
+		{"for n in [1]:\n    \"\"\"a\n# b\nc\"\"\"\n3\n", "3\n", "", exitPassed},
 		{"", "", "", exitPassed},
 	} {
 		var out, err bytes.Buffer

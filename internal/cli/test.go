@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun/internal/event"
@@ -134,14 +135,15 @@ func (t *proof) begins(trial mission.Trial, more int) {
 		return
 	}
 	t.announce(trial)
-	name, after := []rune(trial.Name), ""
+	after := ""
 	if more > 0 {
-		after = fmt.Sprintf(" (%d more in this step)", more)
+		after = fmt.Sprintf("(%d more in this step) ", more)
 	}
-	if len(name) > 40 { // a line that wraps could not be taken back
-		name = append(name[:40:40], '…')
+	line := []rune("     trying     " + after + trial.Name)
+	for uniseg.StringWidth(string(line)) >= t.p.width() { // a line that wraps could not be taken back
+		line = line[:len(line)-1]
 	}
-	fmt.Fprintf(t.p.Out, "     trying     %s%s", string(name), after)
+	fmt.Fprint(t.p.Out, string(line))
 }
 
 // announce tells the headings that a trial stands under, once.

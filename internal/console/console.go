@@ -41,6 +41,8 @@ type Options struct {
 	// closing it, after the console.
 	Transcript io.Writer
 
+	User string // who was logged in where a recording ends that is read first; see [Console.User]
+
 	History int // how many bytes of text stay in memory, at least; 1 MiB if 0
 }
 
@@ -110,7 +112,7 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 		transcript: o.Transcript,
 		typing:     make(chan typed),
 		failing:    make(chan struct{}),
-		entry:      entry{news: make(chan struct{})},
+		entry:      entry{news: make(chan struct{}), user: o.User},
 		raw:        view{keep: scrollBack},
 		printed:    make(chan struct{}),
 		texts:      newTexts(o.History, noise),
@@ -322,6 +324,15 @@ func (c *Console) Waiting() PromptKind {
 	}
 	kind, _, _ := c.prompt(c.typed)
 	return kind
+}
+
+// Asks reports whether the console stands at a line that is no prompt and ends as
+// questions do: a guess.
+func (c *Console) Asks() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kind, line, _ := c.prompt(c.typed)
+	return c.err == nil && kind == NoPrompt && question.Match(line)
 }
 
 // Output returns what was printed since the last Send, without its echo,

@@ -148,7 +148,7 @@ func (c *Console) LastLine() Line {
 }
 
 // User returns the name that was entered at the last login prompt: at a shell, who is
-// logged in. It is empty if none was, as when a saved machine goes on.
+// logged in. It is empty if none was.
 func (c *Console) User() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -18,7 +18,7 @@ type Instruction struct {
 	Console string // the machine it is about; empty: none
 	Text    string // what to type, if it is that
 	Show    string // what to do, in words
-	Styled  bool   // Show and Hints are Markdown
+	Goal    string // in Markdown, what Show announces; then Hints are Markdown, too
 	Block   string // lines to be shown as they are, below it
 	Hints   []string
 	Delay   time.Duration // it is shown only if it is not done by then
@@ -137,10 +137,10 @@ func (w *wait) show() {
 	}
 	w.shown = true
 	w.blank()
-	if w.Styled {
-		w.screen.write("> " + markdown.Terminal(w.Show, w.width()-2, w.options.Color) + "\n")
-	} else {
+	if w.Goal == "" {
 		w.Note("> " + w.Show)
+	} else {
+		w.screen.write("> " + markdown.Terminal(labelled(w.Show, w.Goal), w.width()-2, w.options.Color) + "\n")
 	}
 	if w.Block != "" {
 		w.block(w.Block)
@@ -310,12 +310,22 @@ func (w *wait) hint() {
 }
 
 func (w *wait) tellHint(level int) {
-	text := w.Say("hint", level, len(w.Hints), w.Hints[level-1])
-	if w.Styled {
-		w.screen.write(markdown.Terminal(text, w.width(), w.options.Color) + "\n")
-	} else {
-		w.Note(text)
+	hint := w.Hints[level-1]
+	if w.Goal == "" {
+		w.say("hint", level, len(w.Hints), hint)
+		return
 	}
+	label := strings.TrimSpace(w.Say("hint", level, len(w.Hints), ""))
+	w.screen.write(markdown.Terminal(labelled(label, hint), w.width(), w.options.Color) + "\n")
+}
+
+// labelled is a label with Markdown after it: a paragraph goes on in its line, what
+// has more lines may be a list or code and begins below.
+func labelled(label, text string) string {
+	if strings.Contains(strings.TrimSpace(text), "\n") || strings.HasPrefix(text, "    ") {
+		return label + "\n\n" + text
+	}
+	return label + " " + text
 }
 
 // list shows all steps, and how they stand.

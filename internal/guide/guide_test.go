@@ -463,3 +463,19 @@ func TestReplayRecallsTheStudent(t *testing.T) {
 		t.Errorf("events %+v, want %+v", d.events, want)
 	}
 }
+
+// A goal and its hints are Markdown: one that is more than a paragraph begins below its
+// label.
+func TestLabelled(t *testing.T) {
+	for text, want := range map[string]string{
+		"make it":              "Task: make it",
+		"make *it*":            "Task: make *it*",
+		"    ls":               "Task:\n\n    ls",
+		"first\n\n- a\n- b":    "Task:\n\nfirst\n\n- a\n- b",
+		"```\ncat <<E\nE\n```": "Task:\n\n```\ncat <<E\nE\n```",
+	} {
+		if got := labelled("Task:", text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -30,6 +30,7 @@ type savedMachine struct {
 	Key  string `json:"key"` // all that its state depends on
 	On   bool   `json:"on"`
 	Disk bool   `json:"disk"`
+	User string `json:"user,omitempty"` // who had logged in at its console
 }
 
 // StaleError says that a checkpoint does not fit the lab any more, or is damaged.
@@ -90,7 +91,7 @@ func (l *Lab) Checkpoint(ctx context.Context, dir string) (err error) {
 			}
 			release := g.shell.Hold()
 			defer release()
-			saved.On = true
+			saved.On, saved.User = true, g.console.User()
 			on, names = append(on, g), append(names, m.Name())
 		}
 		_, missing := os.Stat(m.overlay())
@@ -248,7 +249,7 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 	}
 	spec := m.spec(m.overlay())
 	spec.Saved = &qemu.Saved{State: base + ".state"}
-	g, err := m.launch(ctx, spec, said)
+	g, err := m.launch(ctx, spec, recording{said, saved.User})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // renamePrompt bounds the wait for a login prompt with the new name.
-const renamePrompt = 30 * time.Second
+const renamePrompt = 10 * time.Second
 
 // renamed reports whether the lab gives the machine a name. A disk image of somebody's
 // own has no control channel for it.
@@ -19,18 +19,20 @@ func (m *Machine) renamed() bool {
 }
 
 // hostname is the command that gives a guest the name that the lab declares, also
-// for its next boot; «:» if it keeps its image's.
+// for its next boot and for its DHCP client; «:» if it keeps its image's. It is given
+// once, so that a student may give another.
 func (m *Machine) hostname() string {
 	if !m.renamed() {
 		return ":"
 	}
 	return fmt.Sprintf("hostname %[1]s; echo %[1]s >/etc/hostname; if grep -q '^127.0.1.1' /etc/hosts; "+
-		"then sed -i 's/^127.0.1.1.*/127.0.1.1 %[1]s/' /etc/hosts; else echo 127.0.1.1 %[1]s >>/etc/hosts; fi", m.config.Hostname)
+		"then sed -i 's/^127.0.1.1.*/127.0.1.1 %[1]s/' /etc/hosts; else echo 127.0.1.1 %[1]s >>/etc/hosts; fi; "+
+		`[ ! -f /etc/network/interfaces ] || sed -i 's/^\( *hostname \).*/\1%[1]s/' /etc/network/interfaces`, m.config.Hostname)
 }
 
 // promptAnew has a login prompt that was printed with the image's name printed again.
 // Nobody's typing may come in between: getty throws away what arrives before its
-// prompt, so the machine's line is closed meanwhile.
+// prompt, so the machine's line is closed until its guest has settled.
 func (m *Machine) promptAnew(g *guest) {
 	if !m.renamed() || g.console.Waiting() != console.LoginPrompt {
 		return

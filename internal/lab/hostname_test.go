@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/labrun/labrun/internal/console"
@@ -12,12 +14,14 @@ func TestHostname(t *testing.T) {
 	for name, cold := range map[string]bool{"restored": false, "cold": true} {
 		t.Run(name, func(t *testing.T) {
 			ctx := context5(t)
-			lab := newLab(t, Config{Machines: []MachineConfig{
-				{Name: "desk", Image: "alpine", Hostname: "desk-1"}, {Name: "server", Image: "debian", Hostname: "server"},
+			lab := newLab(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+				{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
+				{Name: "desk", Image: "alpine", Hostname: "desk-1", NICs: []NICConfig{{Network: "lan"}}},
+				{Name: "server", Image: "debian", Hostname: "server", NICs: []NICConfig{{Network: "lan"}}},
 			}})
 			lab.options.Cold = cold
-			desk, server := lab.Machine("desk"), lab.Machine("server")
-			if err := lab.Boot(ctx, desk, server); err != nil {
+			router, desk, server := lab.Machine("router7"), lab.Machine("desk"), lab.Machine("server")
+			if err := lab.Boot(ctx, router, desk, server); err != nil {
 				t.Fatal(err)
 			}
 			for m, want := range map[*Machine]string{desk: "desk-1 login: ", server: "server login: "} {
@@ -54,6 +58,52 @@ func TestHostname(t *testing.T) {
 			if got := typeAt(t, ctx, desk, "id -un"); got != "nini" {
 				t.Errorf("out of two shells it is %q", got)
 			}
+			if !cold {
+				afterCheckpoint(t, lab, desk)
+				namesOfTheirOwn(t, lab, router, desk, server)
+			}
 		})
+	}
+}
+
+// afterCheckpoint: who is logged in is part of a checkpoint.
+func afterCheckpoint(t *testing.T, l *Lab, desk *Machine) {
+	ctx, dir := context5(t), filepath.Join(t.TempDir(), "checkpoint")
+	if err := l.Checkpoint(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"nini", "root"} {
+		if err := l.Restore(ctx, dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := desk.Login(ctx, who, who); err != nil {
+			t.Fatal(err)
+		}
+		if got := typeAt(t, ctx, desk, "id -un"); got != who {
+			t.Errorf("after a checkpoint of nini %s was asked for, and it is %q", who, got)
+		}
+	}
+}
+
+// namesOfTheirOwn: the router hears the names, and one that is changed stays.
+func namesOfTheirOwn(t *testing.T, l *Lab, router, desk, server *Machine) {
+	ctx := context5(t)
+	leases, err := router.Leases(ctx, []*Machine{desk, server})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, lease := range leases {
+		names = append(names, lease.Hostname)
+	}
+	if slices.Sort(names); !slices.Equal(names, []string{"desk-1", "server"}) {
+		t.Errorf("the router has lent addresses to %q", names)
+	}
+	typeAt(t, ctx, desk, "echo new >/etc/hostname")
+	if err := l.Restart(ctx, desk); err != nil {
+		t.Fatal(err)
+	}
+	if match, err := desk.WaitPrompt(ctx); err != nil || match.Text != "new:~# " {
+		t.Errorf("renamed and started again, its prompt is %q, %v", match.Text, err)
 	}
 }

@@ -151,7 +151,9 @@ func (m *Machine) start(ctx context.Context) error {
 		m.lab.notice("%s keeps the name that its image gives it: labrun has no control channel to it", m.config.Name)
 	}
 	var draft *image.Draft
-	if _, err := os.Stat(m.overlay()); err != nil && m.warm() {
+	_, used := os.Stat(m.overlay())
+	fresh := used != nil // else its disk has all that is set once
+	if fresh && m.warm() {
 		key := m.templateKey()
 		g, err := m.restore(ctx, key)
 		if err != nil {
@@ -167,16 +169,21 @@ func (m *Machine) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if fresh && m.renamed() {
+		g.line.open = g.settled
+	}
 	g.tasks.Go(func() {
 		if draft == nil {
 			if g.control != nil {
 				// An emulated kernel that boots on a busy host may miss seconds. One
 				// that ends before has no use for the time.
 				_ = m.setClock(g.ctx, g)
+			}
+			if fresh && m.renamed() {
 				_ = g.shell.Do(g.ctx, m.hostname())
+				m.promptAnew(g)
 			}
 			m.identify(g)
-			m.promptAnew(g)
 			close(g.settled)
 		} else if err := m.save(g, draft); err != nil && g.ctx.Err() == nil {
 			m.notKept(err)
@@ -197,7 +204,7 @@ func (m *Machine) boot(ctx context.Context, draft *image.Draft) (g *guest, err e
 	if err == nil {
 		spec := m.spec(m.overlay())
 		spec.Savable = draft != nil
-		g, err = m.launch(ctx, spec, nil)
+		g, err = m.launch(ctx, spec, recording{})
 	}
 	if err != nil && draft != nil {
 		draft.Drop()
@@ -219,10 +226,17 @@ func (m *Machine) adopt(g *guest) {
 	m.lab.options.Events.Emit(e)
 }
 
+// recording is what a console has shown before a machine goes on, and who had logged
+// in there.
+type recording struct {
+	text []byte
+	user string
+}
+
 // launch starts the emulator and connects all that belongs to the machine.
 // A machine that goes on from a saved state has printed what is recorded, and is
 // stopped when launch returns.
-func (m *Machine) launch(ctx context.Context, spec qemu.Spec, recorded []byte) (*guest, error) {
+func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) (*guest, error) {
 	process, err := qemu.Start(ctx, spec, m.lab.session.dir)
 	if err != nil {
 		return nil, err
@@ -231,8 +245,8 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, recorded []byte) (
 		process: process, failed: make(chan struct{}), watched: make(chan struct{}), settled: make(chan struct{}), warm: spec.Saved != nil,
 	}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
-	g.line = &line{channel: channel{process.Console(), g.failed}, recorded: recorded, recording: spec.Savable}
-	options := console.Options{Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise}
+	g.line = &line{channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable}
+	options := console.Options{Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise, User: before.user}
 	if process.Control() == nil {
 		options.History = control.History // files travel over the console
 	}
@@ -252,7 +266,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, recorded []byte) (
 		}
 	}
 	g.line.open = g.settled
-	if !spec.Savable && !m.renamed() {
+	if !spec.Savable {
 		open := make(chan struct{})
 		close(open)
 		g.line.open = open

@@ -109,9 +109,12 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	}
 	spec := m.spec(m.overlay())
 	spec.Saved = &qemu.Saved{Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState)}
-	g, err := m.launch(ctx, spec, recorded)
+	g, err := m.launch(ctx, spec, recording{text: recorded})
 	if err != nil {
 		return nil, err
+	}
+	if m.renamed() {
+		g.line.open = g.settled
 	}
 	answer := func() error {
 		ctx, cancel := context.WithTimeoutCause(ctx, restoreLimit, fmt.Errorf("it did not answer within %v", restoreLimit))

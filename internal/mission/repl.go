@@ -138,24 +138,37 @@ func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error)
 // are none.
 func statement(options *syntax.FileOptions, lines *Lines) (string, error) {
 	var taken []string
+	var parsed []int // which of them the parser was given
 	var ended error
 	file, err := options.ParseCompoundStmt("repl", func() ([]byte, error) {
-		line, err := lines.Next(len(taken) > 0)
-		if err != nil {
-			ended = err
-			return nil, err
+		for {
+			line, err := lines.Next(len(taken) > 0)
+			if err != nil {
+				ended = err
+				return nil, err
+			}
+			taken = append(taken, line+"\n")
+			// The parser takes a comment in a block for its end. What is carried out is
+			// parsed again, with all of its lines.
+			if len(taken) > 1 && strings.HasPrefix(strings.TrimSpace(line), "#") {
+				continue
+			}
+			parsed = append(parsed, len(taken)-1)
+			return []byte(line + "\n"), nil
 		}
-		taken = append(taken, line+"\n")
-		return []byte(line + "\n"), nil
 	})
 	if ended != nil && (!errors.Is(ended, io.EOF) || strings.TrimSpace(strings.Join(taken, "")) == "") {
 		return "", ended
 	}
 	if err == nil && len(file.Stmts) > 0 {
 		_, end := file.Stmts[len(file.Stmts)-1].Span()
-		if last := len(taken) - 1; int(end.Line) <= last && strings.TrimSpace(taken[last]) != "" {
-			lines.Back(strings.TrimSuffix(taken[last], "\n")) // it was read to see that the block was over
-			taken = taken[:last]
+		own := parsed[end.Line-1] + 1
+		// What is after it was read to see that the block was over.
+		if rest := taken[own:]; strings.TrimSpace(strings.Join(rest, "")) != "" {
+			for _, line := range slices.Backward(rest) {
+				lines.Back(strings.TrimSuffix(line, "\n"))
+			}
+			taken = taken[:own]
 		}
 	}
 	return strings.Join(taken, ""), nil
