@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -319,10 +320,13 @@ func (w *wait) tellHint(level int) {
 	w.screen.write(markdown.Terminal(labelled(label, hint), w.width(), w.options.Color) + "\n")
 }
 
-// labelled is a label with Markdown after it: a paragraph goes on in its line, what
-// has more lines may be a list or code and begins below.
+// blockMark is what a line begins with that is no paragraph's.
+var blockMark = regexp.MustCompile("^(    |\t| {0,3}([-*+] |#+ |>|\\d+[.)] |```|~~~))")
+
+// labelled is a label with Markdown after it: a paragraph goes on in its line, a list
+// or code begins below.
 func labelled(label, text string) string {
-	if strings.Contains(strings.TrimSpace(text), "\n") || strings.HasPrefix(text, "    ") {
+	if blockMark.MatchString(text) {
 		return label + "\n\n" + text
 	}
 	return label + " " + text

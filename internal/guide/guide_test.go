@@ -469,9 +469,11 @@ func TestReplayRecallsTheStudent(t *testing.T) {
 func TestLabelled(t *testing.T) {
 	for text, want := range map[string]string{
 		"make it":              "Task: make it",
-		"make *it*":            "Task: make *it*",
+		"*make* it":            "Task: *make* it",
 		"    ls":               "Task:\n\n    ls",
-		"first\n\n- a\n- b":    "Task:\n\nfirst\n\n- a\n- b",
+		"first\n\n- a\n- b":    "Task: first\n\n- a\n- b",
+		"- a\n- b":             "Task:\n\n- a\n- b",
+		"2. b":                 "Task:\n\n2. b",
 		"```\ncat <<E\nE\n```": "Task:\n\n```\ncat <<E\nE\n```",
 	} {
 		if got := labelled("Task:", text); got != want {
