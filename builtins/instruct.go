@@ -224,8 +224,11 @@ func leadLogin(c *call) (starlark.Value, error) {
 	}
 	i := guide.Instruction{Console: m.Name(), Text: user, Show: c.say("do login", m.Name(), user, password), Delay: soon, Solve: true,
 		Hints: []string{c.say("hint prompt", m.Name(), m.Name()), c.say("hint login", user, password)}}
-	if user == "" {
+	switch {
+	case user == "":
 		i.Show, i.Hints = c.say("do login self", m.Name()), i.Hints[:1]
+	case lab.OtherUser(terminal, c.text("user")):
+		i.Show = c.say("do login other", m.Name(), terminal.User(), user, password)
 	}
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		tried := terminal.LastLine().Number
@@ -236,7 +239,7 @@ func leadLogin(c *call) (starlark.Value, error) {
 				return err
 			}
 			line := terminal.LastLine()
-			if match.Prompt == console.ShellPrompt {
+			if line.Number > tried && match.Prompt == console.ShellPrompt {
 				c.led.guide.Missed(missKey(terminal), c.say("other user", terminal.User(), m.Name(), user))
 			} else if line.Number > tried && line.Prompt == console.PasswordPrompt {
 				c.led.guide.Missed(missKey(terminal), c.say("refused", m.Name()))

@@ -260,12 +260,19 @@ func (g *Guide) Finish() (done int) {
 		}
 	}
 	g.blank()
-	if done == len(g.steps) {
+	switch {
+	case done == 1 && len(g.steps) == 1:
+		g.say("complete one")
+	case done == len(g.steps):
 		g.say("complete", done)
-	} else {
+	default:
 		g.say("complete some", done, len(g.steps))
 	}
-	if len(helped) > 0 {
+	switch len(helped) {
+	case 0:
+	case 1:
+		g.say("complete help one", helped[0], g.options.Command)
+	default:
 		g.say("complete help", strings.Join(helped, ", "), g.options.Command)
 	}
 	return done
