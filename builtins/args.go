@@ -375,11 +375,17 @@ func (c *call) texts(name string) []string {
 	return texts
 }
 
+// overtime is the end of a call's time. It is a context.DeadlineExceeded.
+type overtime time.Duration
+
+func (o overtime) Error() string { return fmt.Sprintf("not within %v", time.Duration(o)) }
+func (o overtime) Unwrap() error { return context.DeadlineExceeded }
+
 // within returns the call's context bounded by its timeout argument.
 func (c *call) within() (context.Context, context.CancelFunc) {
 	limit := c.duration("timeout")
 	if r := c.rehearsal; r != nil && r.altered && r.Patience > 0 {
 		limit = min(limit, r.Patience)
 	}
-	return context.WithTimeout(c.ctx, limit)
+	return context.WithTimeoutCause(c.ctx, limit, overtime(limit))
 }

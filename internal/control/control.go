@@ -186,12 +186,20 @@ func (s *Shell) send(ctx context.Context, text string) error {
 // the guest is reset.
 var ErrRestarted = errors.New("the guest's control shell was restarted")
 
+// suspicious is how long a guest may owe an answer before its control channel is
+// worth a look.
+const suspicious = 10 * time.Second
+
 // expect waits for pattern; a control shell that announces itself anew has lost
 // what it was taught and was asked.
 func (s *Shell) expect(ctx context.Context, pattern *regexp.Regexp) ([]string, error) {
 	m, err := s.console.Expect(ctx, console.Pattern(pattern), console.Text(Ready))
 	if err != nil {
 		s.defined = false
+		var late *console.WaitError
+		if errors.As(err, &late) && errors.Is(err, context.DeadlineExceeded) && late.Waited < suspicious {
+			return nil, fmt.Errorf("%s has no answer yet: %w", s.machine, late.Cause)
+		}
 		return nil, err
 	}
 	if m.Index == 1 {

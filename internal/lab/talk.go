@@ -221,7 +221,7 @@ func (m *Machine) Address(ctx context.Context, network string) (netip.Addr, erro
 	command := fmt.Sprintf(`for i in /sys/class/net/*; do read -r a <$i/address; [ "$a" = %s ] && ip -4 -o addr show dev ${i##*/}; done; true`, m.macs[card])
 	for try := 0; ; try++ {
 		result, err := m.Run(ctx, command, time.Minute)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return netip.Addr{}, err
 		}
 		if _, rest, ok := strings.Cut(result.Stdout, " inet "); ok {
@@ -229,7 +229,8 @@ func (m *Machine) Address(ctx context.Context, network string) (netip.Addr, erro
 			return netip.ParseAddr(text)
 		}
 		if err := pause(ctx, try); err != nil {
-			return netip.Addr{}, fmt.Errorf("address of %s: its card %s has none: %w", m.Name(), m.macs[card], err)
+			return netip.Addr{}, fmt.Errorf("address of %s: its card %s on %s has none: %w: is a DHCP server on that network, and has it booted?",
+				m.Name(), m.macs[card], m.config.NICs[card].Network, err)
 		}
 	}
 }

@@ -119,13 +119,18 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	answer := func() error {
 		ctx, cancel := context.WithTimeoutCause(ctx, restoreLimit, fmt.Errorf("it did not answer within %v", restoreLimit))
 		defer cancel()
-		if err := g.process.Plug(ctx); err != nil {
-			return err
+		if !m.renamed() { // else its DHCP client would give away the old name
+			if err := g.process.Plug(ctx); err != nil {
+				return err
+			}
 		}
 		if err := g.process.Continue(ctx); err != nil {
 			return err
 		}
-		return g.shell.Do(ctx, ":")
+		if err := g.shell.Do(ctx, m.hostname()); err != nil || !m.renamed() {
+			return err
+		}
+		return g.process.Plug(ctx)
 	}
 	if err := answer(); err != nil {
 		g.end()
@@ -173,14 +178,13 @@ func (m *Machine) setClock(ctx context.Context, g *guest) error {
 
 // arrival is what a restored guest has to do: mix new randomness into its
 // generator, because what is left of the old is the same in every machine of that
-// template; take the time from the host, and its name from the lab; and find its
-// network cards. They come last, since a lease that is given before the clock is right
-// ends at a wrong time, and has the guest's name.
+// template; take the time from the host; and find its network cards. They come
+// last, since a lease that is given before the clock is right ends at a wrong time.
 func (m *Machine) arrival() string {
 	seed := make([]byte, 64)
 	rand.Read(seed)                              // never fails
 	const rescan = "echo 1 >/sys/bus/pci/rescan" // for a guest without ACPI hot-plug
-	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s; %s", seed, m.clock(), m.hostname(), rescan)
+	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s", seed, m.clock(), rescan)
 }
 
 // clock is the command that sets a restored guest's clock to the present time.
@@ -229,6 +233,7 @@ func (m *Machine) save(g *guest, draft *image.Draft) error {
 	saved := m.saveAtPrompt(g, draft)
 	g.line.forget()
 	if g.ctx.Err() == nil {
+		_ = g.shell.Do(g.ctx, m.hostname()) // its DHCP client tells it
 		if err := g.process.Plug(g.ctx); err != nil && g.ctx.Err() == nil {
 			g.fail(fmt.Errorf("plug in %s's network cards: %w", m.config.Name, err))
 		}
