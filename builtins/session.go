@@ -48,6 +48,8 @@ type Session struct {
 
 	rehearsal *Rehearsal // nil: it is no rehearsal
 
+	looked string // what the last command said that a task's check ran and that failed
+
 	mu     sync.Mutex
 	acting bool
 }

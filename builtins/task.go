@@ -71,11 +71,26 @@ func doTask(c *call) (starlark.Value, error) {
 		before = failure
 		// What the solution started may take a moment.
 		if lab.Sleep(ctx, 250*time.Millisecond) != nil {
-			failure.Message = "its solution does not reach the goal: " + failure.Message
+			failure.Message = "its solution does not reach the goal: " + failure.Message + c.circumstances()
 			c.events.Emit(event.Checked{Builtin: c.entry.Name, What: c.text("prompt"), Hint: failure.Hint})
 			return nil, failure
 		}
 	}
+}
+
+// circumstances are what an author needs to see where a solution does not do: what the
+// check looked at, and what the console shows.
+func (c *call) circumstances() string {
+	text := ""
+	if c.looked != "" {
+		text += "\n  its check ran " + c.looked
+	}
+	if terminal, err := c.talker("on").console(c.Session); err == nil {
+		if tail := strings.TrimSpace(terminal.Tail(4)); tail != "" {
+			text += fmt.Sprintf("\n  %s's console ends in:\n    %s", c.talker("on").name(), strings.ReplaceAll(tail, "\n", "\n    "))
+		}
+	}
+	return text
 }
 
 // solve does what the author says is one way to the goal.
@@ -119,6 +134,7 @@ func (c *call) aside(part func() error) error {
 // probe runs the task's check once: nil if the goal is reached.
 func (c *call) probe(ctx context.Context) (*CheckError, error) {
 	v, _ := c.value("check")
+	c.looked = ""
 	SetContext(c.thread, ctx)
 	c.thread.SetLocal(probingKey, true)
 	defer func() {

@@ -64,6 +64,29 @@ func (p *program) recordsOf(args []string) (string, error) {
 	return runs[len(runs)-1], nil
 }
 
+// tellFailures says why steps have failed, as the run did when they had.
+func (p *program) tellFailures(records []event.Record) {
+	hint := ""
+	for _, r := range records {
+		switch e := r.Event.(type) {
+		case event.StepStarted:
+			hint = ""
+		case event.Checked:
+			if !e.Passed {
+				hint = e.Hint
+			}
+		case event.StepEnded:
+			if e.Error == "" {
+				continue
+			}
+			fmt.Fprintf(p.Out, "in step «%s»:\n%s\n", e.Title, e.Error)
+			if hint != "" {
+				fmt.Fprintf(p.Out, "hint: %s\n", hint)
+			}
+		}
+	}
+}
+
 // report prints a run from its records.
 func (p *program) report(dir string, html bool, junit string) error {
 	file, err := os.Open(filepath.Join(dir, report.EventsFile))
@@ -82,6 +105,7 @@ func (p *program) report(dir string, html bool, junit string) error {
 	for _, r := range records {
 		text.Record(r)
 	}
+	p.tellFailures(records)
 	if damaged != nil {
 		return &environmentError{fmt.Errorf("report: %s: %w: it is damaged there; what comes before is above", file.Name(), damaged)}
 	}

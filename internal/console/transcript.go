@@ -53,13 +53,15 @@ func NewTranscript(dir, name string, width, height int) (*Transcript, error) {
 		start:    time.Now(),
 		parts:    make(map[byte][]byte),
 	}
+	// The format has whole seconds only; started is ours, and players ignore it.
 	header, err := json.Marshal(struct {
-		Version   int    `json:"version"`
-		Width     int    `json:"width"`
-		Height    int    `json:"height"`
-		Timestamp int64  `json:"timestamp"`
-		Title     string `json:"title"`
-	}{2, width, height, t.start.Unix(), name})
+		Version   int       `json:"version"`
+		Width     int       `json:"width"`
+		Height    int       `json:"height"`
+		Timestamp int64     `json:"timestamp"`
+		Title     string    `json:"title"`
+		Started   time.Time `json:"started"`
+	}{2, width, height, t.start.Unix(), name, t.start.UTC()})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("transcript of %s: %w", name, err), t.Close())
 	}

@@ -139,7 +139,7 @@ narration = "用眼睛。"
 		`lab.zh-TW.toml:10:1: warning: the translation has the verbs %s and its original %s %d: a script fills them in in that order` + tag,
 		`lab.zh-TW.toml:11:1: warning: this text is older than its original at lab.star:9:9: it is now "Which?"` + tag,
 		`lab.zh-TW.toml:12:1: warning: this text is not in the mission any more: remove it` + tag,
-		`lab.star:9:30: warning: this text is not translated in lab.zh-TW.toml: add it to its [texts]` + tag,
+		`lab.star:9:30: warning: this text is not translated in lab.zh-TW.toml: add to its [texts]: "this" = "…"` + tag,
 	}
 	var got []string
 	for _, p := range problems {
@@ -147,6 +147,36 @@ narration = "用眼睛。"
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A text that is put together before a translation is looked for never has one.
+func TestComposedTextsCannotBeTranslated(t *testing.T) {
+	script := `mission(title = "Lab", api = 1)
+def look():
+    """Look"""
+    where = "here"
+    say("Look %s." % where)
+    say("Look " + where)
+    say("Look {}.".format(where))
+    say(tr("Look at %s.") % where)
+    say("%s: %s" % (where, where))
+    assert_equal(1, 1, hint = ("Then look %s." % where))
+step(look)
+`
+	m, err := Load(t.Context(), folder("lab.star", script, "lab.zh-TW.toml", "title = \"看\"\n"), "lab.star", "lab.star", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := m.CheckTranslations()
+	var got []string
+	for _, p := range problems {
+		if strings.Contains(p.Message, "put together") {
+			got = append(got, fmt.Sprintf("%d:%d", p.Span.From.Line, p.Span.From.Column))
+		}
+	}
+	if err != nil || strings.Join(got, " ") != "5:9 6:9 7:9 10:32" {
+		t.Errorf("got %q of %v, %v", got, problems, err)
 	}
 }
 

@@ -44,6 +44,7 @@ func (m *Mission) CheckTranslations() ([]Finding, error) {
 type found struct {
 	text, file string
 	at         Place
+	composed   bool // it is put together when the script runs, so no translation can be found
 }
 
 func (f found) position() string { return fmt.Sprintf("%s:%d:%d", f.file, f.at.Line, f.at.Column) }
@@ -60,10 +61,14 @@ func (m *Mission) texts() []found {
 		}
 		syntax.Walk(file, func(n syntax.Node) bool {
 			if call, ok := n.(*syntax.CallExpr); ok {
-				for _, literal := range readable(call) {
-					if text := literal.Value.(string); text != "" && !seen[text] {
-						seen[text] = true
-						all = append(all, found{text, source.shown, Place{int(literal.TokenPos.Line), int(literal.TokenPos.Col)}})
+				for _, e := range readable(call) {
+					literal, whole := e.(*syntax.Literal)
+					if !whole {
+						literal = leading(e)
+					}
+					if text := literal.Value.(string); text != "" && (!seen[text] || !whole) {
+						seen[text] = seen[text] || whole
+						all = append(all, found{text, source.shown, Place{int(literal.TokenPos.Line), int(literal.TokenPos.Col)}, !whole})
 					}
 				}
 			}
@@ -82,21 +87,42 @@ var forReaders = map[string]map[any]bool{
 	"task": {1: true, "prompt": true, "hints": true},
 }
 
-// readable returns the literals of a call that its reader will see.
-func readable(call *syntax.CallExpr) []*syntax.Literal {
+// leading is the literal that an expression puts a text together from: the first of a
+// sum, or what values are filled in; nil if there is none.
+func leading(e syntax.Expr) *syntax.Literal {
+	switch e := unparen(e).(type) {
+	case *syntax.Literal:
+		if e.Token == syntax.STRING {
+			return e
+		}
+	case *syntax.BinaryExpr:
+		if e.Op == syntax.PERCENT || e.Op == syntax.PLUS {
+			return leading(e.X)
+		}
+	case *syntax.CallExpr:
+		if method, ok := e.Fn.(*syntax.DotExpr); ok && method.Name.Name == "format" {
+			return leading(method.X)
+		}
+	}
+	return nil
+}
+
+// readable returns the literals of a call that its reader will see, and expressions
+// that begin with one.
+func readable(call *syntax.CallExpr) []syntax.Expr {
 	name, ok := call.Fn.(*syntax.Ident)
 	if !ok {
 		return nil
 	}
-	var literals []*syntax.Literal
+	var texts []syntax.Expr
 	take := func(e syntax.Expr) {
 		items := []syntax.Expr{e}
 		if list, ok := e.(*syntax.ListExpr); ok {
 			items = list.List
 		}
 		for _, item := range items {
-			if l, ok := item.(*syntax.Literal); ok && l.Token == syntax.STRING {
-				literals = append(literals, l)
+			if leading(item) != nil {
+				texts = append(texts, unparen(item))
 			}
 		}
 	}
@@ -109,7 +135,7 @@ func readable(call *syntax.CallExpr) []*syntax.Literal {
 			take(argument)
 		}
 	}
-	return literals
+	return texts
 }
 
 // compare lists what is wrong with one translation.
@@ -147,6 +173,13 @@ func (m *Mission) compare(c *catalogue, texts []found) []Finding {
 	var missing []found
 	known := map[string]bool{}
 	for _, t := range texts {
+		if t.composed && !letters.MatchString(verb.ReplaceAllString(t.text, "")) {
+			continue
+		}
+		if t.composed {
+			tell(t.file, t.at, "this text is put together when the lab runs, so "+c.file+" cannot have it", "write tr(\"…\") with %s in it, and % after that")
+			continue
+		}
 		known[t.text] = true
 		if c.Texts[t.text] == "" {
 			missing = append(missing, t)
@@ -167,10 +200,12 @@ func (m *Mission) compare(c *catalogue, texts []found) []Finding {
 		}
 	}
 	for _, t := range missing {
-		tell(t.file, t.at, "this text is not translated in "+c.file, "add it to its [texts]")
+		tell(t.file, t.at, "this text is not translated in "+c.file, fmt.Sprintf("add to its [texts]: %q = \"…\"", t.text))
 	}
 	return problems
 }
+
+var letters = regexp.MustCompile(`\pL`)
 
 var verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z%]`)
 

@@ -62,15 +62,15 @@ func (o *outline) readCast(r io.Reader, b *boot) error {
 	in := bufio.NewReader(r)
 	line, err := in.ReadBytes('\n')
 	var header struct {
-		Timestamp int64 `json:"timestamp"`
+		Timestamp int64     `json:"timestamp"`
+		Started   time.Time `json:"started"` // labrun's own, to the nanosecond
 	}
 	if json.Unmarshal(line, &header) != nil {
 		return nil
 	}
-	// The header has whole seconds only, the event of the boot has more.
-	start := time.Unix(header.Timestamp, 0)
-	if off := b.At.Sub(start); off > 0 && off < 2*time.Second {
-		start = b.At
+	start := header.Started
+	if start.IsZero() {
+		start = time.Unix(header.Timestamp, 0)
 	}
 	tails := make([]tail, len(o.Steps))
 	var unfinished [][]byte // the events of the last line

@@ -71,8 +71,7 @@ type failedCheck struct {
 // boot is one time that a machine was on.
 type boot struct {
 	Name   string
-	Number int // of this machine's boots, from 1
-	At     time.Time
+	Number int     // of this machine's boots, from 1
 	Ready  float64 // seconds until its first prompt; 0: there was none
 	State  string  // «booting», «ready», «stopped», «failed»
 	Detail string
@@ -161,7 +160,7 @@ func (o *outline) machine(e event.Machine, at time.Time) {
 		}
 	}
 	if e.State == "booting" || last == nil {
-		last = &boot{Name: e.Name, Number: number + 1, At: at}
+		last = &boot{Name: e.Name, Number: number + 1}
 		o.Boots = append(o.Boots, last)
 	}
 	last.State, last.Detail = e.State, e.Detail

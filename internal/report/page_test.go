@@ -38,7 +38,7 @@ func cast(t *testing.T, dir, name string, printed map[float64]string) {
 	}
 	slices.Sort(at)
 	start := clock.Add(time.Second) // the second event boots
-	text := fmt.Sprintf(`{"version":2,"width":80,"height":24,"timestamp":%d,"title":%q}`+"\n", start.Unix(), name)
+	text := fmt.Sprintf(`{"version":2,"width":80,"height":24,"timestamp":%d,"title":%q,"started":%q}`+"\n", start.Unix(), name, start.Format(time.RFC3339Nano))
 	for _, seconds := range at {
 		body, err := json.Marshal(printed[seconds])
 		if err != nil {
