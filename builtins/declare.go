@@ -50,7 +50,8 @@ func declarations() []Entry {
 			{Name: "hostname", Kind: Text, Default: `""`, Doc: "what it calls itself at its prompts; as the image does if not given"},
 		},
 		Summary: "declare a virtual machine",
-		Detail:  "The value has the fields `name` and `image`.",
+		Detail: "The value has the fields `name` and `image`. `labrun images show IMAGE` tells what is in it, and which cards it expects: " +
+			"a router's first one leads outside, to an uplink or to a network, and its second one is where it serves.",
 		Example: `debian = machine("debian", nics = [lan])`,
 	}, {
 		Name: "step", Group: group, Phase: Declaring, call: declareStep,

@@ -227,14 +227,14 @@ func leadLogin(c *call) (starlark.Value, error) {
 	switch {
 	case user == "":
 		i.Show, i.Hints = c.say("do login self", m.Name()), i.Hints[:1]
-	case lab.OtherUser(terminal, c.text("user")):
+	case lab.OtherUser(terminal, user):
 		i.Show = c.say("do login other", m.Name(), terminal.User(), user, password)
 	}
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		tried := terminal.LastLine().Number
 		for {
 			match, err := m.AwaitPrompt(ctx, console.ShellPrompt, console.LoginPrompt)
-			other := lab.OtherUser(terminal, c.text("user"))
+			other := lab.OtherUser(terminal, user)
 			if err != nil || match.Prompt == console.ShellPrompt && !other {
 				return err
 			}

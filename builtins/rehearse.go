@@ -21,6 +21,8 @@ type Rehearsal struct {
 	Target int
 	// Lines are typed for it. None: Enter is pressed.
 	Lines []string
+	// Solves says that the lines are to solve a task, which may take a moment.
+	Solves bool
 	// Until is the check whose outcome is asked for, by its place in the target's
 	// Checks; negative: any that fails, up to the next send to the same console. A
 	// task has one check of its own.
@@ -209,9 +211,13 @@ func lastLine(output string) string {
 	return strings.TrimSpace(lines[len(lines)-1])
 }
 
-// secondLook is when a wrong answer is looked at again: guided mode looks again and
-// again, and what holds later would have passed.
-const secondLook = time.Second
+const (
+	// A wrong answer is looked at again: guided mode looks again and again, and what
+	// holds later would have passed.
+	secondLook = time.Second
+	// What a hint started may take so long.
+	slowEffect = 10 * time.Second
+)
 
 func (c *call) rehearseTask() (starlark.Value, error) {
 	on, r := c.talker("on"), c.rehearsal
@@ -259,13 +265,7 @@ func (c *call) rehearseTask() (starlark.Value, error) {
 	if terminal.Waiting() == console.NoPrompt {
 		screen = strings.TrimSpace(screen + " (it is still at work)")
 	}
-	failure, err := c.probe(ctx)
-	if err == nil && failure != nil {
-		if err := lab.Sleep(ctx, secondLook); err != nil {
-			return nil, err
-		}
-		failure, err = c.probe(ctx)
-	}
+	failure, err := c.lookAgain(ctx)
 	switch {
 	case err != nil:
 		return nil, err
@@ -273,4 +273,26 @@ func (c *call) rehearseTask() (starlark.Value, error) {
 		return nil, &Rehearsed{Reason: failure.Message, Hint: failure.Hint, Screen: screen}
 	}
 	return nil, &Rehearsed{Held: true}
+}
+
+// lookAgain makes a task's check, and again while it might still come to hold. A
+// machine that has begun to restart is waited for by the next look.
+func (c *call) lookAgain(ctx context.Context) (failure *CheckError, err error) {
+	patience := secondLook
+	if c.rehearsal.Solves {
+		patience = slowEffect
+	}
+	for until := time.Now().Add(patience); ; {
+		began := time.Now()
+		failure, err = c.probe(ctx)
+		if err != nil || failure == nil || began.After(until) {
+			return failure, err
+		}
+		if failure.restarting {
+			until = time.Now().Add(patience)
+		}
+		if err := lab.Sleep(ctx, secondLook); err != nil {
+			return failure, nil
+		}
+	}
 }

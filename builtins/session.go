@@ -172,6 +172,8 @@ type CheckError struct {
 	Message string // what was expected and what there was
 	Hint    string // the author's, empty if there is none
 	Tail    string // the last lines of the console, empty if none is involved
+
+	restarting bool // the machine was, under the check
 }
 
 func (e *CheckError) Error() string {

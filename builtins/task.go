@@ -152,6 +152,8 @@ func (c *call) probe(ctx context.Context) (*CheckError, error) {
 	case errors.As(err, &failure):
 		copied := *failure
 		return &copied, nil
+	case errors.Is(err, control.ErrRestarted):
+		return &CheckError{Builtin: c.entry.Name, Message: err.Error(), restarting: true}, nil
 	case errors.As(err, &refused):
 		return &CheckError{Builtin: c.entry.Name, Message: refused.Error()}, nil
 	case errors.Is(err, context.DeadlineExceeded):

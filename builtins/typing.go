@@ -38,7 +38,7 @@ wait_for(alpine, text = "password:")`,
 			{Name: "password", Kind: Text, Default: `""`, Doc: "likewise"},
 			timeout("180")},
 		Summary: "go through login and password prompts to a shell",
-		Detail:  "A console that is at a shell already is left there, unless `user` is given and somebody else has logged in: that one leaves first.",
+		Detail:  "A console that is at a shell already is left there, unless somebody else has logged in: that one leaves first.",
 		Example: `login(debian, user = "root", password = "root")`,
 	}, {
 		Name: "send", Group: group, Phase: Acting, call: send, lead: leadSend,

@@ -103,7 +103,7 @@ def uplink(name: str = "uplink") -> Uplink:
 def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0, hostname: str = "") -> Machine:
     r'''Declare a virtual machine.
 
-    The value has the fields `name` and `image`.
+    The value has the fields `name` and `image`. `labrun images show IMAGE` tells what is in it, and which cards it expects: a router's first one leads outside, to an uplink or to a network, and its second one is where it serves.
 
     name: a word of letters, digits and hyphens
     image: what it boots, from images.lock; the same as its name if not given

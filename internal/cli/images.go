@@ -188,7 +188,7 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 			{"calls itself", about.Hostname},
 			{"log in as", login},
 			{"memory", fmt.Sprintf("%d MiB, %s", about.Memory, report.Count(about.CPUs, "CPU"))},
-			{"cards", strings.Join(cards, ", ")},
+			{"cards", strings.Join(cards, ", then ")},
 			{"runs", about.Runs},
 			{"has", strings.Join(about.Has, " ")},
 			{"lacks", strings.Join(about.Lacks, " ")},

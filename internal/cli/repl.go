@@ -74,7 +74,15 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 	}
 	defer store.Close()
 	style := report.StyleOf(p.Err, p.Getenv)
-	events.Attach(report.NewTerminal(p.Err, p.Err, style, style.Live, false).Record)
+	shown := report.NewTerminal(p.Err, p.Err, style, style.Live, false)
+	events.Attach(func(r event.Record) {
+		// What is printed belongs to the answers, and in their order.
+		if said, ok := r.Event.(event.Said); ok {
+			fmt.Fprintln(p.Out, said.Text)
+			return
+		}
+		shown.Record(r)
+	})
 	_, err = p.play(ctx, m, lab.Options{Store: store, Events: events, Interactive: true}, func(l *lab.Lab) (int, error) {
 		if err := l.Boot(ctx, l.Machines()...); err != nil {
 			return 0, mission.Classify(ctx, err)

@@ -17,6 +17,7 @@ func TestReplReadsEachLineOnce(t *testing.T) {
 	}{
 		{"for n in [1]:\n    n += 1\n2\n3\n4", "2\n3\n4\n", "", exitPassed},
 		{"for n in [1]:\n    n += 1\n:what\n5\n", "", ":what: there are :screen MACHINE", exitUsage},
+		{"print(\"one\\n  two\")\n3\nsay(\"four\")\n", "one\n  two\n3\nfour\n", "", exitPassed},
 		{"1\n\n\nnonsense\n2\n", "1\n", "repl:4:1: undefined: nonsense", exitScript},
 		{"[1,\n 2][\n'x']\n", "", "repl:2:4: list index: got string, want int", exitScript},
 		{"def f():\n    return (", "", "repl:3:1: ", exitScript},

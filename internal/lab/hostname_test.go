@@ -39,27 +39,27 @@ func TestHostname(t *testing.T) {
 				t.Errorf("its prompt is %q, %v", match.Text, err)
 			}
 
-			if r, err := desk.Run(ctx, "adduser -D nini && echo nini:nini | chpasswd", patience); err != nil || r.Status != 0 {
+			if r, err := server.Run(ctx, "useradd -m -s /bin/bash nini && echo nini:nini | chpasswd", patience); err != nil || r.Status != 0 {
 				t.Fatalf("%+v, %v", r, err)
 			}
-			for _, who := range [][2]string{{"nini", "nini"}, {"", "nini"}, {"root", "root"}, {"root", "root"}, {"", "root"}} {
+			for _, who := range [][2]string{{"nini", "nini"}, {"nini", "nini"}, {"", "root"}, {"nini", "nini"}, {"root", "root"}, {"", "root"}} {
 				password := who[0]
-				if err := desk.Login(ctx, who[0], password); err != nil {
+				if err := server.Login(ctx, who[0], password); err != nil {
 					t.Fatal(err)
 				}
-				if got := typeAt(t, ctx, desk, "id -un"); got != who[1] {
+				if got := typeAt(t, ctx, server, "id -un"); got != who[1] {
 					t.Errorf("asked for %q, it is %q", who[0], got)
 				}
 			}
-			typeAt(t, ctx, desk, "su nini") // somebody is there whom no login prompt has seen
-			if err := desk.Login(ctx, "nini", "nini"); err != nil {
+			typeAt(t, ctx, server, "su nini") // somebody is there whom no login prompt has seen
+			if err := server.Login(ctx, "nini", "nini"); err != nil {
 				t.Fatal(err)
 			}
-			if got := typeAt(t, ctx, desk, "id -un"); got != "nini" {
+			if got := typeAt(t, ctx, server, "id -un"); got != "nini" {
 				t.Errorf("out of two shells it is %q", got)
 			}
 			if !cold {
-				afterCheckpoint(t, lab, desk)
+				afterCheckpoint(t, lab, server)
 				namesOfTheirOwn(t, lab, router, desk, server)
 			}
 		})
@@ -67,7 +67,7 @@ func TestHostname(t *testing.T) {
 }
 
 // afterCheckpoint: who is logged in is part of a checkpoint.
-func afterCheckpoint(t *testing.T, l *Lab, desk *Machine) {
+func afterCheckpoint(t *testing.T, l *Lab, server *Machine) {
 	ctx, dir := context5(t), filepath.Join(t.TempDir(), "checkpoint")
 	if err := l.Checkpoint(ctx, dir); err != nil {
 		t.Fatal(err)
@@ -76,10 +76,10 @@ func afterCheckpoint(t *testing.T, l *Lab, desk *Machine) {
 		if err := l.Restore(ctx, dir); err != nil {
 			t.Fatal(err)
 		}
-		if err := desk.Login(ctx, who, who); err != nil {
+		if err := server.Login(ctx, who, who); err != nil {
 			t.Fatal(err)
 		}
-		if got := typeAt(t, ctx, desk, "id -un"); got != who {
+		if got := typeAt(t, ctx, server, "id -un"); got != who {
 			t.Errorf("after a checkpoint of nini %s was asked for, and it is %q", who, got)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -203,6 +204,16 @@ func (l *Lab) Prepare(ctx context.Context) error {
 		return &EnvironmentError{err}
 	}
 	l.accel = verdict
+	for _, m := range l.Machines() {
+		if cards, n := m.profile.NICs, len(m.config.NICs); m.profile.Leases != "" && n > 0 && n < len(cards) {
+			var names []string
+			for _, card := range cards {
+				names = append(names, card.Name)
+			}
+			l.notice("%s routes between its cards, which are %s in that order, and has %d of them: give it all in nics (the first may be a network, too)",
+				m.Name(), strings.Join(names, " and "), n)
+		}
+	}
 	if verdict.Accel == qemu.TCG && len(l.machines) > 0 {
 		l.options.Events.Emit(event.Notice{Text: "software emulation (slower): " + verdict.Reason})
 	}

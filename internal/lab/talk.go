@@ -101,11 +101,9 @@ func (m *Machine) expectPrompt(ctx context.Context, g *guest, kinds []console.Pr
 var errSilent = errors.New("the console is silent")
 
 // Login goes through login and password prompts until a shell prompt waits. A
-// console that is at a shell already is left there, unless a user is given and
-// somebody else has logged in: that one leaves first. Empty arguments mean the
-// image's own user and password.
+// console that is at a shell already is left there, unless somebody else has logged
+// in: that one leaves first. Empty arguments mean the image's own user and password.
 func (m *Machine) Login(ctx context.Context, user, password string) error {
-	wanted := user
 	user, password = m.Credentials(user, password)
 	c, err := m.Console()
 	if err != nil {
@@ -119,7 +117,7 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 		}
 		switch prompt.Prompt {
 		case console.ShellPrompt:
-			if !OtherUser(c, wanted) {
+			if !OtherUser(c, user) {
 				return nil
 			}
 			if left++; left > mostShells {

@@ -265,7 +265,7 @@ func taskVariations(target int, task string, i builtins.Instruction) []variation
 	if len(i.Hints) > 0 {
 		v := hintVariation(i.Hints[len(i.Hints)-1], "task", i.Position.String())
 		v.name = task + v.name
-		v.rehearsal.Target = target
+		v.rehearsal.Target, v.rehearsal.Solves = target, true
 		all = append(all, v)
 	}
 	return all

@@ -130,6 +130,24 @@ step(two_tasks)
 		"4 task 2: wrong answer 3 fails, screen: (it is still at work)", "4 task 2: the hint of task solves it")
 }
 
+// A machine that starts again under a check is waited for.
+func TestProveAReboot(t *testing.T) {
+	wantTrials(t, prove(t, 0, `
+BOOT = "cat /proc/sys/kernel/random/boot_id"
+
+def start_again():
+    """Start again"""
+    login(pc)
+    before = run(pc, BOOT).stdout
+    def other():
+        return run(pc, BOOT).stdout != before
+    task(pc, "Have it start again.", solution = "reboot", check = other, hints = ["`+"`reboot`"+`"], wrong = ["true"])
+    login(pc)
+
+step(start_again)
+`), "2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails", "2 the hint of task solves it")
+}
+
 // TestProveCatches has a defect in each step.
 func TestProveCatches(t *testing.T) {
 	wantTrials(t, prove(t, 0, `
