@@ -147,7 +147,7 @@ func TestMisfit(t *testing.T) {
 func TestSignature(t *testing.T) {
 	tests := map[string]string{
 		"host_cpus":       `host_cpus()`,
-		"boot":            `boot(*machines)`,
+		"boot":            `boot(*machines, student = True)`,
 		"network":         `network(name)`,
 		"send":            `send(on, text, enter = True)`,
 		"wait_prompt":     `wait_prompt(on, *, timeout = 180)`,

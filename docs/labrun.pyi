@@ -129,12 +129,13 @@ def step(function: Callable[[], object]) -> None:
         step(meet_the_router)
     '''
 
-def boot(*machines: Machine) -> None:
+def boot(*machines: Machine, student: bool = True) -> None:
     r'''Start machines, side by side.
 
     Returns as soon as the machines run; their systems boot on, and whatever waits for them waits. A machine that runs already is left alone.
 
     machines: the machines to start
+    student: in guided mode, have the student switch them on; False: labrun does, for machines that are not what the lab is about
 
         boot(debian, alpine)
     '''
@@ -192,7 +193,7 @@ def wait_for(on: Machine | Terminal, text: str = "", pattern: str = "", *, timeo
 def login(machine: Machine, user: str = "", password: str = "", *, timeout: float | str = 180) -> None:
     r'''Go through login and password prompts to a shell.
 
-    A console that is at a shell already is left there, unless `user` is given and somebody else has logged in: that one leaves first.
+    A console that is at a shell already is left there, unless somebody else has logged in: that one leaves first.
 
     machine: a machine of this mission
     user: as the image says if not given

@@ -137,6 +137,23 @@ func (s *student) leaves(code int) {
 	}
 }
 
+// leavesWhatIsOver types on at a console whose lab has ended, which must not reach the
+// shell that labrun was started from, and leaves it.
+func (s *student) leavesWhatIsOver() {
+	s.t.Helper()
+	s.sees("the lab has ended, and its machines are gone")
+	s.types("reboot")
+	select {
+	case <-s.over:
+		s.t.Errorf("%s: what is typed next goes to this computer", s.who)
+	case <-time.After(200 * time.Millisecond):
+	}
+	if _, err := s.tty.Send("\x1d"); err != nil {
+		s.t.Fatal(err)
+	}
+	s.leaves(0)
+}
+
 // TestWeek1Guided plays a student through the whole of week 1: right things, wrong
 // things, other right things, hints, a console in the guide's own terminal,
 // leaving a console and coming back, and a labrun that is killed in step 4.
@@ -221,8 +238,8 @@ func TestWeek1Guided(t *testing.T) {
 	guide.sees("> On debian, type: ip a")
 	guide.cmd.Process.Kill()
 	<-guide.over
-	router.leaves(0)
-	debian.leaves(0)
+	router.leavesWhatIsOver()
+	debian.leavesWhatIsOver()
 	guide = sits(t, "the student, back at the guide", env, "--guide", "--lang", "en", mission)
 	guide.sees("Welcome back. You were at step 4 of 8")
 	guide.sees("The machines are as they were when this step began")
@@ -276,7 +293,7 @@ func TestWeek1Guided(t *testing.T) {
 	guide.sees("Mission complete: all 8 steps are done")
 	guide.leaves(0)
 	for _, viewer := range []*student{router, debian, alpine} {
-		viewer.leaves(0)
+		viewer.leavesWhatIsOver()
 	}
 	checkGuidedRecords(t, strings.TrimPrefix(env[0], "XDG_STATE_HOME="))
 }

@@ -71,7 +71,8 @@ func ask(ctx context.Context, folder string, r request) (*net.UnixConn, answer, 
 }
 
 // View sits at the console of a machine of the run whose session folder is given,
-// until the detach key, the end of the run, or the end of ctx. A read of t.In may
+// until the detach key, the end of ctx, or where there is no terminal the end of the
+// run: at a terminal, what is still typed then goes nowhere. A read of t.In may
 // still be under way when it returns; what that reads is lost, so that whoever
 // owns In has to end it.
 func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
@@ -117,21 +118,30 @@ func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
 		defer close(shown)
 		v.show()
 	}()
+	over := false
 	select {
 	case <-detached:
 	case <-shown:
+		over = true
 	case <-ctx.Done():
+	}
+	if over && t.TTY != nil {
+		// Whoever is typing at the machine must not find themselves at a shell of
+		// their own computer: a reboot would be one.
+		v.say("over stay")
+		select {
+		case <-detached:
+		case <-ctx.Done():
+		}
 	}
 	close(v.ended)
 	conn.Close()
 	<-shown
-	select {
-	case <-detached:
+	switch {
+	case over && t.TTY == nil:
+		v.say("over")
+	case !over && ctx.Err() == nil:
 		v.say("left", machine, machine)
-	default:
-		if ctx.Err() == nil {
-			v.say("over")
-		}
 	}
 	return nil
 }

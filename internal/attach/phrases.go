@@ -9,6 +9,7 @@ var phrases = map[string][2]string{
 	"look only": {"labrun types here itself; your keys are not passed on", "這裡由 labrun 自己打字，你按的鍵不會送進去"},
 	"left":      {"you have left %s, which goes on; `labrun attach %s` comes back", "你離開了 %s，它會繼續跑；輸入 `labrun attach %s` 就能回來"},
 	"over":      {"the lab has ended", "實驗結束了"},
+	"over stay": {"the lab has ended, and its machines are gone. What you type goes nowhere. Ctrl-] brings you back to your own computer", "實驗結束了，機器都關掉了。你輸入的東西不會送到任何地方。按 Ctrl-] 回到你自己的電腦"},
 	"off":       {"%s is off. Enter switches it on", "%s 還沒開機。按 Enter 開機"},
 	"went off":  {"%s was switched off. Enter switches it on again", "%s 關機了。按 Enter 再打開"},
 	"on":        {"%s is on; it boots now", "%s 開機了，正在啟動"},

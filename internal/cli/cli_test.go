@@ -90,7 +90,7 @@ func TestCalls(t *testing.T) {
 		{"what is in an image", []string{"images", "show", "debian"}, 0, "  calls itself  os25\n  log in as     root, password root\n", ""},
 		{"what is in no image", []string{"images", "show", "debain"}, 2, "", "debain is not in images.lock (did you mean debian?)"},
 		{"doc", []string{"doc"}, 0, "wait_prompt      wait until", ""},
-		{"doc of one", []string{"doc", "boot"}, 0, "boot(*machines)", ""},
+		{"doc of one", []string{"doc", "boot"}, 0, "boot(*machines, student = True)", ""},
 		{"doc of none", []string{"doc", "boto"}, 2, "", "doc: nothing that a script can call has the name boto (did you mean boot?)"},
 		{"doc of a library", []string{"doc", "net"}, 0, "give_address(machine, address, card = \"eth0\")", ""},
 		{"doc of a library's function", []string{"doc", "ssh"}, 0, "load(\"@labrun//net.star\", \"ssh\")", ""},

@@ -51,8 +51,12 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 
 	style := report.StyleOf(p.Out, p.Getenv)
 	machines := &machines{program: p, events: events}
+	command := name
+	if p.lang != "" { // whoever does what the guide says gets the same language again
+		command = "--lang " + p.lang + " " + name
+	}
 	g := guide.New(guide.Options{
-		In: p.In, Out: p.Out, Width: p.width, Color: style.Color, Language: p.spoken(), Command: name, Panes: f.tmux,
+		In: p.In, Out: p.Out, Width: p.width, Color: style.Color, Language: p.spoken(), Command: command, Panes: f.tmux,
 		Events: events, Progress: progress, Machines: machines,
 	}, m.GuideSteps())
 	// The guide tells the story itself; the report adds what takes long before it begins.

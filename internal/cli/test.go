@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,8 +171,12 @@ func (t *proof) tell(trial mission.Trial) {
 	default:
 		t.passed++
 	}
+	name := fmt.Sprintf("%d. %s: %s", trial.Step, trial.Title, trial.Name)
+	if slices.ContainsFunc(t.cases, func(c report.Case) bool { return c.Name == name }) {
+		name += " (" + trial.Position + ")" // programs tell cases by their names
+	}
 	t.cases = append(t.cases, report.Case{
-		Class: t.file, Name: fmt.Sprintf("%d. %s: %s", trial.Step, trial.Title, trial.Name), Seconds: trial.Seconds,
+		Class: t.file, Name: name, Seconds: trial.Seconds,
 		Failure: problemOf(trial), Skipped: trial.NotTried,
 	})
 	if t.json {

@@ -93,11 +93,14 @@ type screen struct {
 	out  io.Writer
 	held bool
 	kept bytes.Buffer
+
+	writes int
 }
 
 func (s *screen) write(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.writes++
 	if s.held {
 		s.kept.WriteString(text)
 		return
@@ -307,6 +310,14 @@ func (g *Guide) Answered(question, answer, verdict string) {
 	if verdict != "wrong" {
 		g.record.Answers = append(g.record.Answers, Answer{question, answer})
 	}
+}
+
+// Shown counts what was shown so far, so that who has said something knows whether it
+// is the last that was said.
+func (g *Guide) Shown() int {
+	g.screen.mu.Lock()
+	defer g.screen.mu.Unlock()
+	return g.screen.writes
 }
 
 // Missed says why what is asked for is not done yet, once for each key.

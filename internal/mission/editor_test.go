@@ -138,7 +138,7 @@ func TestSignature(t *testing.T) {
 		{declared + stepOf("send(debian, ‸)"), "send(on, text, enter = True)", 1},
 		{declared + stepOf("send(debian, enter = ‸)"), "send(on, text, enter = True)", 2},
 		{declared + stepOf("send(debian, \"a, b‸\")"), "send(on, text, enter = True)", 1},
-		{declared + stepOf("boot(debian, alpine, ‸"), "boot(*machines)", 0},
+		{declared + stepOf("boot(debian, alpine, ‸"), "boot(*machines, student = True)", 0},
 		{declared + stepOf(`assert_contains(output(debian), "a", "b", ‸`), `assert_contains(subject, *texts, hint = "", timeout = 60)`, 1},
 		{declared + stepOf(`say(address(‸))`), "address(machine, network = None, *, timeout = 120)", 0},
 		{declared + `x = machine("debian", nics = [lan, ‸])`, `machine(name, image = "", nics = [], memory = 0, cpus = 0, hostname = "")`, 2},
@@ -161,14 +161,14 @@ func TestSignature(t *testing.T) {
 
 func TestHover(t *testing.T) {
 	tests := []struct{ name, script, want string }{
-		{"a builtin", declared + stepOf("bo‸ot(debian)"), "```python\nboot(*machines)\n```\n\nStart machines, side by side. Returns as soon"},
+		{"a builtin", declared + stepOf("bo‸ot(debian)"), "```python\nboot(*machines, student = True)\n```\n\nStart machines, side by side. Returns as soon"},
 		{"an argument's name", declared + stepOf(`send(debian, "x", en‸ter = False)`), "`enter` (bool): press Enter after it; if not given, `True`"},
 		{"a machine", declared + stepOf("boot(deb‸ian)"), "```python\ndebian = machine(\"debian\", nics = [lan])\n```\n\nA machine"},
 		{"a field", declared + stepOf(`say(run(debian, "true").std‸out)`), "`stdout` (string) of a result: its output"},
 		{"an own function", declared + stepOf("pass") + "wo‸rk()", "```python\nwork()\n```\n\nWork\n\nDo it."},
 		{"a loaded function", "load(\"./net.star\", far = \"reach\")\n" + declared + stepOf("f‸ar(debian)"), "```python\nreach(m, tries = 3)\n```\n\nReach a machine\n\nBy all means."},
 		{"a loaded value", "load(\"./net.star\", \"lan\")\nx = l‸an\n", "```python\nlan = network(\"lan\")\n```\n\nA network, from net.star"},
-		{"in a broken file", declared + "def f(:\n    pass\n" + stepOf("bo‸ot(debian)"), "```python\nboot(*machines)"},
+		{"in a broken file", declared + "def f(:\n    pass\n" + stepOf("bo‸ot(debian)"), "```python\nboot(*machines, student = True)"},
 		{"a local variable", declared + stepOf("x = run(debian,", `    "true")`, "say(x‸.stdout)"), "```python\nx = run(debian, …\n```\n\nA result"},
 		{"a text", declared + stepOf(`say("boo‸t")`), ""},
 		{"a comment", "# boo‸t", ""},

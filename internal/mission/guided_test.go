@@ -196,6 +196,30 @@ step(boots)
 step(files)
 `
 
+// What the lab is not about, labrun switches on itself.
+func TestGuidedFurniture(t *testing.T) {
+	c := openClassroom(t, `
+def boots():
+    """Boot it"""
+    boot(router, student = False)
+    wait_prompt(router)
+    send(router, "hostname")
+    assert_contains(router, "router7", hint = "Type hostname.")
+
+step(boots)
+`, 0)
+	c.reads("## Step 1 of 1: Boot it")
+	c.reads("> Wait for the prompt of router.")
+	c.says("do")
+	c.reads("> On router, type:\n    hostname")
+	c.types("hostname")
+	c.reads("Step 1 is done.")
+	c.finishes(nil)
+	if strings.Contains(c.out.since(0), "Switch on") {
+		t.Errorf("the student is asked to switch it on:\n%s", c.out.since(0))
+	}
+}
+
 func TestGuided(t *testing.T) {
 	c := openClassroom(t, twoSteps, 0)
 	c.reads("## Step 1 of 2: Boot it")

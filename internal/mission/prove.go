@@ -105,7 +105,7 @@ func (p *prover) at(name, position string) (t Trial, done func(Trial)) {
 	t = Trial{Step: p.index + 1, Title: p.step.Title, Name: name, Position: position}
 	p.begins(t, p.more)
 	return t, func(t Trial) {
-		t.Seconds = time.Since(began).Seconds()
+		t.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
 		p.tell(t)
 	}
 }

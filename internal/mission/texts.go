@@ -43,7 +43,7 @@ func (m *Mission) CheckTranslations() ([]Finding, error) {
 // found is a text of a script that its reader sees.
 type found struct {
 	text, file string
-	at         Place
+	at, end    Place
 	composed   bool // it is put together when the script runs, so no translation can be found
 }
 
@@ -68,7 +68,8 @@ func (m *Mission) texts() []found {
 					}
 					if text := literal.Value.(string); text != "" && (!seen[text] || !whole) {
 						seen[text] = seen[text] || whole
-						all = append(all, found{text, source.shown, Place{int(literal.TokenPos.Line), int(literal.TokenPos.Col)}, !whole})
+						from, to := literal.Span()
+						all = append(all, found{text, source.shown, Place{int(from.Line), int(from.Col)}, Place{int(to.Line), int(to.Col)}, !whole})
 					}
 				}
 			}
@@ -141,10 +142,13 @@ func readable(call *syntax.CallExpr) []syntax.Expr {
 // compare lists what is wrong with one translation.
 func (m *Mission) compare(c *catalogue, texts []found) []Finding {
 	var problems []Finding
-	tell := func(file string, at Place, message, remedy string) {
-		problems = append(problems, Finding{File: file, Span: Span{at, at}, Rule: ruleTranslation, Severity: SeverityWarning, Message: message, Remedy: remedy})
+	tell := func(file string, at Span, message, remedy string) {
+		problems = append(problems, Finding{File: file, Span: at, Rule: ruleTranslation, Severity: SeverityWarning, Message: message, Remedy: remedy})
 	}
-	add := func(key, message, remedy string) { tell(c.file, Place{c.line(key), 1}, message, remedy) }
+	add := func(key, message, remedy string) {
+		at := Place{c.line(key), 1}
+		tell(c.file, Span{at, at}, message, remedy)
+	}
 	declared := m.session.Declared()
 	if c.Title == "" {
 		add("title", "the mission's title is not translated", fmt.Sprintf("write title = \"…\" for %q", declared.Title))
@@ -177,7 +181,7 @@ func (m *Mission) compare(c *catalogue, texts []found) []Finding {
 			continue
 		}
 		if t.composed {
-			tell(t.file, t.at, "this text is put together when the lab runs, so "+c.file+" cannot have it", "write tr(\"…\") with %s in it, and % after that")
+			tell(t.file, Span{t.at, t.end}, "this text is put together when the lab runs, so "+c.file+" cannot have it", "write tr(\"…\") with %s in it, and % after that")
 			continue
 		}
 		known[t.text] = true
@@ -200,7 +204,7 @@ func (m *Mission) compare(c *catalogue, texts []found) []Finding {
 		}
 	}
 	for _, t := range missing {
-		tell(t.file, t.at, "this text is not translated in "+c.file, fmt.Sprintf("add to its [texts]: %q = \"…\"", t.text))
+		tell(t.file, Span{t.at, t.end}, "this text is not translated in "+c.file, fmt.Sprintf("add to its [texts]: %q = \"…\"", t.text))
 	}
 	return problems
 }
