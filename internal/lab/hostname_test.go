@@ -60,8 +60,8 @@ func TestHostname(t *testing.T) {
 			}
 			if !cold {
 				afterCheckpoint(t, lab, server)
-				namesOfTheirOwn(t, lab, router, desk, server)
 			}
+			namesOfTheirOwn(t, lab, router, desk, server)
 		})
 	}
 }

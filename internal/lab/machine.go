@@ -165,11 +165,12 @@ func (m *Machine) start(ctx context.Context) error {
 		}
 		draft = m.draft(ctx, key)
 	}
-	g, err := m.boot(ctx, draft)
+	renaming := fresh && draft == nil && m.renamed()
+	g, err := m.boot(ctx, draft, renaming)
 	if err != nil {
 		return err
 	}
-	if fresh && m.renamed() {
+	if renaming {
 		g.line.open = g.settled
 	}
 	g.tasks.Go(func() {
@@ -179,9 +180,8 @@ func (m *Machine) start(ctx context.Context) error {
 				// that ends before has no use for the time.
 				_ = m.setClock(g.ctx, g)
 			}
-			if fresh && m.renamed() {
-				_ = g.shell.Do(g.ctx, m.hostname())
-				m.promptAnew(g)
+			if renaming {
+				m.name(g)
 			}
 			m.identify(g)
 			close(g.settled)
@@ -196,14 +196,15 @@ func (m *Machine) start(ctx context.Context) error {
 // overlay is the path of the machine's disk.
 func (m *Machine) overlay() string { return filepath.Join(m.lab.session.dir, m.config.Name+".qcow2") }
 
-// boot powers the machine on. With a draft, a template is to be made of it.
-func (m *Machine) boot(ctx context.Context, draft *image.Draft) (g *guest, err error) {
+// boot powers the machine on. With a draft, a template is to be made of it. Bare, it
+// has no network cards yet.
+func (m *Machine) boot(ctx context.Context, draft *image.Draft, bare bool) (g *guest, err error) {
 	if _, err = os.Stat(m.overlay()); err != nil {
 		err = m.image.Overlay(ctx, m.overlay())
 	}
 	if err == nil {
 		spec := m.spec(m.overlay())
-		spec.Savable = draft != nil
+		spec.Savable, spec.Bare = draft != nil, bare
 		g, err = m.launch(ctx, spec, recording{})
 	}
 	if err != nil && draft != nil {

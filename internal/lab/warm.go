@@ -183,9 +183,11 @@ func (m *Machine) setClock(ctx context.Context, g *guest) error {
 func (m *Machine) arrival() string {
 	seed := make([]byte, 64)
 	rand.Read(seed)                              // never fails
-	const rescan = "echo 1 >/sys/bus/pci/rescan" // for a guest without ACPI hot-plug
 	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s", seed, m.clock(), rescan)
 }
+
+// rescan lets a guest without ACPI hot-plug see cards that were plugged in.
+const rescan = "echo 1 >/sys/bus/pci/rescan"
 
 // clock is the command that sets a restored guest's clock to the present time.
 func (m *Machine) clock() string {
@@ -345,7 +347,7 @@ func MakeTemplate(ctx context.Context, name string, o Options) (why string, err 
 		return "", err
 	}
 	o.Events.Emit(event.Progress{Subject: name, Phase: "save", Note: "booting it once, to save it at its first prompt"})
-	g, err := m.boot(ctx, draft)
+	g, err := m.boot(ctx, draft, false)
 	if err != nil {
 		return "", err
 	}

@@ -134,7 +134,7 @@ func kindOf(ctx context.Context, err error) Kind {
 	switch {
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrInterrupted):
 		return Interrupted
-	case errors.As(err, &check), errors.As(err, &login), errors.As(err, &guest), errors.As(err, &panicked):
+	case errors.As(err, &check), errors.As(err, &login), errors.As(err, &guest), errors.As(err, &panicked), errors.Is(err, control.ErrRestarted):
 		return Check
 	case errors.As(err, &notBooted):
 		return Script

@@ -157,6 +157,8 @@ func (m *Mission) unfinished(ctx context.Context, err error, g *guide.Guide, pau
 	var refused *control.GuestError
 	var reason string
 	switch {
+	case errors.Is(err, control.ErrRestarted) && !g.Taking():
+		return nil // the machine starts again, as students have it do; the next look waits for it
 	case errors.As(err, &check) && check.Hint != "":
 		reason = check.Hint
 	case errors.As(err, &check):

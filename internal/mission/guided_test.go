@@ -220,6 +220,32 @@ step(boots)
 	}
 }
 
+// A student who starts a machine again under a check has done no harm.
+func TestGuidedReboot(t *testing.T) {
+	c := openClassroom(t, `
+BOOT = "cat /proc/sys/kernel/random/boot_id"
+
+def again():
+    """Again"""
+    boot(router, student = False)
+    wait_prompt(router)
+    before = run(router, BOOT).stdout
+    send(router, "reboot")
+    assert_true(run(router, BOOT).stdout != before, "it has started again", hint = "Type reboot.")
+
+step(again)
+`, 0)
+	c.reads("> Wait for the prompt of router.")
+	c.says("do")
+	c.reads("> On router, type:\n    reboot")
+	c.types("reboot")
+	c.reads("Step 1 is done.")
+	c.finishes(nil)
+	if said := c.out.since(0); strings.Contains(said, "mistake") {
+		t.Errorf("the student is told of a mistake:\n%s", said)
+	}
+}
+
 func TestGuided(t *testing.T) {
 	c := openClassroom(t, twoSteps, 0)
 	c.reads("## Step 1 of 2: Boot it")

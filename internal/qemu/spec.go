@@ -41,6 +41,7 @@ type Spec struct {
 	// without its network cards, so that the state fits any lab: see Plug.
 	Savable bool   // Process.Save works
 	Saved   *Saved // go on from there; nil: power on
+	Bare    bool   // power on without network cards; they are plugged in later, too
 }
 
 // Descriptors are the file descriptors that the process inherits, by number.
@@ -149,7 +150,7 @@ func (s Spec) Argv(fds Descriptors) []string {
 }
 
 // unplugged reports whether the machine starts without its network cards.
-func (s Spec) unplugged() bool { return s.Savable || s.Saved != nil && s.Saved.Memory != "" }
+func (s Spec) unplugged() bool { return s.Bare || s.Savable || s.Saved != nil && s.Saved.Memory != "" }
 
 // escape doubles the commas of a value inside a QEMU option list.
 func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
