@@ -205,6 +205,8 @@ func (k Kind) unfit(shown string, given Kind) string {
 	switch {
 	case k == Function && given == Text:
 		problem += ": write its name without quotation marks"
+	case k == Function && given == "builtin_function_or_method":
+		problem += ": write a function of your own, which may call it"
 	case k == Function:
 		problem += ": give the function's name without parentheses, which would call it"
 	case given == Result && (k == Text || k == Subject):

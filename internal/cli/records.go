@@ -118,7 +118,8 @@ func titles(steps []builtins.Step) []string {
 	return titles
 }
 
-// keptRecords is how many runs' records are kept in the default place.
+// keptRecords is how many runs' records are kept in the default place, of each mission:
+// an author's many runs push no student's out.
 const keptRecords = 10
 
 // newRecords makes a folder for a run's records and removes the oldest ones.
@@ -130,12 +131,30 @@ func newRecords(getenv func(string) string, file string) (string, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return "", fmt.Errorf("records: %w: say --records FOLDER", err)
 	}
-	old := keptRuns(root)
+	name := strings.TrimSuffix(filepath.Base(file), ".star")
+	var old []string
+	for _, dir := range keptRuns(root) {
+		if missionOf(dir) == name {
+			old = append(old, dir)
+		}
+	}
 	for _, dir := range old[:max(0, len(old)-keptRecords+1)] {
 		os.RemoveAll(dir)
 	}
-	name := strings.TrimSuffix(filepath.Base(file), ".star")
-	return os.MkdirTemp(root, time.Now().Format("2006-01-02T15-04-05")+"-"+name+"-")
+	return os.MkdirTemp(root, time.Now().Format(recordsTime)+name+"-")
+}
+
+// recordsTime begins the name of a run's folder.
+const recordsTime = "2006-01-02T15-04-05-"
+
+// missionOf is the mission's name in that of a run's folder.
+func missionOf(dir string) string {
+	base := filepath.Base(dir)
+	end := strings.LastIndexByte(base, '-')
+	if end < len(recordsTime) {
+		return ""
+	}
+	return base[len(recordsTime):end]
 }
 
 // recordsRoot is the folder in which each run has its own.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -138,10 +139,20 @@ func (s *replSession) run(ctx context.Context, title string) error {
 		case in == nil || ctx.Err() != nil:
 			return err // nobody is there to go on
 		default:
-			s.explain(ctx, err)
+			s.tell(ctx, err)
 		}
 	}
 	return mission.Classify(ctx, context.Cause(ctx))
+}
+
+// tell says what went wrong with a statement or a command, to somebody who goes on.
+func (s *replSession) tell(ctx context.Context, err error) {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(s.Err, usage.text)
+		return
+	}
+	s.explain(ctx, err)
 }
 
 // editor reads lines from a terminal, with a history and completion. The terminal is
@@ -298,7 +309,11 @@ func (s *replSession) save(args []string) error {
 	if len(args) == 1 {
 		fmt.Fprint(s.Out, strings.TrimPrefix(text, "\n"))
 	} else {
-		if err := extend(args[1], text); err != nil {
+		err := extend(args[1], text)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &usageError{fmt.Sprintf(":save: there is no file %s: name the mission's, or begin one with labrun new", args[1])}
+		}
+		if err != nil {
 			return &usageError{fmt.Sprintf(":save: %v", err)}
 		}
 		fmt.Fprintf(s.Out, "%s has a step %s now: labrun check %s\n", filepath.Base(args[1]), args[0], args[1])

@@ -175,6 +175,10 @@ func TestTimeout(t *testing.T) {
 
 func TestRecordsArePruned(t *testing.T) {
 	home := isolate(t)
+	other, err := newRecords(os.Getenv, "my-lab.star")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var made []string
 	for range keptRecords + 2 {
 		dir, err := newRecords(os.Getenv, "folder/lab.star")
@@ -183,7 +187,10 @@ func TestRecordsArePruned(t *testing.T) {
 		}
 		made = append(made, dir)
 	}
-	left, err := filepath.Glob(filepath.Join(home, "state", "labrun", "runs", "*-lab-*"))
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("another mission's run has gone: %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(home, "state", "labrun", "runs", "*-[0-9][0-9]-lab-*"))
 	if err != nil || len(left) != keptRecords {
 		t.Fatalf("%d runs are kept (%v), want %d", len(left), err, keptRecords)
 	}
