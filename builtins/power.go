@@ -14,7 +14,7 @@ func power() []Entry {
 	const group = "Power"
 	return []Entry{{
 		Name: "boot", Group: group, Phase: Acting, call: boot, lead: leadBoot,
-		Params:  []Param{{Name: "machines", Kind: Machine, Variadic: true, Doc: "the machines to start"},
+		Params: []Param{{Name: "machines", Kind: Machine, Variadic: true, Doc: "the machines to start"},
 			{Name: "student", Kind: Boolean, Default: "True", Keyword: true, Doc: "in guided mode, have the student switch them on; False: labrun does, for machines that are not what the lab is about"}},
 		Summary: "start machines, side by side",
 		Detail:  "Returns as soon as the machines run; their systems boot on, and whatever waits for them waits. A machine that runs already is left alone.",

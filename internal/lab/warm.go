@@ -182,7 +182,7 @@ func (m *Machine) setClock(ctx context.Context, g *guest) error {
 // last, since a lease that is given before the clock is right ends at a wrong time.
 func (m *Machine) arrival() string {
 	seed := make([]byte, 64)
-	rand.Read(seed)                              // never fails
+	rand.Read(seed) // never fails
 	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s", seed, m.clock(), rescan)
 }
 
