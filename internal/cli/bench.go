@@ -147,7 +147,7 @@ func (p *program) benchMachines(ctx context.Context, store cache, n int, image s
 	for i := range n {
 		config.Machines = append(config.Machines, lab.MachineConfig{Name: fmt.Sprintf("m%d", i+1), Image: image})
 	}
-	l, err := lab.New(config, lab.Options{Store: store.Store, Events: events, Cold: cold, Resting: true})
+	l, err := lab.New(config, lab.Options{Store: store.Store, Events: events, Cold: cold, Resting: true, Mission: "labrun bench"})
 	if err != nil {
 		return b, err
 	}

@@ -314,6 +314,7 @@ func (m *Machine) warm() bool {
 // machine for that, or waits for another labrun that does. It returns why there
 // can be none for this image; empty if there is one now.
 func MakeTemplate(ctx context.Context, name string, o Options) (why string, err error) {
+	o.Mission, o.Title = "labrun images", "a template of "+name // as labrun ps shows it
 	l, err := New(Config{Machines: []MachineConfig{{Name: name, Image: name}}}, o)
 	if err != nil {
 		return "", err
