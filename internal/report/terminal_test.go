@@ -123,8 +123,8 @@ lab.star, 4 steps
 1/4  One (replayed)
      In an earlier run: done by the student, in 2 min 0 s, with 1 hint, with labrun's help
 2/4  Two
-     To do: boot
-     To do on debian: send ip a
+     To do: switch it on
+     To do on debian: type ip a
      Hint 1 of 2: Look at eth0.
      Help: labrun did it: send
      Question: Why?
