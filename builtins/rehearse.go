@@ -215,7 +215,7 @@ const (
 	// A wrong answer is looked at again: guided mode looks again and again, and what
 	// holds later would have passed.
 	secondLook = time.Second
-	// What a hint started may take so long.
+	// What a hint started may take so long before it shows on a console again.
 	slowEffect = 10 * time.Second
 )
 
@@ -275,24 +275,42 @@ func (c *call) rehearseTask() (starlark.Value, error) {
 	return nil, &Rehearsed{Held: true}
 }
 
-// lookAgain makes a task's check, and again while it might still come to hold. A
-// machine that has begun to restart is waited for by the next look.
+// lookAgain makes a task's check, and again while it might still come to hold: after a
+// wrong answer for a moment, and after lines that are to solve the task until nothing
+// happens on any console any more, at most for the task's time-out.
 func (c *call) lookAgain(ctx context.Context) (failure *CheckError, err error) {
 	patience := secondLook
 	if c.rehearsal.Solves {
 		patience = slowEffect
 	}
-	for until := time.Now().Add(patience); ; {
+	news := time.Now()
+	for {
 		began := time.Now()
-		failure, err = c.probe(ctx)
-		if err != nil || failure == nil || began.After(until) {
-			return failure, err
+		now, err := c.probe(ctx)
+		if err != nil || now == nil {
+			return now, err
 		}
-		if failure.restarting {
-			until = time.Now().Add(patience)
+		if failure == nil || ctx.Err() == nil { // else this look was cut short: the one before it tells more
+			failure = now
 		}
-		if err := lab.Sleep(ctx, secondLook); err != nil {
+		switch printed := c.lastPrinted(); {
+		case now.restarting:
+			news = time.Now()
+		case c.rehearsal.Solves && printed.After(news):
+			news = printed
+		}
+		if began.After(news.Add(patience)) || lab.Sleep(ctx, secondLook) != nil {
 			return failure, nil
 		}
 	}
+}
+
+// lastPrinted is when any console last printed anything.
+func (c *call) lastPrinted() (last time.Time) {
+	for _, m := range c.lab.Machines() {
+		if terminal, err := m.Console(); err == nil && terminal.LastByte().After(last) {
+			last = terminal.LastByte()
+		}
+	}
+	return last
 }

@@ -91,6 +91,9 @@ func choose(found []attach.Found, session, machine string) (attach.Found, error)
 			}
 		}
 	}
+	if guided := slices.DeleteFunc(slices.Clone(having), func(run attach.Found) bool { return !run.Guided }); len(guided) == 1 {
+		having = guided // where a student is at work, and not a run that types by itself
+	}
 	switch {
 	case session != "" && !slices.Contains(sessions, session):
 		return attach.Found{}, &usageError{fmt.Sprintf("attach: no lab that runs is called %s%s: there are %s", session, builtins.Suggest(session, sessions), strings.Join(sessions, ", "))}
