@@ -117,6 +117,14 @@ func (s *Shell) Hold() (release func()) {
 	return s.mu.Unlock
 }
 
+// Restarting says that the guest is about to be reset: the next request waits until
+// its shell announces itself, since what is sent before would arrive in pieces.
+func (s *Shell) Restarting() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.announced, s.defined = false, false
+}
+
 // functions is what the guest's shell is taught, in what POSIX, BusyBox and GNU
 // tools have in common. Each program that runs costs an emulated guest tens of
 // milliseconds, so there are few.

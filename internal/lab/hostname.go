@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
@@ -56,6 +57,9 @@ func (m *Machine) promptAnew(g *guest) {
 	ctx, cancel := context.WithTimeout(g.ctx, renamePrompt)
 	defer cancel()
 	want, seen, shown := []byte(m.config.Hostname+" login:"), []byte(nil), make(chan struct{})
+	if strings.Contains(g.console.Tail(1), string(want)) {
+		return
+	}
 	stop := g.console.Watch(func(chunk []byte) {
 		before := bytes.Contains(seen, want)
 		if seen = append(seen, chunk...); !before && bytes.Contains(seen, want) {

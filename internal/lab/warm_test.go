@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -545,5 +546,43 @@ func TestRestoresInARow(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("in restore %d", i)
 		}
+	}
+}
+
+// TestHangsWhenRestored: a machine that does not go on from its saved state is started
+// again, and the lab with it goes on.
+func TestHangsWhenRestored(t *testing.T) {
+	ctx := context5(t)
+	defer func(limit time.Duration) { arriveLimit = limit }(arriveLimit)
+	arriveLimit = 5 * time.Second
+	var notices []string
+	events := &event.Log{}
+	events.Attach(func(r event.Record) {
+		if e, ok := r.Event.(event.Notice); ok {
+			notices = append(notices, e.Text)
+		}
+	})
+	l := newLabWith(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+		{Name: "mini", Image: "mini", Hostname: "small", NICs: []NICConfig{{Network: "lan"}}},
+	}}, Options{Store: openStore(t), Events: events})
+	mini := l.Machine("mini")
+	if why, err := MakeTemplate(ctx, "mini", Options{Store: openStore(t), Events: &event.Log{}}); why != "" || err != nil {
+		t.Fatal(why, err)
+	}
+	mini.profile.Restored = `[ -e /hung ] || { : >/hung; sync; sleep 1000; }; date -s "@$2"`
+	if err := l.Boot(ctx, mini); err != nil {
+		t.Fatal(err)
+	}
+	if err := mini.Login(ctx, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := typeAt(t, ctx, mini, "ls /hung; hostname; ip -o link show eth0 | wc -l"); got != "/hung\nsmall\n1" {
+		t.Errorf("it says %q", got)
+	}
+	if r, err := mini.Run(ctx, "date +%s", time.Minute); err != nil || r.Status != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if !slices.ContainsFunc(notices, func(n string) bool { return strings.Contains(n, "did not go on from its saved state") }) {
+		t.Errorf("it told %q", notices)
 	}
 }
