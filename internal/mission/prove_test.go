@@ -97,7 +97,7 @@ def write_a_note():
         solution = "touch /root/note\nrm -i /root/note\ny\necho '\"hello\"' >/root/note",
         check = it_has_a_note,
         hints = ["> sends it into a file.", "Type `+"`echo '\\\"hello\\\"' > /root/note`"+`, then press `+"`Enter`"+`."],
-        wrong = ["echo \"hello\" >/root/note", "touch /root/note\necho hello", "rm -i /etc/motd\nn"],
+        wrong = ["echo \"hello\" >/root/note", "touch /root/note\necho hello", "rm -i /etc/passwd\nn"],
     )
 
 step(write_a_note)
