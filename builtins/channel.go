@@ -47,9 +47,12 @@ func runCommand(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	message := fmt.Sprintf("`%s` on %s: exit status %d: %s", c.text("command"), c.machine("machine").name(), result.Status, lastOf(result))
-	if c.probing && result.Status != 0 {
-		c.Session.looked = message
+	message := ""
+	if result.Status != 0 {
+		message = fmt.Sprintf("`%s` on %s: exit status %d: %s", c.text("command"), c.machine("machine").name(), result.Status, lastOf(result))
+		if c.probing {
+			c.looked = message
+		}
 	}
 	if c.boolean("check") {
 		if err := c.check(result.Status == 0, c.text("command"), message, ""); err != nil {

@@ -214,14 +214,20 @@ func (p *program) explain(ctx context.Context, err error) int {
 	return exitUsage
 }
 
+// tellFailure says what failed, in which step if in one, and the author's advice if
+// there is any.
+func tellFailure(w io.Writer, step, what, hint string) {
+	if step != "" {
+		fmt.Fprintf(w, "in step «%s»:\n", step)
+	}
+	fmt.Fprintln(w, what)
+	if hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+}
+
 func (p *program) explainMission(e *mission.Error) int {
-	if e.Step != "" {
-		fmt.Fprintf(p.Err, "in step «%s»:\n", e.Step)
-	}
-	fmt.Fprintf(p.Err, "%v\n", e)
-	if e.Hint != "" {
-		fmt.Fprintf(p.Err, "hint: %s\n", e.Hint)
-	}
+	tellFailure(p.Err, e.Step, e.Error(), e.Hint)
 	switch e.Kind {
 	case mission.Check:
 		return exitCheck

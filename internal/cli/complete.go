@@ -98,8 +98,7 @@ func described() []string {
 	}
 	for _, library := range mission.Libraries() {
 		for _, f := range library.Functions {
-			summary, _, _ := strings.Cut(f.Text, "\n")
-			all = append(all, f.Name+"\t"+summary)
+			all = append(all, f.Name+"\t"+f.Summary())
 		}
 	}
 	return all

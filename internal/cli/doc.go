@@ -49,8 +49,7 @@ func (p *program) listDoc() {
 	for _, library := range mission.Libraries() {
 		fmt.Fprintf(p.Out, "\nAfter load(%q, …) at the top of the script:\n", library.Name)
 		for _, f := range library.Functions {
-			summary, _, _ := strings.Cut(f.Text, "\n")
-			fmt.Fprintf(p.Out, "%-16s %s\n", f.Name, summary)
+			fmt.Fprintf(p.Out, "%-16s %s\n", f.Name, f.Summary())
 		}
 	}
 }

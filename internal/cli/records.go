@@ -132,12 +132,7 @@ func newRecords(getenv func(string) string, file string) (string, error) {
 		return "", fmt.Errorf("records: %w: say --records FOLDER", err)
 	}
 	name := strings.TrimSuffix(filepath.Base(file), ".star")
-	var old []string
-	for _, dir := range keptRuns(root) {
-		if missionOf(dir) == name {
-			old = append(old, dir)
-		}
-	}
+	old := slices.DeleteFunc(keptRuns(root), func(dir string) bool { return missionOf(dir) != name })
 	for _, dir := range old[:max(0, len(old)-keptRecords+1)] {
 		os.RemoveAll(dir)
 	}

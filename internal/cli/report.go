@@ -79,10 +79,7 @@ func (p *program) tellFailures(records []event.Record) {
 			if e.Error == "" {
 				continue
 			}
-			fmt.Fprintf(p.Out, "in step «%s»:\n%s\n", e.Title, e.Error)
-			if hint != "" {
-				fmt.Fprintf(p.Out, "hint: %s\n", hint)
-			}
+			tellFailure(p.Out, e.Title, e.Error, hint)
 		}
 	}
 }

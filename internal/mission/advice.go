@@ -20,7 +20,6 @@ var advice = []struct{ prefix, suffix, text string }{
 	{"got raise", "", "there are no exceptions: fail(\"why\") ends the step"},
 	{"got class", "", "there are no classes: functions and dicts do"},
 	{"got with", "", "there is no with: write_file and read_file open nothing that has to be closed"},
-	{"got while", "", "for i in range(100) with break is a loop that ends; builtins wait by themselves"},
 	{"got is", "", "there is no is: write =="},
 	{"conditional expression without else clause", "", "write … if … else …; and there is no is: write =="},
 	{"invalid escape sequence", "", "write two backslashes, or r\"…\" for a text in which they stand for themselves"},

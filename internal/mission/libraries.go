@@ -81,7 +81,13 @@ type Library struct {
 // LibraryFunction documents one function of a library.
 type LibraryFunction struct {
 	Name, Signature string
-	Text            string // its docstring, in Markdown; the first line is a summary
+	Text            string // its docstring, in Markdown
+}
+
+// Summary is the first line of the function's text.
+func (f LibraryFunction) Summary() string {
+	summary, _, _ := strings.Cut(f.Text, "\n")
+	return summary
 }
 
 // Libraries are labrun's own, as their docstrings document them.
