@@ -31,22 +31,6 @@ func (m *Machine) hostname() string {
 		`[ ! -f /etc/network/interfaces ] || sed -i 's/^\( *hostname \).*/\1%[1]s/' /etc/network/interfaces`, m.config.Hostname)
 }
 
-// name gives a machine that boots bare its name, and then its network cards: its DHCP
-// client tells the name.
-func (m *Machine) name(g *guest) {
-	err := g.shell.Do(g.ctx, m.hostname())
-	if err == nil {
-		err = g.process.Plug(g.ctx)
-	}
-	if err == nil {
-		err = g.shell.Do(g.ctx, rescan)
-	}
-	if err != nil && g.ctx.Err() == nil {
-		g.fail(fmt.Errorf("%s did not take its name and network cards: %w", m.config.Name, err))
-	}
-	m.promptAnew(g)
-}
-
 // promptAnew has a login prompt that was printed with the image's name printed again.
 // Nobody's typing may come in between: getty throws away what arrives before its
 // prompt, so the machine's line is closed until its guest has settled.

@@ -174,20 +174,23 @@ func (m *Machine) start(ctx context.Context) error {
 		g.line.open = g.settled
 	}
 	g.tasks.Go(func() {
-		if draft == nil {
+		switch {
+		case draft != nil:
+			if err := m.save(g, draft); err != nil && g.ctx.Err() == nil {
+				m.notKept(err)
+			}
+			return
+		case renaming:
+			m.plugIn(g)
+		default:
 			if g.control != nil {
 				// An emulated kernel that boots on a busy host may miss seconds. One
 				// that ends before has no use for the time.
 				_ = m.setClock(g.ctx, g)
 			}
-			if renaming {
-				m.name(g)
-			}
 			m.identify(g)
-			close(g.settled)
-		} else if err := m.save(g, draft); err != nil && g.ctx.Err() == nil {
-			m.notKept(err)
 		}
+		close(g.settled)
 	})
 	m.adopt(g)
 	return nil

@@ -150,6 +150,16 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	return g, nil
 }
 
+// plugIn gives a guest that was started without its network cards its name and then the
+// cards, since its DHCP client tells the name, and lets it arrive.
+func (m *Machine) plugIn(g *guest) {
+	_ = g.shell.Do(g.ctx, m.hostname())
+	if err := g.process.Plug(g.ctx); err != nil && g.ctx.Err() == nil {
+		g.fail(fmt.Errorf("plug in %s's network cards: %w", m.config.Name, err))
+	}
+	m.arrive(g)
+}
+
 // arrive lets a guest that was saved, or comes from a saved one, do what it has to.
 // The emulation seems to let a restored kernel hang now and then when it finds its
 // cards, as it lets kernels crash that start (see panicked): seen with Linux 7.1 twice
@@ -221,12 +231,10 @@ func (m *Machine) setClock(ctx context.Context, g *guest) error {
 // last, since a lease that is given before the clock is right ends at a wrong time.
 func (m *Machine) arrival() string {
 	seed := make([]byte, 64)
-	rand.Read(seed) // never fails
+	rand.Read(seed)                              // never fails
+	const rescan = "echo 1 >/sys/bus/pci/rescan" // for a guest without ACPI hot-plug
 	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s", seed, m.clock(), rescan)
 }
-
-// rescan lets a guest without ACPI hot-plug see cards that were plugged in.
-const rescan = "echo 1 >/sys/bus/pci/rescan"
 
 // clock is the command that sets a restored guest's clock to the present time.
 func (m *Machine) clock() string {
@@ -274,11 +282,7 @@ func (m *Machine) save(g *guest, draft *image.Draft) error {
 	saved := m.saveAtPrompt(g, draft)
 	g.line.forget()
 	if g.ctx.Err() == nil {
-		_ = g.shell.Do(g.ctx, m.hostname()) // its DHCP client tells it
-		if err := g.process.Plug(g.ctx); err != nil && g.ctx.Err() == nil {
-			g.fail(fmt.Errorf("plug in %s's network cards: %w", m.config.Name, err))
-		}
-		m.arrive(g)
+		m.plugIn(g)
 	}
 	close(g.settled)
 	if saved != nil {
