@@ -27,8 +27,8 @@ const TemplateLimit = 4 << 30
 
 // A Template is a machine that was saved while it waited at its first prompt:
 // files that others of the same kind go on from. What the files are is the
-// business of whoever saved it. They are read-only, and stay until the store is
-// closed.
+// business of whoever saved it. They are not to be changed, and stay until the store
+// is closed.
 type Template struct{ dir string }
 
 // Path returns the absolute path of one of the template's files.
@@ -233,8 +233,11 @@ func (s *Store) tryAcquire(key string) (release func(), err error) {
 func (d *Draft) Dir() string { return d.dir }
 
 // Keep makes the template of what is in the folder. The image is what the saved
-// machine has booted; shape says for people what kind of machine that was.
-func (d *Draft) Keep(ctx context.Context, image *Image, shape string) error {
+// machine has booted; shape says for people what kind of machine that was. The files
+// become read-only, but those named writable: programs that open them for writing,
+// though they do not write, could else be used by root alone. Whoever does write to one
+// has spoilt the template, which the next look at it finds.
+func (d *Draft) Keep(ctx context.Context, image *Image, shape string, writable ...string) error {
 	defer d.Drop()
 	base, err := filepath.Rel(d.store.dir, filepath.Dir(image.Kernel))
 	if err != nil {
@@ -248,7 +251,11 @@ func (d *Draft) Keep(ctx context.Context, image *Image, shape string) error {
 	}
 	for _, f := range files {
 		path := filepath.Join(d.dir, f.Name())
-		if err := os.Chmod(path, 0o444); err != nil {
+		mode := os.FileMode(0o444)
+		if slices.Contains(writable, f.Name()) {
+			mode = 0o644
+		}
+		if err := os.Chmod(path, mode); err != nil {
 			return err
 		}
 		sum, err := sparseSum(ctx, path)

@@ -46,7 +46,7 @@ func makeTemplate(t *testing.T, s *Store, img *Image, key string) {
 			t.Fatal(err)
 		}
 	}
-	if err := d.Keep(t.Context(), img, "a box"); err != nil {
+	if err := d.Keep(t.Context(), img, "a box", "memory"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -62,6 +62,11 @@ func TestTemplate(t *testing.T) {
 	}
 	if data, err := os.ReadFile(tpl.Path("state")); err != nil || string(data) != "devices" {
 		t.Errorf("its state is %q, %v", data, err)
+	}
+	for name, want := range map[string]fs.FileMode{"state": 0o444, "memory": 0o644} {
+		if info, err := os.Stat(tpl.Path(name)); err != nil || info.Mode() != want {
+			t.Errorf("the mode of %s is %v, %v, want %v", name, info.Mode(), err, want)
+		}
 	}
 	list, err := s.Templates()
 	if err != nil || len(list) != 1 || list[0].Image != "box" || list[0].Shape != "a box" || list[0].Size == 0 {

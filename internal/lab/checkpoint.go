@@ -48,7 +48,7 @@ const manifest = "checkpoint.json"
 // checkpointKey names all that a machine's state depends on.
 func (m *Machine) checkpointKey() string {
 	spec := m.spec("disk")
-	data, err := json.Marshal([]any{m.lab.host, m.image.Digest, spec.Argv(qemu.Descriptors{NICs: make([]int, len(spec.NICs))}), m.config.Hostname})
+	data, err := json.Marshal([]any{m.lab.host.Description, m.image.Digest, spec.Argv(qemu.Descriptors{NICs: make([]int, len(spec.NICs))}), m.config.Hostname})
 	if err != nil {
 		panic(err) // they are strings and numbers
 	}

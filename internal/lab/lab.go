@@ -78,7 +78,7 @@ type Lab struct {
 	machines map[string]*Machine
 	order    []string
 	accel    qemu.Verdict
-	host     string // what templates depend on besides the machine
+	host     qemu.Platform // what templates depend on besides the machine
 
 	mu        sync.Mutex
 	prepared  bool

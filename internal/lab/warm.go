@@ -21,7 +21,7 @@ import (
 
 const (
 	// templateFormat is raised when templates of earlier labruns are of no use.
-	templateFormat = 2
+	templateFormat = 3
 	// templateConsole is the template's file of all that the console said.
 	templateConsole = "console"
 	// templateRoom is what a template takes beside the machine's memory, in bytes.
@@ -71,7 +71,7 @@ func (m *Machine) templateKey() string {
 	}
 	c := m.profile.Console
 	data, err := json.Marshal([]any{
-		templateFormat, m.lab.host, m.image.Digest, spec.Argv(qemu.Descriptors{}), control.Lessons(),
+		templateFormat, m.lab.host.Description, m.image.Digest, spec.Argv(qemu.Descriptors{}), control.Lessons(),
 		fmt.Sprint(c.LoginPrompt, c.PasswordPrompt, c.ShellPrompt, c.Poke),
 	})
 	if err != nil {
@@ -114,7 +114,9 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 		return nil, err
 	}
 	spec := m.spec(m.overlay())
-	spec.Saved = &qemu.Saved{Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState)}
+	spec.Saved = &qemu.Saved{
+		Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState), ReadOnly: m.lab.host.MapsReadOnly,
+	}
 	g, err := m.launch(ctx, spec, recording{text: recorded})
 	if err != nil {
 		return nil, err
@@ -291,7 +293,11 @@ func (m *Machine) save(g *guest, draft *image.Draft) error {
 	}
 	// The machine may end meanwhile: what is saved is of use without it.
 	shape := fmt.Sprintf("%d MiB, %d CPUs, %s", m.config.Memory, m.config.CPUs, m.lab.accel.Accel)
-	return draft.Keep(context.Background(), m.image, shape)
+	var writable []string
+	if !m.lab.host.MapsReadOnly {
+		writable = []string{qemu.SavedMemory}
+	}
+	return draft.Keep(context.Background(), m.image, shape, writable...)
 }
 
 func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {

@@ -246,7 +246,7 @@ func TestTemplateLife(t *testing.T) {
 func TestTemplateKey(t *testing.T) {
 	machine := func() *Machine {
 		return &Machine{
-			lab:    &Lab{host: "QEMU 7\nEPYC\n", accel: qemu.Verdict{Accel: qemu.TCG}},
+			lab:    &Lab{host: qemu.Platform{Description: "QEMU 7\nEPYC\n"}, accel: qemu.Verdict{Accel: qemu.TCG}},
 			config: MachineConfig{Name: "one", Memory: 128, CPUs: 2}, profile: image.Profile{Cmdline: "quiet", Control: "ttyS1"},
 			image: &image.Image{Profile: image.Profile{Name: "mini"}, Digest: "abc", Kernel: "/cache/a/vmlinuz"},
 		}
@@ -256,8 +256,8 @@ func TestTemplateKey(t *testing.T) {
 		t.Errorf("the key is %q", key)
 	}
 	for what, change := range map[string]func(*Machine){
-		"QEMU":               func(m *Machine) { m.lab.host = "QEMU 8\nEPYC\n" },
-		"the processor":      func(m *Machine) { m.lab.host = "QEMU 7\nXeon\n" },
+		"QEMU":               func(m *Machine) { m.lab.host.Description = "QEMU 8\nEPYC\n" },
+		"the processor":      func(m *Machine) { m.lab.host.Description = "QEMU 7\nXeon\n" },
 		"the accelerator":    func(m *Machine) { m.lab.accel.Accel = qemu.KVM },
 		"the memory":         func(m *Machine) { m.config.Memory++ },
 		"the CPUs":           func(m *Machine) { m.config.CPUs++ },

@@ -49,6 +49,34 @@ func TestArgv(t *testing.T) {
 	}
 }
 
+// TestArgvOfSavedMemory: what a guest writes never reaches the file that it is restored
+// from, and a QEMU that can do without is not given the right to write to it.
+func TestArgvOfSavedMemory(t *testing.T) {
+	spec := Spec{Name: "m", Memory: 128, CPUs: 1, Accel: TCG, Disk: "/d", DiskFormat: "qcow2", Saved: &Saved{Memory: "/a,b/memory", State: "/state"}}
+	const private = "memory-backend-file,id=ram,size=128M,share=off,mem-path=/a,,b/memory"
+	if args := spec.Argv(Descriptors{}); !slices.Contains(args, private) {
+		t.Errorf("an earlier QEMU gets %q", args)
+	}
+	spec.Saved.ReadOnly = true
+	if args := spec.Argv(Descriptors{}); !slices.Contains(args, private+",readonly=on,rom=off") {
+		t.Errorf("a later QEMU gets %q", args)
+	}
+}
+
+func TestMapsReadOnly(t *testing.T) {
+	for version, want := range map[string]bool{
+		"QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright": false,
+		"QEMU emulator version 8.1.5\n":                                          false,
+		"QEMU emulator version 8.2.2 (Debian 1:8.2.2+ds-0ubuntu1.4)\n":           true,
+		"QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n":                  true,
+		"emulator": false,
+	} {
+		if got := mapsReadOnly(version); got != want {
+			t.Errorf("%q: %v", version, got)
+		}
+	}
+}
+
 func TestValidate(t *testing.T) {
 	good := Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/k"}
 	if err := good.Validate(); err != nil {

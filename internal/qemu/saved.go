@@ -21,6 +21,8 @@ import (
 type Saved struct {
 	Memory string // path of the guest's memory, a sparse file; empty: it is in the state
 	State  string // path of the state of its devices
+
+	ReadOnly bool // QEMU needs no right to write to the memory: see Platform
 }
 
 // The files that Process.Save makes.

@@ -83,6 +83,9 @@ func (s Spec) Argv(fds Descriptors) []string {
 		memory = fmt.Sprintf("memory-backend-file,%s,share=on,mem-path=/proc/self/fd/%d", memory, fds.Memory)
 	case s.Saved != nil && s.Saved.Memory != "":
 		memory = "memory-backend-file," + memory + ",share=off,mem-path=" + escape(s.Saved.Memory)
+		if s.Saved.ReadOnly {
+			memory += ",readonly=on,rom=off" // the file only: the guest writes to pages of its own
+		}
 	default:
 		memory = "memory-backend-ram," + memory
 	}
