@@ -383,11 +383,12 @@ type overtime time.Duration
 func (o overtime) Error() string { return fmt.Sprintf("not within %v", time.Duration(o)) }
 func (o overtime) Unwrap() error { return context.DeadlineExceeded }
 
-// within returns the call's context bounded by its timeout argument.
+// within returns the call's context bounded by its timeout argument, which counts the
+// time that the host gives to the machines: see lab.Within.
 func (c *call) within() (context.Context, context.CancelFunc) {
 	limit := c.duration("timeout")
 	if r := c.rehearsal; r != nil && r.altered && r.Patience > 0 {
 		limit = min(limit, r.Patience)
 	}
-	return context.WithTimeoutCause(c.ctx, limit, overtime(limit))
+	return c.lab.Within(c.ctx, limit, overtime(limit))
 }

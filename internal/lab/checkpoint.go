@@ -265,7 +265,7 @@ func (m *Machine) wake(g *guest) {
 	if g.control == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(g.ctx, arriveLimit)
+	ctx, cancel := m.lab.Within(g.ctx, arriveLimit, errHangs)
 	defer cancel()
 	if err := m.setClock(ctx, g); err != nil && g.ctx.Err() == nil {
 		m.lab.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s's clock is as it was at the checkpoint: %v", m.Name(), err)})

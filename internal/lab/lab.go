@@ -84,6 +84,8 @@ type Lab struct {
 	prepared  bool
 	terminals []*Terminal
 
+	guests sync.Map // of *guest: those whose emulator runs, also while they are started
+
 	noticing sync.Mutex
 	noticed  map[string]bool
 

@@ -287,7 +287,8 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 	} else {
 		g.shell = control.NewForeign(m.config.Name, g.console)
 	}
-	go g.watch(m.lab.options.Events, m.config.Name)
+	m.lab.guests.Store(g, nil)
+	go g.watch(m.lab, m.config.Name)
 	for i, nic := range m.config.NICs {
 		if nic.Uplink {
 			g.ports = append(g.ports, nil)
@@ -328,9 +329,10 @@ func (g *guest) fail(err error) {
 }
 
 // watch waits for the end of the emulator and tells everybody why it came.
-func (g *guest) watch(events *event.Log, name string) {
+func (g *guest) watch(l *Lab, name string) {
 	defer close(g.watched)
 	<-g.process.Done()
+	l.guests.Delete(g)
 	exit := g.process.Exit()
 	g.fail(exit)
 	close(g.failed)
@@ -342,7 +344,7 @@ func (g *guest) watch(events *event.Log, name string) {
 	if exit.Reason != qemu.Stopped && exit.Reason != qemu.PoweredOff {
 		state = "failed"
 	}
-	events.Emit(event.Machine{Name: name, State: state, Detail: exit.Error(), Seconds: time.Since(g.process.Started()).Seconds()})
+	l.options.Events.Emit(event.Machine{Name: name, State: state, Detail: exit.Error(), Seconds: time.Since(g.process.Started()).Seconds()})
 }
 
 // close releases what an ended incarnation holds and returns what its transcript

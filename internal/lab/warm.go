@@ -125,7 +125,7 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 		g.line.open = g.settled
 	}
 	answer := func() error {
-		ctx, cancel := context.WithTimeoutCause(ctx, restoreLimit, fmt.Errorf("it did not answer within %v", restoreLimit))
+		ctx, cancel := m.lab.Within(ctx, restoreLimit, fmt.Errorf("it did not answer within %v", restoreLimit))
 		defer cancel()
 		if !m.renamed() { // else its DHCP client would give away the old name
 			if err := g.process.Plug(ctx); err != nil {
@@ -169,7 +169,7 @@ func (m *Machine) plugIn(g *guest) {
 func (m *Machine) arrive(g *guest) {
 	var err error
 	if g.warm { // one that boots may take its time
-		ctx, cancel := context.WithTimeoutCause(g.ctx, arriveLimit, errHangs)
+		ctx, cancel := m.lab.Within(g.ctx, arriveLimit, errHangs)
 		err = m.takeIn(ctx, g)
 		cancel()
 	} else {
@@ -301,7 +301,7 @@ func (m *Machine) save(g *guest, draft *image.Draft) error {
 }
 
 func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {
-	ctx, cancel := context.WithTimeoutCause(g.ctx, promptLimit, fmt.Errorf("no prompt within %v", promptLimit))
+	ctx, cancel := m.lab.Within(g.ctx, promptLimit, fmt.Errorf("no prompt within %v", promptLimit))
 	defer cancel()
 	if err := m.firstPrompt(ctx, g); err != nil {
 		return err

@@ -32,9 +32,9 @@ const (
 	SavedDisk   = "disk.qcow2"
 )
 
-// saveLimit bounds each step of saving and restoring. It takes a fraction of a
-// second.
-const saveLimit = 30 * time.Second
+// saveLimit bounds each step of saving and restoring, which takes a fraction of a
+// second where the host has time. A QEMU that ends ends the wait as well.
+const saveLimit = 2 * time.Minute
 
 // capabilities are QEMU's for saving and loading. Memory that is apart is mapped
 // from a file and kept out of the stream. The events tell when a stream is
