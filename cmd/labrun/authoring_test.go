@@ -39,7 +39,7 @@ func TestTutorial(t *testing.T) {
 			l := command(t, strings.Fields(strings.TrimPrefix(call, "$ labrun "))...)
 			l.Dir, l.Stdout, l.Stderr = dir, &l.out, &l.out
 			l.begin(t)
-			l.Wait()
+			<-l.over
 			follows(t, call, l.out.String(), want)
 			commands++
 		case language == "toml":
@@ -53,7 +53,9 @@ func TestTutorial(t *testing.T) {
 	l.Dir = dir
 	l.begin(t)
 	l.finish(t, 0)
-	until(t, &l.err, "is not translated: add [steps.a_cable_is_not_enough]")
+	if want := "is not translated: add [steps.a_cable_is_not_enough]"; !strings.Contains(l.err.String(), want) {
+		t.Errorf("it does not say %q:\n%s", want, l.err.String())
+	}
 }
 
 func save(t *testing.T, path, text string) {

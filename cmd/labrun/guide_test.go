@@ -69,7 +69,7 @@ func sits(t *testing.T, who string, env []string, args ...string) *student {
 func (s *student) attaches(who string, env []string, machine string) *student {
 	s.t.Helper()
 	session := ""
-	eventually(s.t, time.Minute, func() bool {
+	eventually(s.t, patience, func() bool {
 		ps := exec.Command(os.Args[0], "ps", "--json")
 		ps.Env = append(append(os.Environ(), becomeLabrun+"=1"), env...)
 		out, _ := ps.Output()
@@ -97,12 +97,30 @@ func (s *student) types(line string) {
 	}
 }
 
+// typesPassword enters a password, and once more if nothing comes of it: BusyBox and PAM
+// drop what is typed too soon after their prompt, and a person sees that.
+func (s *student) typesPassword(password string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		before := len(s.out.String())
+		s.types(password)
+		for again := time.Now().Add(10 * time.Second); time.Now().Before(again); time.Sleep(10 * time.Millisecond) {
+			if len(s.out.String()) > before {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s types a password, and nothing comes of it:\n%s", s.who, s.out.String())
+		}
+	}
+}
+
 // sees waits for a text after what was seen last, however it is wrapped, and
 // returns what it found.
 func (s *student) sees(pattern string) []string {
 	s.t.Helper()
 	re := regexp.MustCompile(strings.ReplaceAll(pattern, " ", `\s+`))
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		text := s.out.String()
 		if found := re.FindStringSubmatchIndex(text[s.read:]); found != nil {
 			var groups []string
@@ -129,7 +147,7 @@ func (s *student) leaves(code int) {
 	s.t.Helper()
 	select {
 	case <-s.over:
-	case <-time.After(5 * time.Minute):
+	case <-time.After(patience):
 		s.t.Fatalf("%s: labrun does not end:\n%s", s.who, s.out.String())
 	}
 	if got := s.cmd.ProcessState.ExitCode(); got != code {
@@ -201,21 +219,19 @@ func TestWeek1Guided(t *testing.T) {
 	debian.sees("os25 login: $")
 	debian.types("root")
 	debian.sees("assword: $")
-	debian.types("toor")
+	debian.typesPassword("toor")
 	guide.sees("Not yet: debian refused that login")
 	debian.sees("os25 login: $")
 	debian.types("root")
 	debian.sees("assword: $")
-	time.Sleep(300 * time.Millisecond) // BusyBox and PAM drop what is typed too soon, as they do for people
-	debian.types("root")
+	debian.typesPassword("root")
 	guide.sees("> On alpine, log in")
 	// This student has no third terminal: the guide's own shows alpine.
 	guide.types("console alpine")
 	guide.sees("login: $")
 	guide.types("root")
 	guide.sees("assword: $")
-	time.Sleep(300 * time.Millisecond)
-	guide.types("root")
+	guide.typesPassword("root")
 	guide.sees("done: Ctrl-\\] goes back to the guide")
 	guide.types("\x1d")
 	guide.sees("Back at the guide")
@@ -266,7 +282,7 @@ func TestWeek1Guided(t *testing.T) {
 	alpine.types("yes")
 	alpine.sees("assword: $")
 	guide.sees(`On alpine, type the password \(it does not show\): root`)
-	alpine.types("root")
+	alpine.typesPassword("root")
 	alpine.sees("root@os25")
 	guide.sees("> On alpine, type: hostname")
 	alpine.types("cat /etc/hostname")

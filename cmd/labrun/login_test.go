@@ -3,7 +3,6 @@ package main
 import (
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // TestGuidedLoginAsAnother: a step that wants somebody else at a console is not content
@@ -39,8 +38,7 @@ step(who)
 		pc.sees("pc login: $")
 		pc.types(user)
 		pc.sees("assword: $")
-		time.Sleep(300 * time.Millisecond) // as people do, and have to
-		pc.types(password)
+		pc.typesPassword(password)
 	}
 	guide.sees("> On pc, log in: user root")
 	login("root", "root")

@@ -52,9 +52,6 @@ func (s spanOfText) String() string {
 	return fmt.Sprintf("%d:%d-%d:%d", s.Start.Line, s.Start.Character, s.End.Line, s.End.Character)
 }
 
-// patience is for anything that takes no machine, on a busy host.
-const patience = time.Minute
-
 // startLSP starts labrun in a folder of these files; each name has its text after
 // it.
 func startLSP(t *testing.T, namesAndTexts ...string) *editor {
@@ -70,7 +67,7 @@ func startLSP(t *testing.T, namesAndTexts ...string) *editor {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	e.process = exec.CommandContext(ctx, os.Args[0], "lsp", "--stdio")
 	e.process.Env = append(os.Environ(), becomeLabrun+"=1")

@@ -28,10 +28,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// patience is for what comes as soon as the computer gets to it: it bounds a test that
+// is stuck, and says nothing of how long anything takes.
+const patience = 30 * time.Minute
+
 // labrun is one invocation under test.
 type labrun struct {
 	*exec.Cmd
 	out, err buffer
+	over     chan struct{} // closed when it has ended
 }
 
 // buffer is what a program printed so far.
@@ -57,9 +62,14 @@ func command(t *testing.T, args ...string) *labrun {
 	if testing.Short() {
 		t.Skip("boots virtual machines: run without -short")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	t.Cleanup(cancel)
-	l := &labrun{Cmd: exec.CommandContext(ctx, os.Args[0], args...)}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	l := &labrun{Cmd: exec.CommandContext(ctx, os.Args[0], args...), over: make(chan struct{})}
+	t.Cleanup(func() {
+		cancel()
+		if l.Process != nil {
+			<-l.over
+		}
+	})
 	l.Env = append(os.Environ(), becomeLabrun+"=1", "XDG_STATE_HOME="+t.TempDir())
 	l.Stdout, l.Stderr = &l.out, &l.err
 	return l
@@ -68,7 +78,7 @@ func command(t *testing.T, args ...string) *labrun {
 // finish waits for the end and checks the exit code.
 func (l *labrun) finish(t *testing.T, want int) {
 	t.Helper()
-	l.Wait()
+	<-l.over
 	if got := l.ProcessState.ExitCode(); got != want {
 		t.Errorf("exit code %d, want %d; it said:\n%s\n%s", got, want, l.out.String(), l.err.String())
 	}
@@ -79,13 +89,25 @@ func (l *labrun) begin(t *testing.T) {
 	if err := l.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		l.Wait()
+		close(l.over)
+	}()
 }
 
-// until waits for text on one of the program's streams.
-func until(t *testing.T, b *buffer, text string) {
+// says waits for text on the program's standard output.
+func (l *labrun) says(t *testing.T, text string) {
 	t.Helper()
-	eventually(t, 5*time.Minute, func() bool { return strings.Contains(b.String(), text) },
-		func() string { return fmt.Sprintf("%q never came, only:\n%s", text, b.String()) })
+	eventually(t, patience, func() bool {
+		select {
+		case <-l.over:
+			if !strings.Contains(l.out.String(), text) {
+				t.Fatalf("it ended without a word of %q:\n%s\n%s", text, l.out.String(), l.err.String())
+			}
+		default:
+		}
+		return strings.Contains(l.out.String(), text)
+	}, func() string { return fmt.Sprintf("%q never came, only:\n%s", text, l.out.String()) })
 }
 
 func eventually(t *testing.T, limit time.Duration, holds func() bool, otherwise func() string) {
@@ -215,11 +237,11 @@ func TestKillNine(t *testing.T) {
 			file, machine := lone(t, `run(router, "sleep 600", timeout = 600)`)
 			l := command(t, file)
 			l.begin(t)
-			until(t, &l.out, moment)
-			eventually(t, time.Minute, func() bool { return len(emulators(machine)) == 1 }, func() string { return "no QEMU started" })
+			l.says(t, moment)
+			eventually(t, patience, func() bool { return len(emulators(machine)) == 1 }, func() string { return "no QEMU started" })
 			l.Process.Kill()
-			l.Wait()
-			gone(t, machine, 2*time.Second)
+			<-l.over
+			gone(t, machine, patience)
 
 			// Its records tell how far it came.
 			report := command(t, "report")
@@ -270,9 +292,9 @@ for i in range(1000000000):
 			file, machine := lone(t, c.body)
 			l := command(t, file)
 			l.begin(t)
-			until(t, &l.out, c.moment)
+			l.says(t, c.moment)
 			l.Process.Signal(os.Interrupt)
-			l.Wait()
+			<-l.over
 			code := l.ProcessState.ExitCode()
 			// A script that computes may hit its step limit just before.
 			if code != 130 && !(strings.Contains(c.body, "range") && code == 3) {
@@ -316,7 +338,7 @@ func TestKilledFromOutside(t *testing.T) {
 	file, machine := lone(t, `wait_for(router, text = "what never comes", timeout = 600)`)
 	l := command(t, file)
 	l.begin(t)
-	until(t, &l.out, "2/2")
+	l.says(t, "2/2")
 	var pid int
 	fmt.Sscan(emulators(machine)[0], &pid)
 	syscall.Kill(pid, syscall.SIGKILL)

@@ -34,7 +34,7 @@ func TestGuideInTmux(t *testing.T) {
 	panes := map[string]string{}
 	sees := func(pane, text string) {
 		t.Helper()
-		eventually(t, 3*time.Minute, func() bool {
+		eventually(t, patience, func() bool {
 			return strings.Contains(strings.Join(strings.Fields(screen(panes[pane])), " "), text)
 		}, func() string {
 			return fmt.Sprintf("the pane %s never shows %q, only:\n%s", pane, text, screen(panes[pane]))
@@ -44,7 +44,7 @@ func TestGuideInTmux(t *testing.T) {
 
 	tmux("new-session", "-d", "-x", "170", "-y", "50", os.Args[0], "--guide", "--tmux", "--lang", "zh-TW", "../../missions/week1.star")
 	t.Cleanup(func() { tmux("kill-server") })
-	eventually(t, time.Minute, func() bool {
+	eventually(t, patience, func() bool {
 		for line := range strings.Lines(tmux("list-panes", "-F", "#{pane_title} #{pane_id}")) {
 			if title, id, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
 				panes[title] = id
@@ -78,6 +78,6 @@ func TestGuideInTmux(t *testing.T) {
 		t.Logf("pane %s:\n%s", name, strings.TrimRight(screen(pane), "\n"))
 	}
 	types("labrun", "quit")
-	eventually(t, time.Minute, func() bool { return !strings.Contains(tmux("list-sessions"), "windows") },
+	eventually(t, patience, func() bool { return !strings.Contains(tmux("list-sessions"), "windows") },
 		func() string { return "tmux goes on after the guide has ended: " + tmux("list-panes") })
 }

@@ -128,7 +128,7 @@ func (b *bench) print(text string) {
 func (b *bench) typed(n int) string {
 	b.t.Helper()
 	data := make([]byte, n)
-	b.guest.SetReadDeadline(time.Now().Add(20 * time.Second))
+	b.guest.SetReadDeadline(time.Now().Add(10 * time.Minute))
 	if _, err := io.ReadFull(b.guest, data); err != nil {
 		b.t.Error(err)
 	}
@@ -162,7 +162,7 @@ func (s *seat) String() string {
 // sees waits for text after what it saw last.
 func (s *seat) sees(text string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		if at := strings.Index(s.String()[s.read:], text); at >= 0 {
 			s.read += at + len(text)
 			return
@@ -334,7 +334,7 @@ func TestViewerThatDoesNotRead(t *testing.T) {
 
 func waitFor(t *testing.T, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it never holds")
 		}

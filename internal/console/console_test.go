@@ -99,7 +99,7 @@ func (g *guest) send(text string) {
 }
 
 func (g *guest) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	g.t.Cleanup(cancel)
 	return ctx
 }

@@ -111,7 +111,7 @@ func (d *desk) says(line string) {
 // reads waits for text on the terminal.
 func (d *desk) reads(text string) {
 	d.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(d.out.String(), text); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); !strings.Contains(d.out.String(), text); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("%q never came, only:\n%s", text, d.out.String())
 		}

@@ -31,7 +31,7 @@ import (
 
 var cold = flag.Bool("cold", false, "boot the machines of the tests instead of restoring them")
 
-const patience = 5 * time.Minute // for anything an emulated machine does on a busy host
+const patience = 30 * time.Minute // for anything an emulated machine does on a busy host
 
 func openStore(t *testing.T) *image.Store {
 	t.Helper()

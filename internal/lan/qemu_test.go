@@ -56,7 +56,7 @@ func TestQEMU(t *testing.T) {
 		<-ended
 	}()
 
-	server.conn.SetDeadline(time.Now().Add(2 * time.Minute))
+	server.conn.SetDeadline(time.Now().Add(30 * time.Minute))
 	offered := net.IPv4(10, 254, 0, 77).To4()
 	want := layers.DHCPMsgTypeDiscover
 	for want != layers.DHCPMsgTypeUnspecified {

@@ -83,7 +83,7 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 	g := guide.New(guide.Options{
 		In: in, Out: c.out, Width: func() int { return 80 }, Command: "lab.star", Events: events, Progress: progress, Machines: c,
 	}, m.GuideSteps())
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -120,7 +120,7 @@ func (c *classroom) types(line string) {
 // reads waits for text in what the guide has said since the last time.
 func (c *classroom) reads(text string) {
 	c.t.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		news := strings.Join(strings.Fields(c.out.since(c.read)), " ")
 		if raw := c.out.since(c.read); strings.Contains(raw, text) {
 			c.read += strings.Index(raw, text) + len(text)
