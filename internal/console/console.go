@@ -291,8 +291,7 @@ func (c *Console) expectEcho(t typed) (secret bool) {
 	if t.person {
 		return c.relayed(t.text)
 	}
-	line, _ := c.texts.lastLine()
-	at := c.prompts.kind(line)
+	at := c.beginEntry()
 	secret = at == PasswordPrompt
 	quiet := c.texts.quiet.end()
 	if !t.raw {
@@ -303,12 +302,17 @@ func (c *Console) expectEcho(t typed) (secret bool) {
 			c.echoes = append(c.echoes, e)
 		}
 	}
-	if !t.raw || strings.ContainsAny(t.text, submits) {
+	last := strings.LastIndexAny(t.text, submits)
+	if !t.raw || last >= 0 {
 		c.asked = quiet
+	}
+	c.entry.begun = last < 0 // what follows the last Enter is a new line
+	if rest := t.text[last+1:]; rest != "" {
+		c.beginEntry()
+		c.entry.take(rest)
 	}
 	c.typed = quiet
 	c.cursor = c.texts.full.end()
-	c.entry.begun = false
 	c.restart()
 	return secret
 }

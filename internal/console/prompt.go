@@ -19,6 +19,8 @@ const (
 	// Question is any other line that asks: «[Y/n] », «Command: », a shell's «> ». It
 	// is a guess, so only Ready takes it for a prompt.
 	Question
+	// bareShell is a shell prompt with nothing typed at it: see AtRest.
+	bareShell
 )
 
 func (k PromptKind) String() string {
@@ -31,6 +33,8 @@ func (k PromptKind) String() string {
 		return "a shell prompt"
 	case Question:
 		return "a question"
+	case bareShell:
+		return "a shell prompt with nothing typed at it"
 	}
 	return "no prompt"
 }

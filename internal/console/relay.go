@@ -25,10 +25,12 @@ const longestLine = 4096
 
 // entry is what is known of lines and keys.
 type entry struct {
-	buf    []byte // of the line that is being typed
-	from   int64  // in the quiet text, where its echo begins; meaningful while begun
-	begun  bool
-	edited bool // keys were typed whose effect only the guest knows: Tab, arrows …
+	begun  bool       // a line is being typed; what follows is of that line
+	buf    []byte     // its text
+	from   int64      // in the quiet text, where its echo begins
+	at     PromptKind // at which it was begun
+	edited bool       // keys were typed whose effect only the guest knows: Tab, arrows …
+	keyed  time.Time  // when the last key was typed
 	last   Line
 	user   string        // the last line that was entered at a login prompt
 	keys   view          // what was typed, byte for byte
@@ -55,30 +57,62 @@ func (c *Console) Relay(ctx context.Context, keys []byte) error {
 // relayed takes in keys of a person before they are written: a part of a line,
 // or its end. It reports whether they are a password's.
 func (c *Console) relayed(keys string) (secret bool) {
-	line, _ := c.texts.lastLine()
-	at := c.prompts.kind(line)
-	quiet := c.texts.quiet.end()
-	if !c.entry.begun {
-		c.entry.begun, c.entry.from, c.entry.buf, c.entry.edited = true, quiet, c.entry.buf[:0], false
-	}
-	for i, key := range keys {
-		switch {
-		case strings.ContainsRune(submits, key):
-			c.entered(key, at)
-		case key == 0x7f || key == '\b':
-			_, size := utf8.DecodeLastRune(c.entry.buf)
-			c.entry.buf = c.entry.buf[:len(c.entry.buf)-size]
-		case key == 0x15 && !c.entry.edited: // Ctrl-U
-			c.entry.buf = c.entry.buf[:0]
-		case unicode.IsControl(key):
-			c.entry.edited = true
-		case len(c.entry.buf) < longestLine:
-			_, size := utf8.DecodeRuneInString(keys[i:])
-			c.entry.buf = append(c.entry.buf, keys[i:i+size]...)
-		}
+	at := c.beginEntry()
+	if key := keys[len(keys)-1]; strings.IndexByte(submits, key) >= 0 { // Relay ends a piece there
+		c.entry.take(keys[:len(keys)-1])
+		c.entered(rune(key), at)
+	} else {
+		c.entry.take(keys)
 	}
 	c.typedKeys(keys)
 	return at == PasswordPrompt
+}
+
+// beginEntry is called before anything is typed, and returns at which prompt. A
+// password may be asked for while a line is being typed: then it is one.
+func (c *Console) beginEntry() PromptKind {
+	e := &c.entry
+	line, _ := c.texts.lastLine()
+	now := c.prompts.kind(line)
+	if !e.begun {
+		e.begun, e.from, e.buf, e.edited, e.at = true, c.texts.quiet.end(), e.buf[:0], false, now
+	}
+	if now == PasswordPrompt {
+		return now
+	}
+	return e.at
+}
+
+// take takes in keys that do not end a line.
+func (e *entry) take(keys string) {
+	e.keyed = time.Now()
+	for i, key := range keys {
+		switch {
+		case key == 0x7f || key == '\b':
+			_, size := utf8.DecodeLastRune(e.buf)
+			e.buf = e.buf[:len(e.buf)-size]
+		case key == 0x15 && !e.edited: // Ctrl-U
+			e.buf = e.buf[:0]
+		case unicode.IsControl(key):
+			e.edited = true
+		case len(e.buf) < longestLine:
+			_, size := utf8.DecodeRuneInString(keys[i:])
+			e.buf = append(e.buf, keys[i:i+size]...)
+		}
+	}
+}
+
+// bare reports whether nothing is left of what was typed since the last Enter. Where
+// only the guest knows, it is what the console shows: the caller has seen a prompt
+// there, unchanged for some time, and what the last key does shows within settleAsk.
+func (e *entry) bare(now time.Time) bool {
+	switch {
+	case !e.begun:
+		return true
+	case e.edited:
+		return now.Sub(e.keyed) >= settleAsk
+	}
+	return len(e.buf) == 0
 }
 
 // entered ends a person's line: what the guest prints from now on is its output.

@@ -54,7 +54,7 @@ func (e *WaitError) Unwrap() error { return e.Cause }
 // A waiter is one Expect under way.
 type waiter struct {
 	conds  []condition
-	peek   bool // Finished: the cursor stays where it is
+	peek   bool // Finished, Ready, AtRest: the cursor stays where it is
 	scans  []scan
 	poke   chan struct{} // data came, and no look at what silence decides is due soon
 	due    time.Time     // when the next such look is due; zero at first
@@ -133,6 +133,19 @@ func (c *Console) Finished(ctx context.Context) error {
 // questions do and stands still for a second.
 func (c *Console) Ready(ctx context.Context) error {
 	w := newWaiter([]condition{{kinds: append(slices.Clone(anyPrompt), Question)}})
+	w.peek = true
+	_, err := c.wait(ctx, w)
+	return err
+}
+
+// AtRest waits until a shell prompt stands there at which nothing has been typed, so
+// that whoever types next, types a line of their own: the last command has ended, and
+// a line that was begun, by a person or by labrun, has been entered, cancelled or
+// taken back, however long that takes. It promises no more than that moment: somebody
+// may begin to type as soon as it has returned. Like Finished, it leaves the cursor
+// where it is; the time-out is that of ctx, and the error a *[WaitError].
+func (c *Console) AtRest(ctx context.Context) error {
+	w := newWaiter([]condition{{kinds: []PromptKind{bareShell}}})
 	w.peek = true
 	_, err := c.wait(ctx, w)
 	return err
@@ -308,7 +321,7 @@ func (c *Console) settle(w *waiter) time.Duration {
 	c.settleEchoes(now)
 	c.try(w, silent >= settleMatch, unchanged >= settleMatch)
 	c.tryPrompt(w, now)
-	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged, settleAsk - unchanged}
+	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged, settleAsk - unchanged, settleAsk - now.Sub(c.entry.keyed)}
 	if len(c.echoes) > 0 {
 		left = append(left, settleEcho-unchanged, stalledEcho-unchanged)
 	}
@@ -335,8 +348,9 @@ func (c *Console) tryPrompt(w *waiter, now time.Time) {
 	if kind == NoPrompt && now.Sub(c.changed) >= settleAsk && question.Match(line) {
 		kind = Question
 	}
+	bare := kind == ShellPrompt && c.entry.bare(now)
 	for _, cond := range w.conds {
-		if kind != NoPrompt && cond.wants(kind) {
+		if kind != NoPrompt && cond.wants(kind) || bare && cond.wants(bareShell) {
 			c.matched(w, end, Match{Text: string(line), Index: cond.index, Prompt: kind})
 			return
 		}
