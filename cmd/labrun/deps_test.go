@@ -28,9 +28,10 @@ var levels = map[string]int{
 	"/internal/attach":   1,
 	"/internal/console":  0,
 	"/internal/lan":      0,
-	"/internal/image":    0,
+	"/internal/image":    1,
 	"/internal/event":    0,
 	"/internal/markdown": 0,
+	"/internal/host":     0,
 	"":                   0, // the embedded data
 }
 

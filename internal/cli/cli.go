@@ -70,6 +70,8 @@ func (p *program) keyboard() *os.File {
 func Main(args []string, s Surroundings) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
+	out := &output{Writer: s.Out}
+	s.Out = out
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -93,7 +95,18 @@ func Main(args []string, s Surroundings) int {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	return p.explain(ctx, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if out.caused(err) {
+		err = nil // it is told below
+	}
+	code := p.explain(ctx, err)
+	if lost := out.lost(); lost != nil {
+		fmt.Fprintf(s.Err, "labrun: write standard output: %v\n", lost)
+		if code == exitPassed {
+			code = exitEnvironment
+		}
+	}
+	return code
 }
 
 func (p *program) command() *cobra.Command {

@@ -20,19 +20,17 @@ func (p *program) newDoc() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case markdown:
-				_, err := fmt.Fprint(p.Out, builtins.Markdown())
-				return err
+				fmt.Fprint(p.Out, builtins.Markdown())
 			case stubs:
-				_, err := fmt.Fprint(p.Out, builtins.Stubs())
-				return err
+				fmt.Fprint(p.Out, builtins.Stubs())
 			case libraries:
-				_, err := fmt.Fprint(p.Out, mission.LibraryReference())
-				return err
+				fmt.Fprint(p.Out, mission.LibraryReference())
 			case len(args) == 0:
 				p.listDoc()
-				return nil
+			default:
+				return p.docOf(args[0])
 			}
-			return p.docOf(args[0])
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&markdown, "markdown", false, "all of it, as docs/builtins.md")
@@ -57,8 +55,8 @@ func (p *program) listDoc() {
 // docOf tells of one builtin, one function of a library, or one library.
 func (p *program) docOf(name string) error {
 	if text, ok := builtins.Help(name); ok {
-		_, err := fmt.Fprint(p.Out, text)
-		return err
+		fmt.Fprint(p.Out, text)
+		return nil
 	}
 	names := builtins.Names()
 	for _, library := range mission.Libraries() {

@@ -31,7 +31,7 @@ func (e errUnfinished) Error() string {
 }
 
 // guide leads a student through a mission.
-func (p *program) guide(ctx context.Context, m *mission.Mission, name string, store *image.Store, events *event.Log, f runFlags) error {
+func (p *program) guide(ctx context.Context, m *mission.Mission, name string, store *image.Store, events *event.Log, f runFlags, junit *resultFile) error {
 	if f.tmux && p.Getenv("TMUX") == "" {
 		return p.insideTmux(ctx)
 	}
@@ -79,7 +79,7 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 	if !f.tmux {
 		welcome()
 	}
-	return p.record(ctx, m, events, f, func(records string) (done int, err error) {
+	return p.record(ctx, m, events, f, junit, func(records string) (done int, err error) {
 		steps := func(l *lab.Lab) (int, error) {
 			machines.lab = l
 			if f.tmux {
@@ -119,7 +119,7 @@ func missionIdentity(file string) string {
 
 // width is how many columns the terminal has; 80 where there is none.
 func (p *program) width() int {
-	if out, ok := p.Out.(*os.File); ok {
+	if out, ok := p.Out.(interface{ Fd() uintptr }); ok {
 		if width, _, err := term.GetSize(int(out.Fd())); err == nil && width > 0 {
 			return width
 		}
@@ -168,17 +168,4 @@ func (m *machines) Open(ctx context.Context, name string, keys io.Reader, done <
 	cancel()
 	<-told
 	return err
-}
-
-// stateFolder is where records and progress are kept.
-func stateFolder(getenv func(string) string) (string, error) {
-	root := getenv("XDG_STATE_HOME")
-	if root == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("find the folder for records and progress: %w: set HOME", err)
-		}
-		root = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(root, "labrun"), nil
 }

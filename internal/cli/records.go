@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/report"
 )
 
@@ -19,7 +19,7 @@ import (
 // and at its end the report, beside what the lab puts there.
 type records struct {
 	dir    string
-	junit  string // a file; empty: none is wanted
+	junit  *resultFile
 	events *os.File
 	failed func() error // what went wrong with writing events
 	begun  bool         // a step began: there is something to keep
@@ -27,11 +27,8 @@ type records struct {
 
 // openRecords makes the folder and keeps the events of the run in it from now on.
 // The caller closes the records.
-func (p *program) openRecords(f runFlags, mission string, events *event.Log) (*records, error) {
-	if err := checkJUnit(f.junit); err != nil {
-		return nil, err
-	}
-	r := &records{dir: f.records, junit: f.junit}
+func (p *program) openRecords(dir, mission string, junit *resultFile, events *event.Log) (*records, error) {
+	r := &records{dir: dir, junit: junit}
 	var err error
 	if r.dir == "" {
 		r.dir, err = newRecords(p.Getenv, mission)
@@ -76,9 +73,7 @@ func (r *records) close() error {
 	}
 	all, read := report.ReadEvents(r.events)
 	err = errors.Join(err, read, r.events.Close())
-	if r.junit != "" {
-		err = errors.Join(err, report.WriteJUnit(r.junit, all))
-	}
+	err = errors.Join(err, r.junit.write(report.JUnit(all)))
 	if r.begun {
 		err = errors.Join(err, report.WritePage(r.dir, all))
 	} else {
@@ -87,24 +82,6 @@ func (r *records) close() error {
 	}
 	if err != nil {
 		return &environmentError{err}
-	}
-	return nil
-}
-
-// checkJUnit refuses a file that could not be written at the end of a long run.
-func checkJUnit(path string) error {
-	if path == "" {
-		return nil
-	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return &usageError{fmt.Sprintf("--junit %s: it is a folder: name a file in it", path)}
-	}
-	if err := report.CheckJUnit(path); err != nil {
-		var named *fs.PathError
-		if errors.As(err, &named) {
-			err = named.Err // its path is that of the trial
-		}
-		return &usageError{fmt.Sprintf("--junit %s: no file can be made in its folder: %v", path, err)}
 	}
 	return nil
 }
@@ -159,6 +136,15 @@ func recordsRoot(getenv func(string) string) (string, error) {
 		return "", fmt.Errorf("records: %w, or say --records FOLDER", err)
 	}
 	return filepath.Join(state, "runs"), nil
+}
+
+// stateFolder is where records and progress are kept.
+func stateFolder(getenv func(string) string) (string, error) {
+	root, err := host.StateDir(getenv)
+	if err != nil {
+		return "", fmt.Errorf("find the folder for records and progress: %w", err)
+	}
+	return filepath.Join(root, "labrun"), nil
 }
 
 // keptRuns are the folders of runs, oldest first.

@@ -14,11 +14,11 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
@@ -325,20 +325,19 @@ func (s *replSession) save(args []string) error {
 // extend adds a text to a file, which is whole at any moment: an editor may have it
 // open.
 func extend(file, text string) error {
-	file, err := filepath.EvalSymlinks(file)
+	about, err := os.Stat(file)
 	if err != nil {
 		return err
+	}
+	if !about.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", file)
 	}
 	old, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	about, err := os.Stat(file)
 	if err != nil {
 		return err
 	}
 	if len(old) > 0 && old[len(old)-1] != '\n' {
 		text = "\n" + text
 	}
-	return renameio.WriteFile(file, append(old, text...), about.Mode().Perm(), renameio.IgnoreUmask())
+	return host.WriteFile(file, append(old, text...), about.Mode().Perm())
 }

@@ -24,14 +24,15 @@ func (p *program) newReport() *cobra.Command {
 			if len(args) > 1 {
 				return &usageError{"report: one run at a time"}
 			}
-			if err := checkJUnit(junit); err != nil {
+			xml, err := p.openResult("--junit", junit)
+			if err != nil {
 				return err
 			}
 			dir, err := p.recordsOf(args)
 			if err != nil {
 				return err
 			}
-			return p.report(dir, html, junit)
+			return p.report(dir, html, xml)
 		},
 	}
 	c.Flags().BoolVar(&html, "html", false, "write "+report.PageFile+" anew")
@@ -85,7 +86,7 @@ func (p *program) tellFailures(records []event.Record) {
 }
 
 // report prints a run from its records.
-func (p *program) report(dir string, html bool, junit string) error {
+func (p *program) report(dir string, html bool, junit *resultFile) error {
 	file, err := os.Open(filepath.Join(dir, report.EventsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return &usageError{fmt.Sprintf("report %s: no run is recorded there: it has no %s", dir, report.EventsFile)}
@@ -109,10 +110,8 @@ func (p *program) report(dir string, html bool, junit string) error {
 	if !slices.ContainsFunc(records, func(r event.Record) bool { _, ended := r.Event.(event.RunEnded); return ended }) {
 		fmt.Fprintln(p.Err, "note: the record ends here: the run was killed, or it still goes on")
 	}
-	if junit != "" {
-		if err := report.WriteJUnit(junit, records); err != nil {
-			return &environmentError{err}
-		}
+	if err := junit.write(report.JUnit(records)); err != nil {
+		return &environmentError{err}
 	}
 	page := filepath.Join(dir, report.PageFile)
 	if html {

@@ -79,7 +79,7 @@ func TestRecordsInAUsedFolder(t *testing.T) {
 	}
 	p := &program{Surroundings: Surroundings{Getenv: os.Getenv}}
 	var log event.Log
-	r, err := p.openRecords(runFlags{records: dir}, "lab.star", &log)
+	r, err := p.openRecords(dir, "lab.star", nil, &log)
 	if err != nil {
 		t.Fatal(err)
 	}

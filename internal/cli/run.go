@@ -94,7 +94,7 @@ func missionNames() []string {
 	return files
 }
 
-func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runFlags) (err error) {
+func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runFlags) error {
 	switch {
 	case !f.guide && (f.restart || f.tmux):
 		return &usageError{"--restart and --tmux go with --guide"}
@@ -102,8 +102,16 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		return &usageError{fmt.Sprintf("--from %d: steps are counted from 1", f.from)}
 	case f.guide && f.from > 1:
 		return &usageError{"--from is for labrun's own runs: --guide goes on where the student stopped"}
+	case f.json && slices.Contains(standardOutput, f.junit):
+		return errBothOut
+	case f.guide && slices.Contains(standardOutput, f.junit):
+		return &usageError{"--guide talks with a student on standard output: give --junit a file"}
 	case f.guide && f.json:
 		return &usageError{"--guide talks with a student and --json with a program: the records folder has the events of a guided run as JSON lines"}
+	}
+	junit, err := p.openResult("--junit", f.junit)
+	if err != nil {
+		return err
 	}
 	lock, err := p.lock()
 	if err != nil {
@@ -131,19 +139,17 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	}
 	defer store.Close()
 	if f.guide {
-		return p.guide(ctx, m, name, store, events, f)
+		return p.guide(ctx, m, name, store, events, f, junit)
 	}
 
-	var written func() error
 	if f.json {
-		var sink func(event.Record)
-		sink, written = report.JSONLines(p.Out)
+		sink, _ := report.JSONLines(p.Out) // which remembers its error
 		events.Attach(sink)
 	} else {
 		live := report.StyleOf(p.Err, p.Getenv).Live
 		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), live, f.quiet).Record)
 	}
-	err = p.record(ctx, m, events, f, func(records string) (int, error) {
+	return p.record(ctx, m, events, f, junit, func(records string) (int, error) {
 		o := lab.Options{Store: store, Events: events, Records: records, Cold: f.cold}
 		start := mission.Start{From: f.from}
 		if f.from > 1 {
@@ -152,11 +158,10 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		}
 		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events, start) })
 	})
-	if err == nil && written != nil {
-		return written()
-	}
-	return err
 }
+
+// errBothOut is a call that wants two kinds of results in one place.
+var errBothOut = &usageError{"--json and --junit cannot both write to standard output: give --junit a file"}
 
 // keptCheckpoints is of how many versions of missions the checkpoints of --from are
 // kept; one takes some hundred MB.
@@ -181,8 +186,8 @@ func trimCheckpoints(root, present string) {
 
 // record keeps what happens in a run, from its first event to its last. play
 // returns how many steps have passed.
-func (p *program) record(ctx context.Context, m *mission.Mission, events *event.Log, f runFlags, play func(records string) (int, error)) error {
-	kept, err := p.openRecords(f, m.File, events)
+func (p *program) record(ctx context.Context, m *mission.Mission, events *event.Log, f runFlags, junit *resultFile, play func(records string) (int, error)) error {
+	kept, err := p.openRecords(f.records, m.File, junit, events)
 	if err != nil {
 		return err
 	}

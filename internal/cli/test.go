@@ -56,7 +56,11 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 }
 
 func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f testFlags) error {
-	if err := checkJUnit(f.junit); err != nil {
+	if f.json && slices.Contains(standardOutput, f.junit) {
+		return errBothOut
+	}
+	junit, err := p.openResult("--junit", f.junit)
+	if err != nil {
 		return err
 	}
 	lock, err := p.lock()
@@ -90,10 +94,8 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 			worst = exitCheck
 		}
 	}
-	if f.junit != "" {
-		if err := report.WriteCases(f.junit, started, files, cases); err != nil {
-			return &environmentError{fmt.Errorf("write %s: %w", f.junit, err)}
-		}
+	if err := junit.write(report.JUnitOfCases(started, files, cases)); err != nil {
+		return &environmentError{err}
 	}
 	if worst != exitPassed {
 		return errReported(worst)

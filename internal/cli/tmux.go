@@ -43,7 +43,7 @@ func (p *program) insideTmux(ctx context.Context) error {
 	args := append([]string{"-S", filepath.Join(folder, "socket"), "new-session", "sh", "-c", script, self}, p.args...)
 	args = append(args, ";", "set-option", "-g", "mouse", "on") // a click chooses a pane
 	tmux := exec.CommandContext(ctx, "tmux", args...)
-	tmux.Stdin, tmux.Stdout, tmux.Stderr = in, p.Out, p.Err
+	tmux.Stdin, tmux.Stdout, tmux.Stderr = in, in, p.Err
 	tmux.Env = append(os.Environ(), "LABRUN_TMUX_RESULT="+result)
 	if err := tmux.Run(); err != nil {
 		return &environmentError{fmt.Errorf("--tmux: run tmux: %w", err)}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Image is a ready image: what a machine boots from. Its files are read-only
@@ -82,7 +84,7 @@ type Store struct {
 func Open(o StoreOptions) (*Store, error) {
 	dir := cmp.Or(o.Dir, os.Getenv("LABRUN_CACHE"))
 	if dir == "" {
-		cache, err := os.UserCacheDir()
+		cache, err := host.CacheDir(os.Getenv)
 		if err != nil {
 			return nil, fmt.Errorf("open image cache: %w; set LABRUN_CACHE to a folder for it", err)
 		}

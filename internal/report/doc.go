@@ -6,7 +6,6 @@ package report
 
 import (
 	"io"
-	"os"
 
 	"golang.org/x/term"
 )
@@ -21,7 +20,7 @@ type Style struct {
 // empty one) wins over CLICOLOR_FORCE, which wins over the stream's nature. See
 // no-color.org and bixense.com/clicolors.
 func StyleOf(w io.Writer, getenv func(string) string) Style {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	dumb := getenv("TERM") == "dumb"
 	style := Style{Live: terminal && !dumb, Color: terminal && !dumb}

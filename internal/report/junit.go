@@ -3,37 +3,22 @@ package report
 import (
 	"encoding/xml"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"github.com/labrun/labrun/internal/event"
 )
 
-// CheckJUnit tells whether WriteJUnit could write the file; it leaves none behind.
-// A run is long, and its user should not learn at its end that the path is wrong.
-func CheckJUnit(path string) error {
-	probe, err := renameio.TempFile(filepath.Dir(path), path)
-	if err != nil {
-		return err
-	}
-	return probe.Cleanup()
-}
+// JUnit is a run as JUnit XML, as CI systems read it: a suite for the mission, a case
+// for each step.
+func JUnit(records []event.Record) ([]byte, error) { return junitOf(outlineOf(records)).xml() }
 
-// WriteJUnit writes a run as JUnit XML, as CI systems read it: a suite for the
-// mission, a case for each step. The file appears whole or not at all.
-func WriteJUnit(path string, records []event.Record) error {
-	return junitOf(outlineOf(records)).write(path)
-}
-
-func (s junitSuites) write(path string) error {
+func (s junitSuites) xml() ([]byte, error) {
 	body, err := xml.MarshalIndent(s, "", "  ")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return renameio.WriteFile(path, append([]byte(xml.Header), append(body, '\n')...), 0o644)
+	return append([]byte(xml.Header), append(body, '\n')...), nil
 }
 
 type junitSuites struct {
@@ -155,9 +140,8 @@ type Case struct {
 	Skipped     string // why it was not run; empty: it was
 }
 
-// WriteCases writes the cases of suites, by name and in order, as JUnit XML. The
-// file appears whole or not at all.
-func WriteCases(path string, started time.Time, names []string, cases map[string][]Case) error {
+// JUnitOfCases is the cases of suites, by name and in order, as JUnit XML.
+func JUnitOfCases(started time.Time, names []string, cases map[string][]Case) ([]byte, error) {
 	var all junitSuites
 	whole := 0.0
 	for _, name := range names {
@@ -180,5 +164,5 @@ func WriteCases(path string, started time.Time, names []string, cases map[string
 		all.Tests, all.Failures, all.Skipped = all.Tests+suite.Tests, all.Failures+suite.Failures, all.Skipped+suite.Skipped
 	}
 	all.Time = junitTime(whole)
-	return all.write(path)
+	return all.xml()
 }

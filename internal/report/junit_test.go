@@ -2,10 +2,6 @@ package report
 
 import (
 	"encoding/xml"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -60,17 +56,10 @@ func valid(t *testing.T, e element) {
 	}
 }
 
-// junit writes a run and returns its suite and a line for each case.
+// junit returns the suite of a run as XML, and a line for each case.
 func junit(t *testing.T, records []event.Record) (suite element, cases []string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "junit.xml")
-	if err := CheckJUnit(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := WriteJUnit(path, records); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(path)
+	data, err := JUnit(records)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,9 +76,6 @@ func junit(t *testing.T, records []event.Record) (suite element, cases []string)
 			}
 		}
 		cases = append(cases, line)
-	}
-	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
-		t.Errorf("left are %v", left)
 	}
 	return root.Children[0], cases
 }
@@ -129,15 +115,5 @@ func TestJUnit(t *testing.T) {
 				t.Errorf("timestamp %s, want it in UTC", at)
 			}
 		})
-	}
-}
-
-func TestJUnitIsCheckedFirst(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "nowhere", "junit.xml")
-	if err := CheckJUnit(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v, want that there is no such folder", err)
-	}
-	if err := WriteJUnit(path, timed(passed...)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v, want that there is no such folder", err)
 	}
 }

@@ -11,9 +11,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/markdown"
 )
 
@@ -40,7 +39,7 @@ func WritePage(dir string, records []event.Record) error {
 	if err := pageTemplate.Execute(&b, p); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, PageFile), b.Bytes(), 0o600); err != nil {
+	if err := host.WriteFile(filepath.Join(dir, PageFile), b.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
