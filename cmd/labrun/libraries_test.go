@@ -21,6 +21,8 @@ def moves():
     login(alpine)
     give_address(debian, "10.9.0.1/24")
     give_address(alpine, "10.9.0.2/24")
+    for m in [debian, alpine]:
+        assert_contains(run(m, "ip -6 addr show dev eth0").stdout, "inet6 fe80::")
     assert_true(reaches(alpine, "10.9.0.1") and not reaches(alpine, "10.9.0.77"), "it reaches what is there")
     found = ping(alpine, "10.9.0.1")
     assert_equal((found["sent"], found["received"], found["loss"]), (3, 3, 0.0))
