@@ -65,7 +65,8 @@ plug(debian)`,
 		Summary: "what has crossed a network since the lab's first boot",
 		Detail: "Each packet once, in the order in which the switch got them. `operation` is a DHCP message's type (`discover`, `offer`, `request`, `ack` …), `request` or `reply` of ARP, DNS and of pings, " +
 			"or TCP's flags (`syn`, `syn ack`). Of ARP, `source` is whose address it is and `target` the one asked for. `client_mac` and `your_ip` are DHCP's. What a packet has not is empty or 0. " +
-			"To look at what comes from now on, remember how many there are: `before = len(packets(lan))`.",
+			"To look at what comes from now on, remember how many there are: `before = len(packets(lan))`. " +
+			fmt.Sprintf("Of each network the first %d packets are kept, or the first %d MiB: if a storm fills that, a notice says so, and later ones are not seen.", lan.CapturePackets, lan.CaptureBytes>>20),
 		Example: `boot(debian)
 for p in packets(lan, protocol = "dhcp", count = 4):
     say("%s: %s" % (p.client_mac, p.operation))`,
@@ -94,7 +95,7 @@ func packets(c *call) (starlark.Value, error) {
 	defer cancel()
 	network, protocol, wanted := c.networkName(), c.text("protocol"), c.integer("count")
 	for {
-		all, err := c.lab.Packets(network)
+		all, more, err := c.lab.Packets(network)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +113,11 @@ func packets(c *call) (starlark.Value, error) {
 		}
 		if wanted > 0 {
 			what := strings.TrimSpace(fmt.Sprintf("%d %s", wanted, protocol)) + " packets on " + network
-			if err := c.check(len(found) >= wanted, what, fmt.Sprintf("want %s, there are %d", what, len(found)), ""); err != nil {
+			message := fmt.Sprintf("want %s, there are %d", what, len(found))
+			if more > 0 {
+				message += fmt.Sprintf(" among the first %d; the capture is full, and %d more packets are not in it", len(all), more)
+			}
+			if err := c.check(len(found) >= wanted, what, message, ""); err != nil {
 				return nil, err
 			}
 		}

@@ -430,7 +430,7 @@ def plug(machine: Machine, network: Network | None = None) -> None:
 def packets(network: Network, protocol: str = "", skip: int = 0, count: int = 0, *, hint: str = "", timeout: float | str = 30) -> list[Packet]:
     r'''What has crossed a network since the lab's first boot.
 
-    Each packet once, in the order in which the switch got them. `operation` is a DHCP message's type (`discover`, `offer`, `request`, `ack` …), `request` or `reply` of ARP, DNS and of pings, or TCP's flags (`syn`, `syn ack`). Of ARP, `source` is whose address it is and `target` the one asked for. `client_mac` and `your_ip` are DHCP's. What a packet has not is empty or 0. To look at what comes from now on, remember how many there are: `before = len(packets(lan))`.
+    Each packet once, in the order in which the switch got them. `operation` is a DHCP message's type (`discover`, `offer`, `request`, `ack` …), `request` or `reply` of ARP, DNS and of pings, or TCP's flags (`syn`, `syn ack`). Of ARP, `source` is whose address it is and `target` the one asked for. `client_mac` and `your_ip` are DHCP's. What a packet has not is empty or 0. To look at what comes from now on, remember how many there are: `before = len(packets(lan))`. Of each network the first 100000 packets are kept, or the first 64 MiB: if a storm fills that, a notice says so, and later ones are not seen.
 
     network: the network to look at
     protocol: only these: one of arp, dhcp, dns, icmp, icmpv6, ip, ipv6, other, tcp, udp

@@ -46,9 +46,10 @@ func (c *capture) packets() ([]lan.Packet, error) {
 	return lan.ReadPackets(bufio.NewReaderSize(file, 1<<20))
 }
 
-// Packets returns what has crossed a network since the lab's first boot, in order.
-// What arrived in the last moment may be missing.
-func (l *Lab) Packets(network string) ([]lan.Packet, error) {
+// Packets returns what has crossed a network since the lab's first boot, in order,
+// and how many more there were than its capture holds. What arrived in the last moment
+// may be missing.
+func (l *Lab) Packets(network string) (_ []lan.Packet, more uint64, _ error) {
 	l.mu.Lock()
 	captures := l.captures
 	l.mu.Unlock()
@@ -56,21 +57,23 @@ func (l *Lab) Packets(network string) ([]lan.Packet, error) {
 		if c.network == network {
 			packets, err := c.packets()
 			if err != nil {
-				return nil, &EnvironmentError{fmt.Errorf("packets of %s: %w", network, err)}
+				return nil, 0, &EnvironmentError{fmt.Errorf("packets of %s: %w", network, err)}
 			}
-			return packets, nil
+			return packets, c.capture.Dropped(), nil
 		}
 	}
-	return nil, nil // nothing has booted
+	return nil, 0, nil // nothing has booted
 }
 
-func startCapture(network *lan.Network, path string) (*capture, error) {
+// startCapture captures a network into a file, and calls onFull when that holds all
+// that it may.
+func startCapture(network *lan.Network, path string, onFull func()) (*capture, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("capture network %s: %w", network.Name(), err)
 	}
 	c := &capture{network: network.Name(), file: file, buffer: bufio.NewWriterSize(file, 64<<10)}
-	if c.capture, err = network.Capture(c); err != nil {
+	if c.capture, err = network.Capture(c, onFull); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("capture network %s: %w", network.Name(), err)
 	}

@@ -13,8 +13,18 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 )
 
-// captureLimit bounds the bytes of records that wait for a capture's writer.
-const captureLimit = 8 << 20
+const (
+	// captureLimit bounds the bytes of records that wait for a capture's writer.
+	captureLimit = 8 << 20
+	// CapturePackets and CaptureBytes are what a capture holds at most: a loop of
+	// bridges sends thousands of frames a second for as long as it is left alone. The
+	// first packets are kept and not the last, so that what a mission has counted stays
+	// where it was.
+	CapturePackets = 100_000
+	CaptureBytes   = 64 << 20
+	// frameBlock is what pcapng puts around a frame, in bytes.
+	frameBlock = 32
+)
 
 // A Capture writes what crosses a network to a pcapng file. Its methods may be
 // called from any goroutine.
@@ -27,6 +37,9 @@ type Capture struct {
 	mu      sync.Mutex
 	pending []captured // guarded by mu, as all below
 	data    []byte     // the records of pending, end to end
+	packets uint64     // that were taken into the capture
+	bytes   uint64     // what they take in the file
+	full    bool
 	dropped uint64
 	closed  bool
 }
@@ -41,9 +54,11 @@ type captured struct {
 // Capture begins to write every frame the switch accepts to w, once, with the
 // time of its arrival and the port it came in by as the pcapng interface. The
 // network never waits for w: what w is too slow for, or comes after it failed, is
-// counted and left out. Close the capture before w; a network closes its captures
-// with itself. It fails when the network is closed.
-func (n *Network) Capture(w io.Writer) (*Capture, error) {
+// counted and left out, and so is all that comes when it holds CapturePackets or
+// CaptureBytes: then onFull (nil: nobody) is called, once; it may not close the
+// capture. Close the capture before w; a network closes its captures with itself. It
+// fails when the network is closed.
+func (n *Network) Capture(w io.Writer, onFull func()) (*Capture, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -51,7 +66,7 @@ func (n *Network) Capture(w io.Writer) (*Capture, error) {
 	}
 	c := &Capture{network: n, wake: make(chan struct{}, 1)}
 	var failed error
-	c.done.Go(func() { failed = c.write(w) })
+	c.done.Go(func() { failed = c.write(w, onFull) })
 	c.close = sync.OnceValue(func() error {
 		c.stop()
 		c.done.Wait()
@@ -62,7 +77,8 @@ func (n *Network) Capture(w io.Writer) (*Capture, error) {
 	return c, nil
 }
 
-// Dropped returns the number of frames left out because w was too slow or failed.
+// Dropped returns the number of frames left out because w was too slow or failed, or
+// the capture was full.
 func (c *Capture) Dropped() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,36 +117,44 @@ func (c *Capture) add(from *Port, run []byte, frames uint64, now time.Time) {
 	if c.closed {
 		return
 	}
-	if len(c.data)+len(run) > captureLimit {
+	size := uint64(len(run)) + frames*(frameBlock-headerSize)
+	if !c.full && (c.packets+frames > CapturePackets || c.bytes+size > CaptureBytes) {
+		c.full = true
+		c.signal()
+	}
+	if c.full || len(c.data)+len(run) > captureLimit {
 		c.dropped += frames
 		return
 	}
+	c.packets += frames
+	c.bytes += size
 	c.pending = append(c.pending, captured{from.name, now, frames})
 	c.data = append(c.data, run...)
 	c.signal()
 }
 
 // take exchanges what waits for the emptied slices of the last batch.
-func (c *Capture) take(pending []captured, data []byte) ([]captured, []byte, bool) {
+func (c *Capture) take(pending []captured, data []byte) (_ []captured, _ []byte, full, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, d := c.pending, c.data
 	c.pending, c.data = pending[:0], data[:0]
-	return p, d, c.closed
+	return p, d, c.full, c.closed
 }
 
 // write is the writer: it empties the queue until the capture is closed, and
 // flushes whenever it has caught up, so that a file can be read as it grows.
-func (c *Capture) write(w io.Writer) error {
+func (c *Capture) write(w io.Writer, onFull func()) error {
 	out := captureFile{w: w, network: c.network.name, interfaces: make(map[string]int)}
 	var (
 		pending []captured
 		data    []byte
+		full    bool
 		closed  bool
 		failed  error
 	)
 	for {
-		pending, data, closed = c.take(pending, data)
+		pending, data, full, closed = c.take(pending, data)
 		rest, missing := data, uint64(0)
 		for _, p := range pending {
 			for range p.frames {
@@ -147,6 +171,10 @@ func (c *Capture) write(w io.Writer) error {
 		c.drop(missing)
 		if failed == nil && (len(pending) > 0 || closed) {
 			failed = out.flush()
+		}
+		if full && onFull != nil {
+			onFull()
+			onFull = nil
 		}
 		if closed {
 			if failed != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ func TestCapture(t *testing.T) {
 		n := New("lan")
 		a, b, c := attach(t, n, "a"), attach(t, n, "b"), attach(t, n, "c")
 		var file bytes.Buffer
-		capture, err := n.Capture(&file)
+		capture, err := n.Capture(&file, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +72,7 @@ func TestCapture(t *testing.T) {
 func TestEmptyCapture(t *testing.T) {
 	n := New("lan")
 	var file bytes.Buffer
-	if _, err := n.Capture(&file); err != nil {
+	if _, err := n.Capture(&file, nil); err != nil {
 		t.Fatal(err)
 	}
 	closed(t, n) // closes the capture
@@ -98,7 +99,7 @@ func TestStuckCapture(t *testing.T) {
 		capture, err := n.Capture(writerFunc(func(p []byte) (int, error) {
 			<-release
 			return file.Write(p)
-		}))
+		}), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +141,7 @@ func TestFailingCapture(t *testing.T) {
 		n := New("lan")
 		a, b := attach(t, n, "a"), attach(t, n, "b")
 		full := errors.New("no space left on device")
-		capture, err := n.Capture(writerFunc(func([]byte) (int, error) { return 0, full }))
+		capture, err := n.Capture(writerFunc(func([]byte) (int, error) { return 0, full }), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,4 +160,61 @@ func TestFailingCapture(t *testing.T) {
 		}
 		closed(t, n)
 	})
+}
+
+// TestFullCapture: a storm ends the capture, which stays a whole file, and not the network.
+func TestFullCapture(t *testing.T) {
+	for name, storm := range map[string]struct {
+		payload int
+		keeps   func(packets, bytes int) bool
+	}{
+		"of small frames": {10, func(packets, _ int) bool { return packets == CapturePackets }},
+		"of large frames": {60000, func(packets, bytes int) bool {
+			return packets < CapturePackets && bytes <= CaptureBytes+1<<10 && bytes > CaptureBytes-1<<17
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := New("lan")
+			a, b := attach(t, n, "a"), attach(t, n, "b")
+			var file bytes.Buffer
+			told := 0
+			capture, err := n.Capture(&file, func() { told++ })
+			if err != nil {
+				t.Fatal(err)
+			}
+			loop := frame(0xff, 1, string(make([]byte, storm.payload)))
+			sent := 0
+			for ; capture.Dropped() < 3; sent++ {
+				capture.add(a.port, record(loop), 1, time.Now())
+				if sent%100 == 0 {
+					capture.caughtUp(t)
+				}
+			}
+			a.send(loop)
+			b.wants(loop)
+			sent++
+			if err := capture.Close(); err != nil {
+				t.Fatal(err)
+			}
+			size := file.Len()
+			packets, err := ReadPackets(&file)
+			if err != nil || !storm.keeps(len(packets), size) || told != 1 || len(packets)+int(capture.Dropped()) != sent {
+				t.Errorf("%d packets in %d bytes and %d dropped of %d, told %d times, %v", len(packets), size, capture.Dropped(), sent, told, err)
+			}
+			closed(t, n)
+		})
+	}
+}
+
+// caughtUp waits until the writer has taken what it was given.
+func (c *Capture) caughtUp(t *testing.T) {
+	for t.Context().Err() == nil {
+		c.mu.Lock()
+		waits := len(c.pending)
+		c.mu.Unlock()
+		if waits == 0 {
+			return
+		}
+		runtime.Gosched()
+	}
 }

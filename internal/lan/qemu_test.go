@@ -30,7 +30,7 @@ func TestQEMU(t *testing.T) {
 	hardware := net.HardwareAddr{0x52, 0x55, 0, 0xaa, 0, 0x10}
 	n := New("lan")
 	var file bytes.Buffer
-	capture, err := n.Capture(&file)
+	capture, err := n.Capture(&file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -266,7 +266,7 @@ func TestNames(t *testing.T) {
 		if _, err := n.Attach("b", nil); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("attach to a closed network: %v", err)
 		}
-		if _, err := n.Capture(io.Discard); !errors.Is(err, net.ErrClosed) {
+		if _, err := n.Capture(io.Discard, nil); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("capture of a closed network: %v", err)
 		}
 		closed(t, n)
