@@ -440,7 +440,8 @@ func TestOtherUsersAreRefused(t *testing.T) {
 		return
 	}
 	if os.Getuid() != 0 {
-		t.Skip("only root can become another user to try it")
+		refusesMe(t)
+		return
 	}
 	b := newBench(t)
 	b.on()
@@ -473,6 +474,26 @@ func TestOtherUsersAreRefused(t *testing.T) {
 	out, err := try.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "as 65534: reach the labrun in") || strings.Contains(string(out), "secret") {
 		t.Errorf("%v; another user got:\n%s", err, out)
+	}
+}
+
+// refusesMe has a lab that belongs to another user refuse this one, since only root can
+// become another user to try it.
+func refusesMe(t *testing.T) {
+	t.Helper()
+	b := newBench(t)
+	b.on()
+	b.print("a secret")
+	folder := t.TempDir()
+	server, err := serveFor(os.Getuid()+1, folder, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	var out strings.Builder
+	err = View(t.Context(), folder, "debian", Terminal{In: strings.NewReader(""), Out: &out})
+	if err == nil || !strings.Contains(err.Error(), "reach the labrun in") || strings.Contains(out.String(), "secret") {
+		t.Errorf("%v; another user's lab showed:\n%s", err, out.String())
 	}
 }
 

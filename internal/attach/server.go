@@ -47,6 +47,7 @@ const defaultColumns, defaultRows = 80, 24
 
 // Server lets viewers sit at a lab's consoles.
 type Server struct {
+	owner    int // the user who may come in
 	lab      Lab
 	listener *net.UnixListener
 	ctx      context.Context
@@ -60,12 +61,15 @@ type Server struct {
 }
 
 // Serve listens in a session folder until Close.
-func Serve(folder string, lab Lab) (*Server, error) {
+func Serve(folder string, lab Lab) (*Server, error) { return serveFor(os.Getuid(), folder, lab) }
+
+// serveFor is Serve for the user who owns the lab.
+func serveFor(owner int, folder string, lab Lab) (*Server, error) {
 	listener, err := listen(folder)
 	if err != nil {
 		return nil, fmt.Errorf("listen for viewers in %s: %w", folder, err)
 	}
-	s := &Server{lab: lab, listener: listener, viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{}}
+	s := &Server{lab: lab, owner: owner, listener: listener, viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tasks.Go(func() {
 		for {
@@ -98,7 +102,7 @@ func (s *Server) serve(conn *net.UnixConn) {
 	defer conn.Close()
 	stop := context.AfterFunc(s.ctx, func() { conn.Close() })
 	defer stop()
-	if !welcome(conn) {
+	if !s.welcome(conn) {
 		return
 	}
 	kind, payload, err := readFrame(conn)
@@ -128,9 +132,9 @@ func (s *Server) serve(conn *net.UnixConn) {
 	}
 }
 
-// welcome reports whether the kernel says that the other end is the same user's,
-// or root's.
-func welcome(conn *net.UnixConn) bool {
+// welcome reports whether the kernel says that the other end is the lab's owner, or
+// root.
+func (s *Server) welcome(conn *net.UnixConn) bool {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return false
@@ -138,7 +142,7 @@ func welcome(conn *net.UnixConn) bool {
 	var peer *unix.Ucred
 	var failure error
 	err = raw.Control(func(fd uintptr) { peer, failure = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	return err == nil && failure == nil && (int(peer.Uid) == os.Getuid() || peer.Uid == 0)
+	return err == nil && failure == nil && (int(peer.Uid) == s.owner || peer.Uid == 0)
 }
 
 // viewer is one client that sits at a console.

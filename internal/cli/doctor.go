@@ -33,6 +33,7 @@ var tools = []tool{
 	{"mke2fs", "e2fsprogs", "makes the images' file systems", false},
 	{"fakeroot", "fakeroot", "builds images without being root", false},
 	{"fakechroot", "fakechroot", "builds images without being root", false},
+	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", true},
 	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", true},
 }
 

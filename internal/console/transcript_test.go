@@ -70,9 +70,6 @@ func TestTranscript(t *testing.T) {
 
 func TestTranscriptDiskFull(t *testing.T) {
 	full := "/dev/full"
-	if _, err := os.Stat(full); err != nil {
-		t.Skip("no " + full)
-	}
 	dir := t.TempDir()
 	if err := os.Symlink(full, filepath.Join(dir, "debian.log")); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -156,8 +155,9 @@ func TestControlChannel(t *testing.T) {
 
 func TestControlShellComesBack(t *testing.T) {
 	ctx, _, router := routerAlone(t)
-	if r, err := router.Run(ctx, "pkill -9 -f 'sh /dev/[t]tyS1'; sleep 600", time.Minute); err == nil {
-		t.Errorf("a command that killed its shell had the result %+v", r)
+	// The command's shell is timeout's child, and that one the control shell's.
+	if r, err := router.Run(ctx, "read -r _ _ _ parent _ </proc/$PPID/stat; kill -9 $parent; sleep 600", time.Minute); !errors.Is(err, control.ErrRestarted) {
+		t.Errorf("a command that killed its shell had the result %+v, %v", r, err)
 	}
 	r, err := router.Run(ctx, "echo back", time.Minute)
 	if err != nil || r.Stdout != "back\n" {
@@ -313,12 +313,12 @@ func TestShutdownKeepsTheDisk(t *testing.T) {
 }
 
 // TestFloodWithoutAReader lets a guest print while nobody waits: it must not
-// stall, and labrun must not hoard what it prints. An emulated serial port moves
-// about 200 KB/s, so the flood is of 4 MB here; package console takes 200 MB.
+// stall. An emulated serial port moves about 200 KB/s, so the flood is of 1 MB here;
+// package console takes 200 MB, and looks that it does not hoard them.
 func TestFloodWithoutAReader(t *testing.T) {
 	ctx, _, router := routerAlone(t)
 	c, _ := router.Console()
-	if err := c.Send(ctx, "yes 0123456789012345678901234567890123456789 | head -c 4000000; echo; : >/run/flooded\n"); err != nil {
+	if err := c.Send(ctx, "yes 0123456789012345678901234567890123456789 | head -c 1000000; echo; : >/run/flooded\n"); err != nil {
 		t.Fatal(err)
 	}
 	for try := 0; ; try++ {
@@ -330,12 +330,6 @@ func TestFloodWithoutAReader(t *testing.T) {
 		if err := pause(ctx, try); err != nil {
 			t.Fatal(err)
 		}
-	}
-	var memory runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&memory)
-	if memory.HeapAlloc > 64<<20 {
-		t.Errorf("the heap holds %d MiB", memory.HeapAlloc>>20)
 	}
 	if err := c.Send(ctx, "echo still $((6*7))\n"); err != nil {
 		t.Fatal(err)
