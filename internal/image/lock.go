@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"regexp"
@@ -62,6 +63,9 @@ type ConsoleProfile struct {
 type NIC struct {
 	Name string `toml:"name"`
 	MAC  string `toml:"mac"` // lower case, colons
+	// Address is the IPv4 address that the guest gives the card by itself; invalid if
+	// it gives none. A guest without a control channel is asked for it by ARP.
+	Address netip.Addr `toml:"address"`
 }
 
 // entry is one table of images.lock.
@@ -272,6 +276,8 @@ func (c *checker) entry(e entry) {
 			bad("nics", "MAC %q of %s is not six lower-case bytes with colons", nic.MAC, nic.Name)
 		case mac[0]&1 != 0:
 			bad("nics", "MAC %q of %s is a multicast address", nic.MAC, nic.Name)
+		case nic.Address.IsValid() && !nic.Address.Is4():
+			bad("nics", "address %v of %s is not one of IPv4", nic.Address, nic.Name)
 		}
 		if slices.ContainsFunc(e.NICs[:i], func(o NIC) bool { return o.Name == nic.Name || o.MAC == nic.MAC }) {
 			bad("nics", "NIC %s repeats a name or MAC", nic.Name)

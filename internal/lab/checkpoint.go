@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -31,6 +32,9 @@ type savedMachine struct {
 	On   bool   `json:"on"`
 	Disk bool   `json:"disk"`
 	User string `json:"user,omitempty"` // who had logged in at its console
+	// Claims are the addresses that the switch has heard of, by card: what the guest
+	// said of them it will not say again.
+	Claims [][]netip.Addr `json:"claims,omitempty"`
 }
 
 // StaleError says that a checkpoint does not fit the lab any more, or is damaged.
@@ -92,6 +96,13 @@ func (l *Lab) Checkpoint(ctx context.Context, dir string) (err error) {
 			release := g.shell.Hold()
 			defer release()
 			saved.On, saved.User = true, g.console.User()
+			for _, known := range g.neighbours {
+				var claims []netip.Addr
+				if known != nil {
+					claims = known.Claims()
+				}
+				saved.Claims = append(saved.Claims, claims)
+			}
 			on, names = append(on, g), append(names, m.Name())
 		}
 		_, missing := os.Stat(m.overlay())
@@ -252,6 +263,11 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 	g, err := m.launch(ctx, spec, recording{said, saved.User})
 	if err != nil {
 		return err
+	}
+	for i, claims := range saved.Claims {
+		if i < len(g.neighbours) && g.neighbours[i] != nil {
+			g.neighbours[i].Recall(claims)
+		}
 	}
 	g.up.Store(true)
 	g.ready.Do(func() {}) // it was, before

@@ -97,6 +97,9 @@ func TestCheckpoint(t *testing.T) {
 		if got := typeAt(t, ctx, router, "ping -c 2 -W 5 "+addr.String()); !strings.Contains(got, " 0% packet loss") {
 			t.Errorf("try %d: the network: %s", try, got)
 		}
+		if seen := watched(t, ctx, mini); seen != addr {
+			t.Errorf("try %d: mini is at %v, and the switch says %v", try, addr, seen)
+		}
 		r, err := mini.Run(ctx, "date +%s", time.Minute)
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -376,6 +377,13 @@ func TestNetwork(t *testing.T) {
 	if !found || !named {
 		t.Errorf("mini is at %s, and the leases are %+v", addr, leases)
 	}
+	if seen := watched(t, ctx, mini); seen != addr {
+		t.Errorf("mini is at %v, and the switch says %v", addr, seen)
+	}
+	// The router gives itself an address, of which it need not have spoken.
+	if seen := watched(t, ctx, router); seen.String() != "10.254.0.1" {
+		t.Errorf("the switch says that the router is at %v", seen)
+	}
 	if err := mini.Login(ctx, "", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -420,6 +428,25 @@ func TestNetwork(t *testing.T) {
 	if acks := countACKs(t, filepath.Join(l.options.Records, "lan.pcap")); acks < 2 {
 		t.Errorf("the capture has %d DHCP acknowledgements, want at least 2", acks)
 	}
+}
+
+// watched is the machine's address on the lab's network as it is found out where there is
+// no control channel.
+func watched(t *testing.T, ctx context.Context, m *Machine) netip.Addr {
+	t.Helper()
+	g, err := m.current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := m.Card("lan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, _, err := m.watchAddress(ctx, g, card)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
 }
 
 func countACKs(t *testing.T, path string) (acks int) {

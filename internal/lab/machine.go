@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,8 +46,9 @@ type guest struct {
 	control    *console.Console // nil: the image has no control channel
 	shell      *control.Shell
 	transcript *console.Transcript
-	ports      []*lan.Port
-	ctx        context.Context // ends with the machine
+	ports      []*lan.Port      // of each card, nil for the uplink
+	neighbours []*lan.Neighbour // what the switch knows of each card; nil for the uplink
+	ctx        context.Context  // ends with the machine
 	cancel     context.CancelCauseFunc
 	failed     chan struct{} // closed when the consoles know why the machine ended
 	watched    chan struct{} // closed when the watcher has ended
@@ -77,6 +79,15 @@ func (m *Machine) Profile() image.Profile { return m.profile }
 
 // MAC returns the hardware address of network card i.
 func (m *Machine) MAC(i int) string { return m.macs[i] }
+
+// hardware is the address of card i in bytes.
+func (m *Machine) hardware(i int) net.HardwareAddr {
+	address, err := net.ParseMAC(m.macs[i])
+	if err != nil {
+		panic(err) // they come from a lock that was checked, or were made here
+	}
+	return address
+}
 
 // cardName names network card i as the guest sees it, for ports and captures.
 func (m *Machine) cardName(i int) string {
@@ -291,7 +302,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 	go g.watch(m.lab, m.config.Name)
 	for i, nic := range m.config.NICs {
 		if nic.Uplink {
-			g.ports = append(g.ports, nil)
+			g.ports, g.neighbours = append(g.ports, nil), append(g.neighbours, nil)
 			continue
 		}
 		port, err := m.lab.networks[nic.Network].Attach(m.cardName(i), process.NIC(i))
@@ -299,7 +310,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 			g.end()
 			return nil, fmt.Errorf("boot %s: network %s: %w", m.config.Name, nic.Network, err)
 		}
-		g.ports = append(g.ports, port)
+		g.ports, g.neighbours = append(g.ports, port), append(g.neighbours, port.Neighbour(m.hardware(i)))
 	}
 	return g, nil
 }

@@ -1,13 +1,10 @@
 package lab
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -206,129 +203,6 @@ type LoginError struct{ Machine, User, Tail string }
 
 func (e *LoginError) Error() string {
 	return fmt.Sprintf("login on %s as %s: the user or the password was refused twice; the console's last lines:\n%s", e.Machine, e.User, e.Tail)
-}
-
-// Address returns the IPv4 address of the machine on a network, and waits for it
-// until ctx ends. An empty network means the first card that is not the uplink.
-func (m *Machine) Address(ctx context.Context, network string) (netip.Addr, error) {
-	card, err := m.Card(network)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("address of %s: %w", m.Name(), err)
-	}
-	// Both iproute2 and BusyBox know these options.
-	command := fmt.Sprintf(`for i in /sys/class/net/*; do read -r a <$i/address; [ "$a" = %s ] && ip -4 -o addr show dev ${i##*/}; done; true`, m.macs[card])
-	for try := 0; ; try++ {
-		result, err := m.Run(ctx, command, time.Minute)
-		if err != nil && ctx.Err() == nil {
-			return netip.Addr{}, err
-		}
-		if _, rest, ok := strings.Cut(result.Stdout, " inet "); ok {
-			text, _, _ := strings.Cut(strings.TrimSpace(rest), "/")
-			return netip.ParseAddr(text)
-		}
-		if err := pause(ctx, try); err != nil {
-			return netip.Addr{}, fmt.Errorf("address of %s: its card %s on %s has none: %w: is a DHCP server on that network, and has it booted?",
-				m.Name(), m.macs[card], m.config.NICs[card].Network, err)
-		}
-	}
-}
-
-// Card returns the number of the machine's card on a network; an empty name
-// means the first card that is not the uplink.
-func (m *Machine) Card(network string) (int, error) {
-	for i, nic := range m.config.NICs {
-		if !nic.Uplink && (network == "" || nic.Network == network) {
-			return i, nil
-		}
-	}
-	if network == "" {
-		return 0, fmt.Errorf("%s has no card on any network of the lab", m.Name())
-	}
-	return 0, fmt.Errorf("%s has no card on network %s", m.Name(), network)
-}
-
-// SetCable pulls the cable of the machine's card on a network out, or puts it back;
-// an empty name means the first card that is not the uplink. The guest sees that its
-// card has lost its carrier. A machine that is started has all its cables in.
-func (m *Machine) SetCable(ctx context.Context, network string, in bool) error {
-	card, err := m.Card(network)
-	if err != nil {
-		return err
-	}
-	g, err := m.current()
-	if err != nil {
-		return err
-	}
-	if err := g.settle(ctx); err != nil { // its cards may still be on their way
-		return err
-	}
-	return g.process.SetCarrier(ctx, card, in)
-}
-
-// Lease is an entry of a router's DHCP lease table, in router7's terms.
-type Lease struct {
-	Num              int       `json:"num"` // place in the address pool
-	Addr             string    `json:"addr"`
-	HardwareAddr     string    `json:"hardware_addr"`
-	Hostname         string    `json:"hostname"`
-	HostnameOverride string    `json:"hostname_override"`
-	Expiry           time.Time `json:"expiry"`
-	LastAck          time.Time `json:"last_ack"`
-}
-
-// Leases returns the DHCP leases that the router has given, once all of the
-// machines in want have one; it waits for that until ctx ends. A router without a
-// lease file has given none.
-func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]Lease, error) {
-	if m.profile.Leases == "" {
-		return nil, fmt.Errorf("leases of %s: its image %s is no router: its profile names no lease file", m.Name(), m.config.Image)
-	}
-	for try := 0; ; try++ {
-		leases, err := m.leases(ctx)
-		if err != nil {
-			return nil, err
-		}
-		missing := lacking(leases, want)
-		if len(missing) == 0 {
-			return leases, nil
-		}
-		if err := pause(ctx, try); err != nil {
-			return leases, fmt.Errorf("leases of %s: %s: no lease: %w", m.Name(), strings.Join(missing, ", "), err)
-		}
-	}
-}
-
-func (m *Machine) leases(ctx context.Context) ([]Lease, error) {
-	result, err := m.Run(ctx, "cat "+m.profile.Leases+" 2>/dev/null || true", time.Minute)
-	if err != nil {
-		return nil, err
-	}
-	data := bytes.TrimSpace([]byte(result.Stdout))
-	if len(data) == 0 {
-		return nil, nil
-	}
-	var leases []Lease
-	if err := json.Unmarshal(data, &leases); err != nil {
-		return nil, fmt.Errorf("leases of %s: %s: %w", m.Name(), m.profile.Leases, err)
-	}
-	return leases, nil
-}
-
-// lacking returns the names of the machines none of whose cards has a lease.
-func lacking(leases []Lease, want []*Machine) []string {
-	var missing []string
-	for _, m := range want {
-		found := false
-		for _, mac := range m.macs {
-			for _, lease := range leases {
-				found = found || strings.EqualFold(lease.HardwareAddr, mac)
-			}
-		}
-		if !found {
-			missing = append(missing, m.Name())
-		}
-	}
-	return missing
 }
 
 // pause waits before the next look, after so many; it returns ctx's cause if that

@@ -35,6 +35,14 @@
 // switch does, so a stopped guest holds up nobody. A capture's writer has such a
 // queue too.
 //
+// # Neighbours
+//
+// The switch hears which addresses a station has: DHCP's acknowledgements give them
+// (RFC 2131), ARP packets name their sender's (RFC 826). What was heard may be over,
+// so before it is told the station is asked by an ARP probe (RFC 5227), which every
+// host answers that has the address. The answer is for the switch's own station:
+// neither question nor answer is counted, captured or seen by another port.
+//
 // # Faults
 //
 // SetLink makes a port's cable cut, slow or lossy while frames cross it, and whole

@@ -17,12 +17,13 @@ type Network struct {
 	began time.Time
 	table table
 
-	// ports and captures are replaced, never changed, so that forwarding reads
-	// them without a lock.
-	ports    atomic.Pointer[[]*Port]
-	captures atomic.Pointer[[]*Capture]
+	// These are replaced, never changed, so that forwarding reads them without a
+	// lock.
+	ports      atomic.Pointer[[]*Port]
+	captures   atomic.Pointer[[]*Capture]
+	neighbours atomic.Pointer[map[mac]*Neighbour]
 
-	mu     sync.Mutex // serialises changes to ports and captures
+	mu     sync.Mutex // serialises their changes
 	closed bool       // guarded by mu
 }
 
@@ -31,6 +32,7 @@ func New(name string) *Network {
 	n := &Network{name: name, began: time.Now(), table: table{stations: make(map[mac]*station)}}
 	n.ports.Store(new([]*Port))
 	n.captures.Store(new([]*Capture))
+	n.neighbours.Store(&map[mac]*Neighbour{})
 	return n
 }
 
@@ -65,6 +67,7 @@ func (n *Network) remove(p *Port) {
 	defer n.mu.Unlock()
 	ports := slices.DeleteFunc(slices.Clone(*n.ports.Load()), func(q *Port) bool { return p == q })
 	n.ports.Store(&ports)
+	n.forsake(p)
 }
 
 // Ports returns the ports in the order they were added.
@@ -119,6 +122,10 @@ func (n *Network) forward(from *Port, r *frameReader, now time.Time) error {
 			continue
 		}
 		d, c := addresses(r.buf[s:e])
+		n.hear(c, r.buf[s+headerSize:e], now)
+		if d == ownMAC {
+			continue // it was an answer, which is nobody else's
+		}
 		if frames > 0 && s == end && d == dst && c == src {
 			end = e
 			frames++

@@ -82,6 +82,13 @@ func (t *table) learn(from *Port, src mac, now time.Duration) {
 	s.seen.Store(int64(now))
 }
 
+// knows reports whether a station has been heard and not been forgotten.
+func (t *table) knows(address mac) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.stations[address] != nil
+}
+
 // forget removes the stations that match. The caller holds mu.
 func (t *table) forget(match func(*station) bool) {
 	for address, s := range t.stations {
