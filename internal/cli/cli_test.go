@@ -87,6 +87,7 @@ func TestCalls(t *testing.T) {
 		{"unknown image to verify", []string{"images", "verify", "nope"}, 2, "", "nope is not in images.lock"},
 		{"unknown image to add", []string{"images", "add", "router", "disk.img"}, 2, "", "(did you mean router7?)"},
 		{"image without a file", []string{"images", "add", "router7"}, 2, "", "accepts 2 arg(s), received 1"},
+		{"image for a machine that cannot be", []string{"images", "add", "router7", "disk.img", "--nic-model=ne2000", "--memory=4"}, 2, "", "images add: memory is 4 MiB; it must be from 16 to 1048576\nthere is no network card \"ne2000\""},
 		{"what is in an image", []string{"images", "show", "debian"}, 0, "  calls itself  os25\n  log in as     root, password root\n", ""},
 		{"what is in no image", []string{"images", "show", "debain"}, 2, "", "debain is not in images.lock (did you mean debian?)"},
 		{"doc", []string{"doc"}, 0, "wait_prompt      wait until", ""},

@@ -90,7 +90,7 @@ func (p *program) diagnose(ctx context.Context) error {
 	defer store.Close()
 
 	findings := findTools()
-	findings = append(findings, findAcceleration(ctx, store), findMemory(lock), findDisk(store))
+	findings = append(findings, findAcceleration(ctx, store), findMemory(store), findDisk(store))
 	findings = append(findings, findImages(store)...)
 	healthy := true
 	for _, f := range findings {
@@ -173,12 +173,14 @@ func findAcceleration(ctx context.Context, store *image.Store) finding {
 // weekOne are the images of the first week's lab, the measure of enough.
 var weekOne = []string{"router7", "debian", "alpine"}
 
-func findMemory(lock *image.Lock) finding {
+func findMemory(store *image.Store) finding {
 	need := 0
 	for _, name := range weekOne {
-		if profile, ok := lock.Profile(name); ok {
-			need += profile.Memory + lab.EmulatorMemory
+		profile, _ := store.Profile(name)
+		if img, ok := store.Cached(name); ok {
+			profile = img.Profile
 		}
+		need += profile.Memory + lab.EmulatorMemory
 	}
 	free, err := lab.AvailableMemory()
 	if err != nil {

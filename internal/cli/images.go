@@ -85,7 +85,7 @@ func (p *program) newImages() *cobra.Command {
 		&cobra.Command{Use: "fetch [NAME…]", Short: "get images ready, trying every source again", RunE: p.withStore(p.makeImages(false))},
 		&cobra.Command{Use: "build [NAME…]", Short: "make images anew, even if they are there", RunE: p.withStore(p.makeImages(true))},
 		&cobra.Command{Use: "verify [NAME…]", Short: "read images again and compare their digests", RunE: p.withStore(p.verifyImages)},
-		&cobra.Command{Use: "add NAME FILE-OR-URL", Short: "use a disk image of your own, which boots by BIOS, as that image", Args: cobra.ExactArgs(2), RunE: p.withStore(p.addImage)},
+		p.newAddImage(),
 		&cobra.Command{Use: "remove NAME", Short: "forget an image that was added", Args: cobra.ExactArgs(1), RunE: p.withStore(p.removeImage)},
 		&cobra.Command{Use: "gc", Short: "remove what no image needs any more", Args: cobra.NoArgs, RunE: p.withStore(p.collectImages)},
 	)
@@ -107,8 +107,7 @@ type listed struct {
 	Disk    string   `json:"disk,omitempty"`
 	Format  string   `json:"disk_format,omitempty"`
 	Digest  string   `json:"digest,omitempty"`
-	Memory  int      `json:"memory"`
-	CPUs    int      `json:"cpus"`
+	image.Hardware
 }
 
 func (p *program) newListImages() *cobra.Command {
@@ -126,9 +125,10 @@ func (p *program) newListImages() *cobra.Command {
 		encoder := json.NewEncoder(p.Out)
 		for _, s := range list {
 			profile, _ := store.Profile(s.Name)
-			l := listed{Name: s.Name, Summary: s.Summary, Sources: s.Sources, Bytes: s.Size, Memory: profile.Memory, CPUs: profile.CPUs}
+			l := listed{Name: s.Name, Summary: s.Summary, Sources: s.Sources, Bytes: s.Size, Hardware: profile.Hardware}
 			if i := s.Image; i != nil {
 				l.Ready, l.Source, l.StandIn, l.Digest = true, i.Source, i.StandIn, i.Digest
+				l.Hardware = i.Hardware
 				l.Kernel, l.Initrd, l.Cmdline, l.Disk, l.Format = i.Kernel, i.Initrd, i.Cmdline, i.Disk, i.DiskFormat
 			}
 			if err := encoder.Encode(l); err != nil {
@@ -147,8 +147,11 @@ func (p *program) listImages(list []image.Status) error {
 		ready, size, from := "no", "-", strings.Join(s.Sources, ", else ")
 		if s.Image != nil {
 			ready, size, from = "yes", fmt.Sprintf("%.0f MB", float64(s.Size)/1e6), s.Image.Source
-			if s.Image.StandIn != "" {
+			switch {
+			case s.Image.StandIn != "":
 				ready = "stand-in " + s.Image.StandIn
+			case s.Image.BIOS:
+				from += ": " + s.Image.Hardware.String()
 			}
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, ready, size, from, s.Summary)
@@ -174,6 +177,9 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 		}
 		fmt.Fprintf(p.Out, "%s: %s\n", name, about.Summary)
 		img, ready := store.Cached(name)
+		if ready {
+			about.Hardware = img.Hardware
+		}
 		if ready && img.BIOS {
 			fmt.Fprintf(p.Out, "  (Here a disk image that was added is used: what is in it only you know. labrun has no control channel to it.)\n")
 			about.Hostname, about.Runs, about.Has, about.Lacks = "", "", nil, nil
@@ -187,7 +193,7 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 		for _, row := range [][2]string{
 			{"calls itself", about.Hostname},
 			{"log in as", login},
-			{"memory", fmt.Sprintf("%d MiB, %s", about.Memory, report.Count(about.CPUs, "CPU"))},
+			{"machine", about.Hardware.String()},
 			{"cards", strings.Join(cards, ", then ")},
 			{"runs", about.Runs},
 			{"has", strings.Join(about.Has, " ")},
@@ -279,23 +285,45 @@ func (p *program) verifyImages(c *cobra.Command, store cache, args []string) err
 	return errors.Join(faults...)
 }
 
-func (p *program) addImage(c *cobra.Command, store cache, args []string) error {
-	if _, ok := store.Profile(args[0]); !ok {
-		return unknownImage(store, args[0])
+func (p *program) newAddImage() *cobra.Command {
+	var hardware image.Hardware
+	c := &cobra.Command{
+		Use:   "add NAME FILE-OR-URL",
+		Short: "use a disk image of your own, which boots by BIOS, as that image",
+		Args:  cobra.ExactArgs(2),
+		RunE: p.withStore(func(c *cobra.Command, store cache, args []string) error {
+			if _, ok := store.Profile(args[0]); !ok {
+				return unknownImage(store, args[0])
+			}
+			if err := hardware.Validate(); err != nil {
+				return &usageError{fmt.Sprintf("images add: %v", err)}
+			}
+			img, err := store.Add(c.Context(), args[0], args[1], hardware)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(p.Out, "%s: %s, %s\n  sha256 %s\n`labrun images remove %s` returns to its own sources\n",
+				args[0], img.Source, img.Hardware, img.DiskSHA256, args[0])
+			return nil
+		}),
 	}
-	img, err := store.Add(c.Context(), args[0], args[1])
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(p.Out, "%s: %s, sha256 %s\n`labrun images remove %s` returns to its own sources\n", args[0], img.Source, img.Digest, args[0])
-	return nil
+	c.Flags().IntVar(&hardware.Memory, "memory", 0, "MiB that its machines get; without it, what images.lock says")
+	c.Flags().IntVar(&hardware.CPUs, "cpus", 0, "virtual CPUs that its machines get")
+	c.Flags().StringVar(&hardware.NICModel, "nic-model", "", "its network cards: "+strings.Join(image.NICModels, ", "))
+	c.Flags().StringVar(&hardware.DiskBus, "disk-bus", "", "where it finds its disk: "+strings.Join(image.DiskBuses, ", "))
+	return c
 }
 
 func (p *program) removeImage(c *cobra.Command, store cache, args []string) error {
 	if _, ok := store.Profile(args[0]); !ok {
 		return unknownImage(store, args[0])
 	}
-	return store.Remove(c.Context(), args[0])
+	was, err := store.Remove(c.Context(), args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Out, "%s: removed %s; from now on: %s\n", args[0], was, strings.Join(store.Sources(args[0]), ", else "))
+	return nil
 }
 
 func (p *program) collectImages(c *cobra.Command, store cache, _ []string) error {

@@ -17,15 +17,30 @@ import (
 // Add makes a disk image of the user's, raw or qcow2, the image called name,
 // in place of its sources, until Remove. The image comes from a file or an
 // http(s) URL and is copied into the cache. It boots from its disk by the BIOS
-// and keeps name's profile, but has no control channel.
+// and keeps name's profile, but has no control channel. Its machines have the
+// hardware, and where that says nothing, what the profile says.
 //
-// A disk that refers to other files of the host is refused, as is an archive.
-func (s *Store) Add(ctx context.Context, name, from string) (*Image, error) {
+// What the BIOS cannot boot is refused, and a disk that refers to other files of
+// the host. What was added before then stays.
+func (s *Store) Add(ctx context.Context, name, from string, hardware Hardware) (*Image, error) {
 	e, ok := s.lock.images[name]
 	if !ok {
 		return nil, s.unknown(name)
 	}
 	fail := func(err error) (*Image, error) { return nil, fmt.Errorf("add image %s from %s: %w", name, from, err) }
+	if err := hardware.Validate(); err != nil {
+		return fail(err)
+	}
+	if !isURL(from) {
+		// Looked at before it is copied, which may take minutes; and again then, since
+		// a file can change meanwhile.
+		if err := regular(from); err != nil {
+			return fail(err)
+		}
+		if _, err := diskFormat(from); err != nil {
+			return fail(err)
+		}
+	}
 	key := "added-" + name
 	unlock, err := s.acquire(ctx, name, key)
 	if err != nil {
@@ -42,7 +57,7 @@ func (s *Store) Add(ctx context.Context, name, from string) (*Image, error) {
 	defer os.RemoveAll(tmp)
 
 	disk := filepath.Join(tmp, "disk.img")
-	m := manifest{BIOS: true}
+	m := manifest{BIOS: true, Hardware: hardware}
 	if isURL(from) {
 		u, err := url.Parse(from)
 		if err != nil {
@@ -69,23 +84,29 @@ func (s *Store) Add(ctx context.Context, name, from string) (*Image, error) {
 	return s.load(e, source{}, s.addedDir(name))
 }
 
-// Remove forgets the image the user added as name; its sources count again.
-func (s *Store) Remove(ctx context.Context, name string) error {
+// Remove forgets the image the user added as name, and returns what it was: its
+// Source. The sources of name count again.
+func (s *Store) Remove(ctx context.Context, name string) (was string, err error) {
 	if _, ok := s.lock.images[name]; !ok {
-		return s.unknown(name)
+		return "", s.unknown(name)
 	}
+	fail := func(err error) (string, error) { return "", fmt.Errorf("remove image %s: %w", name, err) }
 	unlock, err := s.acquire(ctx, name, "added-"+name)
 	if err != nil {
-		return fmt.Errorf("remove image %s: %w", name, err)
+		return fail(err)
 	}
 	defer unlock()
 	if _, err := os.Stat(s.addedDir(name)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove image %s: none was added", name)
+		return fail(errors.New("no disk image was added, so there is nothing to remove"))
+	}
+	was = "a damaged disk image (added)"
+	if m, err := readManifest(s.addedDir(name)); err == nil {
+		was = m.Source
 	}
 	if err := os.RemoveAll(s.addedDir(name)); err != nil {
-		return fmt.Errorf("remove image %s: %w", name, err)
+		return fail(err)
 	}
-	return nil
+	return was, nil
 }
 
 // keepDisk makes a downloaded disk image the image folder dir.
@@ -114,23 +135,30 @@ func (s *Store) keepDisk(ctx context.Context, image, blob string, src source, di
 	return s.seal(ctx, image, tmp, dir, m, map[string]string{"disk": "disk.img"})
 }
 
-// copyDisk copies a file, leaving holes where it has only zeros.
-func (s *Store) copyDisk(ctx context.Context, image, from, to string) error {
-	// Asked before opening, which would wait forever on a pipe.
-	info, err := os.Stat(from)
+// regular reports whether a file can be opened as a disk image at all. It is asked
+// first, because opening a pipe would wait forever.
+func regular(path string) error {
+	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return pathCause(err)
 	case !info.Mode().IsRegular():
 		return errors.New("not a regular file")
-	case info.Size() == 0:
-		return errors.New("the file is empty")
 	}
+	return nil
+}
+
+// copyDisk copies a file, leaving holes where it has only zeros.
+func (s *Store) copyDisk(ctx context.Context, image, from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return pathCause(err)
 	}
 	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return pathCause(err)
+	}
 	if err := s.needSpace(min(diskUsage(from), info.Size())); err != nil {
 		return err
 	}
@@ -139,7 +167,7 @@ func (s *Store) copyDisk(ctx context.Context, image, from, to string) error {
 		return err
 	}
 	defer out.Close()
-	meter := s.meter(Progress{Image: image, Phase: PhaseDownload, Note: filepath.Base(from), Total: info.Size()})
+	meter := s.meter(Progress{Image: image, Phase: PhaseCopy, Note: filepath.Base(from), Total: info.Size()})
 	src := &ctxReader{ctx, io.TeeReader(in, meter)}
 	buf, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
 	var size int64
@@ -184,18 +212,22 @@ var archives = map[string]string{
 }
 
 // diskFormat tells the format of a disk image by its content, "raw" or
-// "qcow2". A qcow2 must be complete in itself: one with a backing file would
-// show a guest any file of the host that it names.
+// "qcow2". A raw disk must have a boot sector for the BIOS. A qcow2 must be
+// complete in itself: one with a backing file would show a guest any file of the
+// host that it names.
 func diskFormat(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return "", pathCause(err)
 	}
 	defer f.Close()
-	head := make([]byte, 104)
+	head := make([]byte, 2*sectorSize)
 	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.ErrUnexpectedEOF {
+	switch {
+	case err == io.EOF:
 		return "", errors.New("the file is empty")
+	case err != nil && err != io.ErrUnexpectedEOF:
+		return "", pathCause(err)
 	}
 	head = head[:n]
 	for magic, what := range archives {
@@ -204,7 +236,7 @@ func diskFormat(path string) (string, error) {
 		}
 	}
 	if !bytes.HasPrefix(head, []byte("QFI\xfb")) {
-		return "raw", nil
+		return "raw", bootSector(head)
 	}
 	if n < 72 {
 		return "", errors.New("the qcow2 header is cut short")
@@ -221,4 +253,26 @@ func diskFormat(path string) (string, error) {
 		return "", errors.New("this qcow2 keeps its data in another file, so it is not a whole disk and could show the guest any file of this machine; make it whole with `qemu-img convert -O qcow2`")
 	}
 	return "qcow2", nil
+}
+
+const (
+	sectorSize = 512
+	bootCode   = 440 // bytes of a boot sector before its partition table
+)
+
+// bootSector reports why the BIOS could not boot a raw disk that begins with
+// head: it reads the first sector, wants its signature, and runs it.
+func bootSector(head []byte) error {
+	const advice = "a machine boots from the first sector of its disk, by BIOS"
+	switch {
+	case len(head) < sectorSize:
+		return fmt.Errorf("this is not a disk image: it has only %d bytes; %s", len(head), advice)
+	case head[sectorSize-2] != 0x55 || head[sectorSize-1] != 0xaa:
+		return fmt.Errorf("this is not a disk that boots: its first sector has no boot signature; %s", advice)
+	case len(bytes.Trim(head[:bootCode], "\x00")) > 0:
+		return nil
+	case bytes.HasPrefix(head[sectorSize:], []byte("EFI PART")):
+		return fmt.Errorf("this disk boots by UEFI alone: its first sector has a partition table and no program; %s", advice)
+	}
+	return fmt.Errorf("this disk does not boot: its first sector has a partition table and no program; %s", advice)
 }

@@ -23,9 +23,14 @@ func qcow2(change func(header []byte)) string {
 	return string(h)
 }
 
+// rawDisk is a disk with a boot sector, and these bytes after it.
+func rawDisk(rest string) string {
+	return "\xeb\xfe" + strings.Repeat("\x00", 508) + "\x55\xaa" + rest
+}
+
 func TestAdd(t *testing.T) {
 	s := tiny(t, `echo recipe >"$OUT/disk.img"; echo k >"$OUT/vmlinuz"`, &notes{})
-	raw := strings.Repeat("\x00", 1<<20) + "end" + strings.Repeat("\x00", 1<<20)
+	raw := rawDisk(strings.Repeat("\x00", 1<<20) + "end" + strings.Repeat("\x00", 1<<20))
 	url, _ := serve(t, raw)
 	for _, c := range []struct{ format, content, from, source string }{
 		{"raw", raw, "", "file my.img (added)"},
@@ -36,9 +41,12 @@ func TestAdd(t *testing.T) {
 			c.from = filepath.Join(t.TempDir(), "my.img")
 			os.WriteFile(c.from, []byte(c.content), 0o600)
 		}
-		img, err := s.Add(within(t), "box", c.from)
+		img, err := s.Add(within(t), "box", c.from, Hardware{})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if sum := sha256.Sum256([]byte(c.content)); img.DiskSHA256 != fmt.Sprintf("%x", sum) {
+			t.Errorf("%s: its sha256 is said to be %s", c.from, img.DiskSHA256)
 		}
 		if img.DiskFormat != c.format || !img.BIOS || img.Source != c.source || img.Kernel != "" || img.Control != "" || img.StandIn != "" {
 			t.Errorf("%s: %+v", c.from, img)
@@ -62,14 +70,64 @@ func TestAdd(t *testing.T) {
 	if img, err := s.Build(within(t), "box", false); err != nil || !img.BIOS {
 		t.Errorf("Build of all that is missing, where an image was added: %+v, %v", img, err)
 	}
-	if err := s.Remove(within(t), "box"); err != nil {
-		t.Fatal(err)
+	if was, err := s.Remove(within(t), "box"); err != nil || was != "download my.img (added)" {
+		t.Fatalf("removed %q, %v", was, err)
 	}
 	if img, err := s.Ensure(within(t), "box"); err != nil || img.BIOS || contents(t, img.Disk) != "recipe\n" {
 		t.Errorf("after Remove: %+v, %v", img, err)
 	}
-	if err := s.Remove(within(t), "box"); err == nil {
+	if _, err := s.Remove(within(t), "box"); err == nil {
 		t.Error("removed twice")
+	}
+}
+
+// The profile says what the real image wants, a source what a stand-in does, and
+// who adds a disk what that one does, which is remembered.
+func TestHardware(t *testing.T) {
+	text := strings.Replace(goodLock, `stand_in = "tiny"`, "stand_in = \"tiny\"\nmemory = 32\nnic_model = \"e1000\"", 1)
+	l, err := ParseLock([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, StoreOptions{Lock: l, Recipes: recipes(), Mirror: t.TempDir()})
+	img, err := s.Ensure(within(t), "box")
+	if want := (Hardware{32, 1, "e1000", ""}); err != nil || img.StandIn == "" || img.Hardware != want {
+		t.Fatalf("a stand-in: %+v, %v", img, err)
+	}
+	file := filepath.Join(t.TempDir(), "my.img")
+	os.WriteFile(file, []byte(rawDisk("")), 0o600)
+	for _, said := range []Hardware{{}, {512, 4, "rtl8139", "ide"}} {
+		if _, err := s.Add(within(t), "box", file, said); err != nil {
+			t.Fatal(err)
+		}
+		again := open(t, StoreOptions{Dir: s.Dir(), Lock: l, Recipes: recipes()})
+		img, err := again.Ensure(within(t), "box")
+		if want := said.or(Hardware{64, 1, "", ""}); err != nil || img.Hardware != want {
+			t.Errorf("added with %+v: %+v, %v", said, img.Hardware, err)
+		}
+	}
+	if text := img.Hardware.String() + "; " + (Hardware{512, 4, "", "ide"}).String(); text != "32 MiB, 1 CPU, network cards e1000; 512 MiB, 4 CPUs, disk on ide" {
+		t.Errorf("for people: %s", text)
+	}
+}
+
+// What is refused, however it came, leaves what was added before.
+func TestRefusedDiskLeavesTheOldOne(t *testing.T) {
+	s := tiny(t, "exit 75", &notes{})
+	file := filepath.Join(t.TempDir(), "my.img")
+	os.WriteFile(file, []byte(rawDisk("good")), 0o600)
+	if _, err := s.Add(within(t), "box", file, Hardware{}); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(file, []byte("text\n"), 0o600)
+	url, _ := serve(t, "text\n")
+	for _, from := range []string{file, url + "/my.img", file + ".absent"} {
+		if _, err := s.Add(within(t), "box", from, Hardware{}); err == nil {
+			t.Errorf("%s was taken", from)
+		}
+		if img, err := s.Ensure(within(t), "box"); err != nil || contents(t, img.Disk) != rawDisk("good") {
+			t.Errorf("after %s: %+v, %v", from, img, err)
+		}
 	}
 }
 
@@ -95,10 +153,19 @@ func TestAddRefuses(t *testing.T) {
 		{file("short", "QFI\xfb\x00\x00\x00\x03"), "cut short"},
 		{file("old", qcow2(func(h []byte) { h[7] = 1 })), "version 1"},
 		{file("packed", "\x1f\x8b\x08 and so on"), "gunzip"},
+		{file("text", "text\n"), "only 5 bytes"},
+		{file("long text", strings.Repeat("text\n", 1000)), "no boot signature"},
+		{file("partitioned", strings.Repeat("\x00", 446)+"\x80"+strings.Repeat("\x00", 63)+"\x55\xaa"+strings.Repeat("\x00", 4096)), "no program"},
+		{file("uefi", strings.Repeat("\x00", 510)+"\x55\xaaEFI PART"+strings.Repeat("\x00", 4096)), "UEFI alone"},
 	} {
-		_, err := s.Add(within(t), "box", c.from)
+		_, err := s.Add(within(t), "box", c.from, Hardware{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.from, err, c.want)
+		}
+	}
+	for _, bad := range []Hardware{{Memory: 8}, {CPUs: -1}, {NICModel: "ne"}, {DiskBus: "usb"}} {
+		if _, err := s.Add(within(t), "box", file("disk", rawDisk("")), bad); err == nil {
+			t.Errorf("%+v was taken", bad)
 		}
 	}
 	for _, sub := range []string{"added", "work"} {
@@ -112,8 +179,8 @@ func TestAddRefuses(t *testing.T) {
 func TestAddedIsDamaged(t *testing.T) {
 	s := tiny(t, `echo recipe >"$OUT/disk.img"; echo k >"$OUT/vmlinuz"`, &notes{})
 	file := filepath.Join(t.TempDir(), "my.img")
-	os.WriteFile(file, []byte("disk"), 0o600)
-	img, err := s.Add(within(t), "box", file)
+	os.WriteFile(file, []byte(rawDisk("")), 0o600)
+	img, err := s.Add(within(t), "box", file, Hardware{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,9 +196,10 @@ func TestAddedIsDamaged(t *testing.T) {
 
 func TestDiskImageSource(t *testing.T) {
 	for _, c := range []struct{ format, content, fault string }{
-		{"raw", "raw disk", ""},
+		{"raw", rawDisk(""), ""},
+		{"raw", "raw disk", "only 8 bytes"},
 		{"qcow2", qcow2(nil), ""},
-		{"qcow2", "raw disk", "its format is raw, not qcow2"},
+		{"qcow2", rawDisk(""), "its format is raw, not qcow2"},
 		{"qcow2", qcow2(func(h []byte) { h[15] = 104 }), "backing file"},
 	} {
 		url, _ := serve(t, c.content)
@@ -182,7 +250,7 @@ func TestOverlay(t *testing.T) {
 			t.Error("the overlay does not name its absolute backing file")
 		}
 		// What labrun itself makes is what Add must refuse.
-		if _, err := s.Add(within(t), "box", path); err == nil || !strings.Contains(err.Error(), "backing file") {
+		if _, err := s.Add(within(t), "box", path, Hardware{}); err == nil || !strings.Contains(err.Error(), "backing file") {
 			t.Errorf("Add of an overlay: %v", err)
 		}
 	}

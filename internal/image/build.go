@@ -22,11 +22,12 @@ import (
 
 // manifest is an image folder's image.json.
 type manifest struct {
-	Source string                `json:"source"`
-	Made   time.Time             `json:"made"`
-	Format string                `json:"format,omitempty"` // of the disk
-	BIOS   bool                  `json:"bios,omitempty"`
-	Files  map[string]fileRecord `json:"files"` // by role: kernel, initrd, disk
+	Source   string                `json:"source"`
+	Made     time.Time             `json:"made"`
+	Format   string                `json:"format,omitempty"` // of the disk
+	BIOS     bool                  `json:"bios,omitempty"`
+	Hardware Hardware              `json:"hardware,omitzero"` // as the user said who added it
+	Files    map[string]fileRecord `json:"files"`             // by role: kernel, initrd, disk
 }
 
 type fileRecord struct {
@@ -121,6 +122,7 @@ func readManifest(dir string) (*manifest, error) {
 
 func (m *manifest) image(e entry, src source, dir string) *Image {
 	img := &Image{Profile: e.profile(), Source: m.Source, StandIn: src.StandIn, BIOS: m.BIOS}
+	img.Hardware = m.Hardware.or(src.Hardware).or(e.Hardware)
 	if m.BIOS {
 		// A foreign disk has its own boot loader, and no shell for labrun.
 		img.Cmdline, img.Control = "", ""
@@ -140,7 +142,7 @@ func (m *manifest) image(e entry, src source, dir string) *Image {
 		case "initrd":
 			img.Initrd = path
 		case "disk":
-			img.Disk, img.DiskFormat = path, m.Format
+			img.Disk, img.DiskFormat, img.DiskSHA256 = path, m.Format, f.SHA256
 		}
 	}
 	img.Digest = hex.EncodeToString(sum.Sum(nil))

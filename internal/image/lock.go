@@ -27,9 +27,10 @@ type Profile struct {
 	Name     string `toml:"-"`
 	Summary  string `toml:"summary"`  // one line for people
 	Hostname string `toml:"hostname"` // as the guest calls itself
-	Memory   int    `toml:"memory"`   // MiB that suffice
-	CPUs     int    `toml:"cpus"`     // virtual CPUs that pay off
-	Cmdline  string `toml:"cmdline"`  // kernel command line; empty if booted by the BIOS
+	// What the real image wants; a source, and a disk image that was added, may
+	// want something else.
+	Hardware
+	Cmdline string `toml:"cmdline"` // kernel command line; empty if booted by the BIOS
 
 	// What authors of missions ask about it.
 	Runs  string   `toml:"runs"`  // by itself; for people
@@ -88,6 +89,8 @@ type source struct {
 	Inputs  []input `toml:"inputs"`
 	StandIn string  `toml:"stand_in"` // what users know it by, if it is not the real thing
 	Space   int64   `toml:"space"`    // MiB a build takes on the cache's disk, at its peak
+
+	Hardware // where it differs from the profile's
 
 	download
 	Format string `toml:"format"` // of the disk image: raw or qcow2
@@ -258,12 +261,13 @@ func (c *checker) entry(e entry) {
 	if e.Summary == "" {
 		bad("summary", "summary is missing")
 	}
-	if e.Memory < 16 || e.Memory > 1<<20 {
-		bad("memory", "memory is %d MiB; it must be from 16 to 1048576", e.Memory)
+	if e.Memory == 0 {
+		bad("memory", "memory is 0 or missing: say how many MiB suffice")
 	}
-	if e.CPUs < 1 || e.CPUs > 64 {
-		bad("cpus", "cpus is %d; it must be from 1 to 64", e.CPUs)
+	if e.CPUs == 0 {
+		bad("cpus", "cpus is 0 or missing")
 	}
+	e.Hardware.check(bad)
 	if e.Leases != "" && !path.IsAbs(e.Leases) {
 		bad("leases", "leases %q is not an absolute path", e.Leases)
 	}
@@ -325,6 +329,7 @@ func (c *checker) source(e entry, i int, s source) {
 	default:
 		bad("", "a source needs a recipe or a url")
 	}
+	s.Hardware.check(bad)
 	if s.Space < 0 || s.Space > 1<<20 {
 		bad("space", "space is %d MiB; it must be from 0 to 1048576", s.Space)
 	}

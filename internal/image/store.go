@@ -29,6 +29,7 @@ type Image struct {
 	Initrd     string // absolute path; empty: none
 	Disk       string // absolute path; empty: none
 	DiskFormat string // "raw" or "qcow2"
+	DiskSHA256 string // of that file, hexadecimal
 	BIOS       bool   // boots from its disk by the BIOS
 	Digest     string // hexadecimal SHA-256 over all it boots from
 }
@@ -37,6 +38,7 @@ type Image struct {
 const (
 	PhaseWait     = "wait"     // another labrun has the lock
 	PhaseDownload = "download" // Done and Total are bytes
+	PhaseCopy     = "copy"     // Done and Total are bytes
 	PhaseBuild    = "build"
 	PhaseVerify   = "verify" // Done and Total are bytes
 	PhaseNote     = "note"   // something a user should know
@@ -122,8 +124,15 @@ func (s *Store) Close() error {
 // Dir is the cache's folder, an absolute path.
 func (s *Store) Dir() string { return s.dir }
 
-// Profile returns the profile of the image called name, cached or not.
-func (s *Store) Profile(name string) (Profile, bool) { return s.lock.Profile(name) }
+// Profile returns the profile of the image called name, cached or not, with the
+// hardware that its best source wants. An [Image] knows better.
+func (s *Store) Profile(name string) (Profile, bool) {
+	p, ok := s.lock.Profile(name)
+	if list := s.candidates(s.lock.images[name]); len(list) > 0 {
+		p.Hardware = list[0].Hardware.or(p.Hardware)
+	}
+	return p, ok
+}
 
 // Names returns the names of all images, sorted.
 func (s *Store) Names() []string { return s.lock.Names() }
@@ -412,15 +421,7 @@ func (s *Store) List(ctx context.Context) ([]Status, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		e := s.lock.images[name]
-		st := Status{Name: name, Summary: e.Summary}
-		for _, src := range e.Sources {
-			text := src.String()
-			if src.StandIn != "" {
-				text += " (stand-in " + src.StandIn + ")"
-			}
-			st.Sources = append(st.Sources, text)
-		}
+		st := Status{Name: name, Summary: s.lock.images[name].Summary, Sources: s.Sources(name)}
 		if img, ok := s.Cached(name); ok {
 			st.Image = img
 			for _, path := range []string{img.Kernel, img.Initrd, img.Disk} {
@@ -430,6 +431,19 @@ func (s *Store) List(ctx context.Context) ([]Status, error) {
 		list = append(list, st)
 	}
 	return list, nil
+}
+
+// Sources describes the sources of the image called name for people, best first.
+func (s *Store) Sources(name string) []string {
+	var list []string
+	for _, src := range s.lock.images[name].Sources {
+		text := src.String()
+		if src.StandIn != "" {
+			text += " (stand-in " + src.StandIn + ")"
+		}
+		list = append(list, text)
+	}
+	return list
 }
 
 // acquire takes the lock called key, waiting for its holder.

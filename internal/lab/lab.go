@@ -106,12 +106,6 @@ func New(config Config, options Options) (*Lab, error) {
 		}
 		m := &Machine{lab: l, config: mc, profile: profile, twin: images[mc.Image], started: make(chan struct{})}
 		images[mc.Image] = true
-		if m.config.Memory == 0 {
-			m.config.Memory = profile.Memory
-		}
-		if m.config.CPUs == 0 {
-			m.config.CPUs = profile.CPUs
-		}
 		for i := range mc.NICs {
 			m.macs = append(m.macs, pickMAC(profile, mc.Name, i, taken))
 		}
@@ -190,6 +184,8 @@ func (l *Lab) Prepare(ctx context.Context) error {
 			return &EnvironmentError{err}
 		}
 		m.image = img
+		m.config.Memory = cmp.Or(m.config.Memory, img.Memory)
+		m.config.CPUs = cmp.Or(m.config.CPUs, img.CPUs)
 		if img.StandIn != "" && !told[m.config.Image] {
 			told[m.config.Image] = true
 			l.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)})

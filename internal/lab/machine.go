@@ -71,7 +71,7 @@ func (e *NotBootedError) Error() string {
 // Name returns the machine's name in the mission.
 func (m *Machine) Name() string { return m.config.Name }
 
-// Config returns the machine's declaration, defaults filled in.
+// Config returns the machine's declaration, after Prepare with defaults filled in.
 func (m *Machine) Config() MachineConfig { return m.config }
 
 // Profile returns what the image lock says of the machine's image.
@@ -136,7 +136,7 @@ func (m *Machine) Port(i int) (*lan.Port, error) {
 func (m *Machine) spec(overlay string) qemu.Spec {
 	spec := qemu.Spec{
 		Name: m.config.Name, Memory: m.config.Memory, CPUs: m.config.CPUs, Accel: m.lab.accel.Accel,
-		Disk: overlay, DiskFormat: "qcow2", Control: m.profile.Control != "",
+		Disk: overlay, DiskFormat: "qcow2", DiskBus: m.image.DiskBus, NICModel: m.image.NICModel, Control: m.profile.Control != "",
 	}
 	if m.image.BIOS {
 		spec.Control = false

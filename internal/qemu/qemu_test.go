@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,6 +79,27 @@ func TestMapsReadOnly(t *testing.T) {
 	}
 }
 
+func TestForeignHardware(t *testing.T) {
+	for _, c := range []struct{ bus, model, want string }{
+		{"virtio", "", "-device virtio-blk-pci,drive=disk,bootindex=1 -netdev user,id=nic0 -device virtio-net-pci,netdev=nic0,mac=M,romfile="},
+		{"ide", "e1000", "-device ide-hd,bus=ide.0,drive=disk,bootindex=1 -netdev user,id=nic0 -device e1000,netdev=nic0,mac=M,romfile="},
+		{"sata", "e1000e", "-device ahci,id=sata -device ide-hd,bus=sata.0,drive=disk,bootindex=1 -netdev user,id=nic0 -device e1000e,"},
+		{"scsi", "rtl8139", "-device virtio-scsi-pci,id=scsi -device scsi-hd,bus=scsi.0,drive=disk,bootindex=1 -netdev user,id=nic0 -device rtl8139,"},
+	} {
+		spec := Spec{Name: "b", Memory: 64, CPUs: 1, Accel: TCG, Disk: "/d", DiskFormat: "qcow2", DiskBus: c.bus, NICModel: c.model, NICs: []NIC{{MAC: "M", User: true}}}
+		if line := strings.Join(spec.Argv(Descriptors{}), " "); !strings.Contains(line, c.want) {
+			t.Errorf("%s, %s: %s", c.bus, c.model, line)
+		}
+	}
+	// An image can ask for all of them, and for no other.
+	if !slices.Equal(image.NICModels, nicModels) {
+		t.Errorf("an image may want the network cards %v; there are %v", image.NICModels, nicModels)
+	}
+	if got := slices.Sorted(maps.Keys(disks)); !slices.Equal(got, slices.Sorted(slices.Values(image.DiskBuses))) {
+		t.Errorf("an image may want a disk on %v; there are %v", image.DiskBuses, got)
+	}
+}
+
 func TestValidate(t *testing.T) {
 	good := Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/k"}
 	if err := good.Validate(); err != nil {
@@ -88,6 +111,8 @@ func TestValidate(t *testing.T) {
 		"0 CPUs":          func(s *Spec) { s.CPUs = 0 },
 		"neither":         func(s *Spec) { s.Kernel = "" },
 		"accelerator":     func(s *Spec) { s.Accel = "hvf" },
+		"disk bus":        func(s *Spec) { s.DiskBus = "usb" },
+		"network card":    func(s *Spec) { s.NICModel = "ne" },
 	} {
 		bad := good
 		spoil(&bad)
@@ -157,6 +182,44 @@ func start(t *testing.T) *Process {
 	}
 	t.Cleanup(p.Close)
 	return p
+}
+
+// bootSector says «booted» on the first serial port, and halts.
+var bootSector = func() []byte {
+	code := []byte("\xfc\x31\xc0\x8e\xd8" + // cld; xor ax, ax; mov ds, ax
+		"\xbe\x15\x7c" + // mov si, text
+		"\xac\x84\xc0\x74\x06" + // next: lodsb; test al, al; jz end
+		"\xba\xf8\x03\xee\xeb\xf5" + // mov dx, 0x3f8; out dx, al; jmp next
+		"\xf4\xfdbooted\x00") // end: hlt; text
+	return append(append(code, make([]byte, 510-len(code))...), 0x55, 0xaa)
+}()
+
+// The BIOS finds a disk on every bus, and QEMU has every network card.
+func TestForeignDiskBoots(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs QEMU: run without -short")
+	}
+	dir := t.TempDir()
+	disk := filepath.Join(dir, "disk.img")
+	if err := os.WriteFile(disk, append(bootSector, make([]byte, 1<<20)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, bus := range image.DiskBuses {
+		t.Run(bus, func(t *testing.T) {
+			spec := Spec{Name: bus, Memory: 32, CPUs: 1, Accel: TCG, Disk: disk, DiskFormat: "raw", DiskBus: bus, NICs: []NIC{{MAC: "52:55:00:00:00:01", User: true}}}
+			spec.NICModel = image.NICModels[i%len(image.NICModels)]
+			p, err := Start(limited(t), spec, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			defer context.AfterFunc(limited(t), p.Kill)()
+			said := make([]byte, len("booted"))
+			if _, err := io.ReadFull(p.Console(), said); err != nil || string(said) != "booted" {
+				t.Errorf("the console says %q, %v", said, err)
+			}
+		})
+	}
 }
 
 func TestProcess(t *testing.T) {

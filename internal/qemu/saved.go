@@ -212,7 +212,7 @@ func (p *Process) Plug(ctx context.Context) error {
 			}
 		}
 		err := p.Command(ctx, "device_add", map[string]any{
-			"driver": "virtio-net-pci", "id": fmt.Sprintf("card%d", i), "netdev": fmt.Sprintf("nic%d", i), "mac": nic.MAC, "romfile": "",
+			"driver": p.spec.nicModel(), "id": fmt.Sprintf("card%d", i), "netdev": fmt.Sprintf("nic%d", i), "mac": nic.MAC, "romfile": "",
 		}, nil)
 		if err != nil {
 			return err

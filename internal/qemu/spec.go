@@ -1,7 +1,9 @@
 package qemu
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,9 +35,11 @@ type Spec struct {
 
 	Disk       string // path of the overlay; empty: none
 	DiskFormat string // «qcow2» or «raw»
+	DiskBus    string // how the guest finds it: «virtio», which is the default, «ide», «sata», or virtio's «scsi»
 
-	Control bool // give it a second serial port
-	NICs    []NIC
+	Control  bool // give it a second serial port
+	NICs     []NIC
+	NICModel string // of all of them, as QEMU calls it; empty: «virtio-net-pci»
 
 	// A machine that a template is made of, or that comes from one, starts
 	// without its network cards, so that the state fits any lab: see Plug.
@@ -67,6 +71,10 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("machine %s: neither a kernel nor a disk to boot from", s.Name)
 	case s.Accel != KVM && s.Accel != TCG:
 		return fmt.Errorf("machine %s: accelerator %q: want kvm or tcg", s.Name, s.Accel)
+	case disks[s.diskBus()] == nil:
+		return fmt.Errorf("machine %s: disk bus %q is not one that labrun knows", s.Name, s.DiskBus)
+	case !slices.Contains(nicModels, s.nicModel()):
+		return fmt.Errorf("machine %s: network card %q is not one that labrun knows", s.Name, s.NICModel)
 	case s.Savable && s.Saved != nil:
 		return fmt.Errorf("machine %s: its memory is private, as it comes from a saved state: it cannot be saved", s.Name)
 	}
@@ -129,8 +137,10 @@ func (s Spec) Argv(fds Descriptors) []string {
 		// A lab's disk is thrown away with the run: nothing on it needs to
 		// survive a power cut, so flushes cost nothing.
 		args = append(args,
-			"-drive", "if=none,id=disk,cache=unsafe,discard=unmap,format="+s.DiskFormat+",file="+escape(s.Disk),
-			"-device", "virtio-blk-pci,drive=disk,bootindex=1")
+			"-drive", "if=none,id=disk,cache=unsafe,discard=unmap,format="+s.DiskFormat+",file="+escape(s.Disk))
+		for _, device := range disks[s.diskBus()] {
+			args = append(args, "-device", device)
+		}
 	}
 	next := 0
 	for i, nic := range s.NICs {
@@ -146,11 +156,24 @@ func (s Spec) Argv(fds Descriptors) []string {
 		}
 		if !s.unplugged() {
 			// No option ROM: it would cost seconds of emulated boot and no lab boots from the network.
-			args = append(args, "-device", fmt.Sprintf("virtio-net-pci,netdev=%s,mac=%s,romfile=", id, nic.MAC))
+			args = append(args, "-device", fmt.Sprintf("%s,netdev=%s,mac=%s,romfile=", s.nicModel(), id, nic.MAC))
 		}
 	}
 	return args
 }
+
+// disks are the devices that give a guest its disk, by bus.
+var disks = map[string][]string{
+	"virtio": {"virtio-blk-pci,drive=disk,bootindex=1"},
+	"ide":    {"ide-hd,bus=ide.0,drive=disk,bootindex=1"}, // the machine has this bus
+	"sata":   {"ahci,id=sata", "ide-hd,bus=sata.0,drive=disk,bootindex=1"},
+	"scsi":   {"virtio-scsi-pci,id=scsi", "scsi-hd,bus=scsi.0,drive=disk,bootindex=1"},
+}
+
+var nicModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139"}
+
+func (s Spec) diskBus() string  { return cmp.Or(s.DiskBus, "virtio") }
+func (s Spec) nicModel() string { return cmp.Or(s.NICModel, nicModels[0]) }
 
 // unplugged reports whether the machine starts without its network cards.
 func (s Spec) unplugged() bool { return s.Bare || s.Savable || s.Saved != nil && s.Saved.Memory != "" }

@@ -1,0 +1,69 @@
+package image
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Hardware is the machine that an image wants. What is zero is not said.
+type Hardware struct {
+	Memory   int    `toml:"memory" json:"memory,omitempty"`       // MiB that suffice
+	CPUs     int    `toml:"cpus" json:"cpus,omitempty"`           // virtual CPUs that pay off
+	NICModel string `toml:"nic_model" json:"nic_model,omitempty"` // one of [NICModels]; not said: the first
+	DiskBus  string `toml:"disk_bus" json:"disk_bus,omitempty"`   // one of [DiskBuses]; not said: the first
+}
+
+// The network cards and disks that a machine can have: virtio, which our own
+// images have drivers for, and what systems without those know.
+var (
+	NICModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139"}
+	DiskBuses = []string{"virtio", "ide", "sata", "scsi"}
+)
+
+// or fills in what h does not say.
+func (h Hardware) or(other Hardware) Hardware {
+	return Hardware{
+		cmp.Or(h.Memory, other.Memory), cmp.Or(h.CPUs, other.CPUs), cmp.Or(h.NICModel, other.NICModel), cmp.Or(h.DiskBus, other.DiskBus),
+	}
+}
+
+// String says it all, for people; cards and disk only if they are not the usual ones.
+func (h Hardware) String() string {
+	parts := []string{fmt.Sprintf("%d MiB", h.Memory), "1 CPU"}
+	if h.CPUs != 1 {
+		parts[1] = fmt.Sprintf("%d CPUs", h.CPUs)
+	}
+	if model := cmp.Or(h.NICModel, NICModels[0]); model != NICModels[0] {
+		parts = append(parts, "network cards "+model)
+	}
+	if bus := cmp.Or(h.DiskBus, DiskBuses[0]); bus != DiskBuses[0] {
+		parts = append(parts, "disk on "+bus)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Validate reports all that no machine can have.
+func (h Hardware) Validate() error {
+	var faults []error
+	h.check(func(_, format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) })
+	return errors.Join(faults...)
+}
+
+// check calls bad for each part that no machine can have.
+func (h Hardware) check(bad func(key, format string, args ...any)) {
+	if h.Memory != 0 && (h.Memory < 16 || h.Memory > 1<<20) {
+		bad("memory", "memory is %d MiB; it must be from 16 to 1048576", h.Memory)
+	}
+	if h.CPUs != 0 && (h.CPUs < 1 || h.CPUs > 64) {
+		bad("cpus", "cpus is %d; it must be from 1 to 64", h.CPUs)
+	}
+	if h.NICModel != "" && !slices.Contains(NICModels, h.NICModel) {
+		bad("nic_model", "there is no network card %q; it is one of %s", h.NICModel, strings.Join(NICModels, ", "))
+	}
+	if h.DiskBus != "" && !slices.Contains(DiskBuses, h.DiskBus) {
+		bad("disk_bus", "there is no disk bus %q; it is one of %s", h.DiskBus, strings.Join(DiskBuses, ", "))
+	}
+}
