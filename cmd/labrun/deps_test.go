@@ -21,6 +21,7 @@ var levels = map[string]int{
 	"/internal/mission":  4,
 	"/builtins":          3,
 	"/internal/lab":      2,
+	"/internal/labtest":  2,
 	"/internal/qemu":     1,
 	"/internal/control":  1,
 	"/internal/report":   1,
