@@ -12,7 +12,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// call is one call of a builtin: its session and its checked arguments.
+// call is one call of a builtin: its session, its checked arguments, and who carries it
+// out, which is labrun itself if it is none of the actors here.
 type call struct {
 	*Session
 	ctx    context.Context
@@ -20,7 +21,9 @@ type call struct {
 	entry  *Entry
 	args   map[string]starlark.Value // absent: not given
 
-	probing bool // it belongs to a task's check, which looks at what there is now
+	led       *Student
+	rehearsal *Rehearsal
+	looks     *looker // it belongs to a task's check, which looks at what there is now
 }
 
 // ArgumentError is a call whose arguments do not fit the builtin.
@@ -305,6 +308,13 @@ func (c *call) value(name string) (starlark.Value, bool) {
 	}
 	v, ok := c.args[name]
 	return v, ok
+}
+
+// given reports whether an argument says anything: it is given, and neither false nor
+// empty.
+func (c *call) given(name string) bool {
+	v, ok := c.value(name)
+	return ok && bool(v.Truth())
 }
 
 func (c *call) text(name string) string {

@@ -15,26 +15,26 @@ func channel() []Entry {
 	const group = "Behind the scenes"
 	path := Param{Name: "path", Kind: Text, Doc: "an absolute path in the guest"}
 	return []Entry{{
-		Name: "run", Group: group, Phase: Acting, call: runCommand, Result: Result, Returns: "struct: `status`, `stdout`, `stderr`, `seconds`; it counts as true if the status is 0",
+		Name: "run", Group: group, Phase: Acting, Effect: Runs, Demands: "check", call: runCommand, Result: Result, Returns: "struct: `status`, `stdout`, `stderr`, `seconds`; it counts as true if the status is 0",
 		Params: []Param{m, {Name: "command", Kind: Text, Doc: "for the guest's `sh`, as root, in root's home"},
 			{Name: "check", Kind: Boolean, Default: "False", Doc: "fail the step if the status is not 0"}, hint, timeout("60")},
 		Summary: "run a command on the control channel, which no student sees",
 		Detail:  "A command that is still running when its time is up is ended. On an image without a control channel the console is used, which must then be at a shell prompt.",
 		Example: `assert_equal(run(debian, "id -un").stdout, "root\n")`,
 	}, {
-		Name: "read_file", Group: group, Phase: Acting, call: readFile, Result: Content, Returns: "string, or bytes if it is no UTF-8",
+		Name: "read_file", Group: group, Phase: Acting, Effect: Looks, call: readFile, Result: Content, Returns: "string, or bytes if it is no UTF-8",
 		Params:  []Param{m, path, timeout("60")},
 		Summary: "read a file of the guest, 8 MiB at most",
 		Example: `assert_contains(read_file(alpine, "/etc/os-release"), "Alpine")`,
 	}, {
-		Name: "write_file", Group: group, Phase: Acting, call: writeFile, verify: (*call).modeIsValid,
+		Name: "write_file", Group: group, Phase: Acting, Effect: Changes, call: writeFile, verify: (*call).modeIsValid,
 		Params: []Param{m, path, {Name: "content", Kind: Anything, Doc: "a string or bytes"},
 			{Name: "mode", Kind: Integer, Default: "420", Doc: "permissions; 420 is 0o644"}, timeout("60")},
 		Summary: "write a file of the guest, 8 MiB at most",
 		Detail:  "It appears whole or not at all.",
 		Example: `write_file(debian, "/root/hello.sh", "echo hello\n", mode = 0o755)`,
 	}, {
-		Name: "read_json", Group: group, Phase: Acting, call: readJSON, Result: Anything, Returns: "dict, list, string, number, bool or None",
+		Name: "read_json", Group: group, Phase: Acting, Effect: Looks, call: readJSON, Result: Anything, Returns: "dict, list, string, number, bool or None",
 		Params:  []Param{m, path, timeout("60")},
 		Summary: "read a JSON file of the guest",
 		Example: `leases = read_json(router, "/perm/dhcp4d/leases.json")`,
@@ -50,8 +50,8 @@ func runCommand(c *call) (starlark.Value, error) {
 	message := ""
 	if result.Status != 0 {
 		message = fmt.Sprintf("`%s` on %s: exit status %d: %s", c.text("command"), c.machine("machine").name(), result.Status, lastOf(result))
-		if c.probing {
-			c.looked = message
+		if c.looks != nil {
+			c.looks.found = message
 		}
 	}
 	if c.boolean("check") {

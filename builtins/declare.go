@@ -17,7 +17,7 @@ const apiVersion = 1
 func declarations() []Entry {
 	const group = "Declaring"
 	return []Entry{{
-		Name: "mission", Group: group, Phase: Declaring, call: declareMission,
+		Name: "mission", Group: group, Phase: Declaring, Effect: Declares, call: declareMission,
 		Params: []Param{
 			{Name: "title", Kind: Text, Doc: "what the lab is called"},
 			{Name: "api", Kind: Integer, Doc: "the version of these builtins that the script is written for: 1"},
@@ -28,19 +28,19 @@ func declarations() []Entry {
 		Summary: "name the mission; the first line of every script",
 		Example: `mission(title = "Your First Week", api = 1, minutes = 30)`,
 	}, {
-		Name: "network", Group: group, Phase: Declaring, call: declareNetwork, Result: Network, Returns: "network",
+		Name: "network", Group: group, Phase: Declaring, Effect: Declares, call: declareNetwork, Result: Network, Returns: "network",
 		Params:  []Param{{Name: "name", Kind: Text, Doc: "a word of letters, digits and hyphens"}},
 		Summary: "declare an Ethernet network of the lab",
 		Detail:  "It is a switch inside labrun: no rights on the host are needed, and nothing outside the lab sees it.",
 		Example: `lan = network("lan")`,
 	}, {
-		Name: "uplink", Group: group, Phase: Declaring, call: declareUplink, Result: Uplink, Returns: "uplink",
+		Name: "uplink", Group: group, Phase: Declaring, Effect: Declares, call: declareUplink, Result: Uplink, Returns: "uplink",
 		Params:  []Param{{Name: "name", Kind: Text, Default: `"uplink"`, Doc: "what the guest calls that card; for the reader"}},
 		Summary: "a network card's way out of the lab, for a machine's `nics`",
 		Detail:  "The guest sees QEMU's user-mode network: 10.0.2.0/24 with DHCP, DNS and NAT.",
 		Example: `router = machine("router7", nics = [uplink("uplink0"), lan])`,
 	}, {
-		Name: "machine", Group: group, Phase: Declaring, call: declareMachine, Result: Machine, Returns: "machine",
+		Name: "machine", Group: group, Phase: Declaring, Effect: Declares, call: declareMachine, Result: Machine, Returns: "machine",
 		Params: []Param{
 			{Name: "name", Kind: Text, Doc: "a word of letters, digits and hyphens"},
 			{Name: "image", Kind: Text, Default: `""`, Doc: "what it boots, from images.lock; the same as its name if not given"},
@@ -54,7 +54,7 @@ func declarations() []Entry {
 			"a router's first one leads outside, to an uplink or to a network, and its second one is where it serves.",
 		Example: `debian = machine("debian", nics = [lan])`,
 	}, {
-		Name: "step", Group: group, Phase: Declaring, call: declareStep,
+		Name: "step", Group: group, Phase: Declaring, Effect: Declares, call: declareStep,
 		Params:  []Param{{Name: "function", Kind: Function, Doc: "a function without parameters; the first line of its docstring is the step's title, the rest its narration in Markdown"}},
 		Summary: "make a function the mission's next step",
 		Example: "def meet_the_router():\n    \"\"\"Meet the router\"\"\"\n    boot(router)\n    wait_prompt(router)\n\nstep(meet_the_router)",

@@ -16,23 +16,23 @@ import (
 func dialogue() []Entry {
 	const group = "Talking to the reader"
 	return []Entry{{
-		Name: "say", Group: group, Phase: Acting, call: say, lead: leadSay,
-		Params:  []Param{{Name: "text", Kind: Text, Doc: "a word in between"}},
+		Name: "say", Group: group, Phase: Acting, Effect: Tells, call: say, lead: leadSay,
+		Params:  []Param{{Name: "text", Kind: Text, For: ForReader, Doc: "a word in between"}},
 		Summary: "tell the reader something",
 		Example: `say("Debian is at " + address(debian))`,
 	}, {
-		Name: "tr", Group: group, Phase: Always, call: translated, Result: Text, Returns: "string",
-		Params:  []Param{{Name: "text", Kind: Text, Doc: "as it is in the translations"}},
+		Name: "tr", Group: group, Phase: Always, Effect: Knows, call: translated, Result: Text, Returns: "string",
+		Params:  []Param{{Name: "text", Kind: Text, For: ForReader, Doc: "as it is in the translations"}},
 		Summary: "a text in the reader's language",
 		Detail:  "Titles, narrations, hints, questions, answers, tasks and what `say` says are translated by themselves. This is for texts that are put together.",
 		Example: `say(tr("%s runs Linux %s") % (debian.name, kernel))`,
 	}, {
-		Name: "ask", Group: group, Phase: Acting, call: ask, lead: leadAsk, verify: (*call).answerIsAChoice, Result: Text, Returns: "string: the answer",
+		Name: "ask", Group: group, Phase: Acting, Effect: Tells, Demands: "choices", call: ask, lead: leadAsk, asks: "answer:", verify: (*call).answerIsAChoice, Result: Text, Returns: "string: the answer",
 		Params: []Param{
-			{Name: "question", Kind: Text, Doc: "something to think about"},
-			{Name: "choices", Kind: Texts, Default: "[]", Doc: "possible answers; none: an open question"},
-			{Name: "answer", Kind: Text, Default: `""`, Doc: "the right choice, or an answer to compare one's own with"},
-			{Name: "explain", Kind: Text, Default: `""`, Keyword: true, Doc: "why that is so, for after the answer"}},
+			{Name: "question", Kind: Text, For: ForReader, Doc: "something to think about"},
+			{Name: "choices", Kind: Texts, Default: "[]", For: ForReader, Doc: "possible answers; none: an open question"},
+			{Name: "answer", Kind: Text, Default: `""`, For: ForReader, Doc: "the right choice, or an answer to compare one's own with"},
+			{Name: "explain", Kind: Text, Default: `""`, Keyword: true, For: ForReader, Doc: "why that is so, for after the answer"}},
 		Summary: "ask the reader a question",
 		Detail:  "When labrun plays the mission itself, the answer is given and shown.",
 		Example: `ask("Who gave Debian its address?", choices = ["Debian", "the router"], answer = "the router")`,

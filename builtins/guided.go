@@ -2,7 +2,6 @@ package builtins
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -16,7 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/guide"
 )
 
-// led is what a session keeps while a student is led through a step.
+// A Student is the actor that does what the script says, led by a guide.
 //
 // A check that fails in guided mode does not end the step: the student tries
 // again. A script cannot be stopped in its middle and resumed there, so the
@@ -26,7 +25,8 @@ import (
 // calls are made anew, on what there is then. What passed stays passed: a check
 // of a console that has held once is latched and does not ask the student for
 // the same output again.
-type led struct {
+type Student struct {
+	session *Session
 	guide   *guide.Guide
 	journal []recorded
 	calls   int // of the present run of the step's function
@@ -52,20 +52,39 @@ type typedFor struct {
 	line console.Line
 }
 
-// Lead has a student do what the script says, led by g, from now on.
-func (s *Session) Lead(g *guide.Guide) {
-	s.led = &led{guide: g}
-	s.BeginStep()
+// Lead returns a student who acts in the session, led by g.
+func (s *Session) Lead(g *guide.Guide) *Student {
+	l := &Student{session: s, guide: g}
+	l.BeginStep()
+	return l
+}
+
+// do has the student do what is theirs to do. What is not, labrun does, once the
+// student's own commands have ended.
+func (l *Student) do(c *call) (starlark.Value, error) {
+	if value, ok := l.replay(c.entry); ok {
+		return value, nil
+	}
+	c.led = l
+	answer := c.entry.lead
+	if answer == nil {
+		c.letFinish()
+		answer = c.entry.call
+	}
+	value, err := answer(c)
+	if err == nil {
+		l.keep(c.entry, value)
+	}
+	return value, err
 }
 
 // BeginStep forgets what was answered to the step before, or to an earlier try of
 // this one: lines that were entered until now do not count any more.
-func (s *Session) BeginStep() {
-	l := s.led
+func (l *Student) BeginStep() {
 	l.journal, l.calls = nil, 0
 	l.latched, l.checked, l.said = map[int]string{}, map[int]bool{}, map[int]bool{}
 	l.used, l.seen, l.pending = map[*console.Console]int{}, map[*console.Console]int{}, map[*console.Console]*typedFor{}
-	for _, m := range s.lab.Machines() {
+	for _, m := range l.session.lab.Machines() {
 		if c, err := m.Console(); err == nil {
 			l.used[c], l.seen[c] = c.LastLine().Number, c.LastLine().Number
 		}
@@ -75,8 +94,7 @@ func (s *Session) BeginStep() {
 // Rewind prepares for the step's function to be called once more: calls up to the
 // last instruction are answered as before. Give makes that instruction anew, too:
 // its machine has been started again.
-func (s *Session) Rewind(give bool) {
-	l := s.led
+func (l *Student) Rewind(give bool) {
 	l.calls = 0
 	kept := len(l.journal)
 	for kept > 0 && !l.journal[kept-1].instruction {
@@ -89,7 +107,7 @@ func (s *Session) Rewind(give bool) {
 }
 
 // replay answers a call from the journal.
-func (l *led) replay(e *Entry) (starlark.Value, bool) {
+func (l *Student) replay(e *Entry) (starlark.Value, bool) {
 	index := l.calls
 	l.calls++
 	if index >= len(l.journal) {
@@ -103,7 +121,7 @@ func (l *led) replay(e *Entry) (starlark.Value, bool) {
 }
 
 // keep records how a call was answered.
-func (l *led) keep(e *Entry, value starlark.Value) {
+func (l *Student) keep(e *Entry, value starlark.Value) {
 	l.journal = append(l.journal, recorded{e.Name, duplicate(value), e.lead != nil})
 }
 
@@ -133,19 +151,13 @@ func duplicate(v starlark.Value) starlark.Value {
 	return v
 }
 
-// errCheckTypes says that a task's check does more than look.
-var errCheckTypes = errors.New("a task's check may only look: it is called again and again while the student works")
-
-// probingKey is where a thread keeps that it runs a task's check.
-const probingKey = "labrun.probing"
-
 // student reports whether a student is to do what this call says.
 func (c *call) student() bool { return c.led != nil && !c.led.guide.Taking() }
 
 // instruct has the student do something; watch returns when it is done. It
 // returns false if labrun is to do it.
 func (c *call) instruct(i guide.Instruction, watch func(context.Context) error) (done bool, err error) {
-	i.Verb = c.entry.Name
+	i.Verb, i.Words = c.entry.Name, c.entry.asks
 	outcome, err := c.led.guide.Await(c.ctx, i, watch)
 	return outcome != guide.ByLabrun, err
 }
@@ -230,13 +242,13 @@ func sameLine(want, got string) bool {
 }
 
 // Settle is called at the end of a step: see settle.
-func (s *Session) Settle(ctx context.Context) error {
-	for _, m := range s.lab.Machines() {
+func (l *Student) Settle(ctx context.Context) error {
+	for _, m := range l.session.lab.Machines() {
 		terminal, err := m.Console()
 		if err != nil {
 			continue
 		}
-		c := &call{Session: s, ctx: ctx, entry: &Entry{Name: "send"}}
+		c := &call{Session: l.session, ctx: ctx, entry: &Entry{Name: "send"}, led: l}
 		if err := c.settle(terminal, m.Name()); err != nil {
 			return err
 		}
@@ -249,19 +261,19 @@ func (s *Session) Settle(ctx context.Context) error {
 // is over, because not everything is typed. It reports whether it was the former; a
 // login counts when it has led to a shell.
 // Lines that were entered since the last call count.
-func (s *Session) Activity(ctx context.Context, pause time.Duration) (active bool, err error) {
+func (l *Student) Activity(ctx context.Context, pause time.Duration) (active bool, err error) {
 	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, pause)
 	defer cancel()
 	var moved atomic.Bool
 	var watching sync.WaitGroup
-	for _, m := range s.lab.Machines() {
+	for _, m := range l.session.lab.Machines() {
 		terminal, err := m.Console()
 		if err != nil {
 			continue
 		}
-		seen := s.led.seen[terminal]
-		s.led.seen[terminal] = max(seen, terminal.LastLine().Number)
+		seen := l.seen[terminal]
+		l.seen[terminal] = max(seen, terminal.LastLine().Number)
 		watching.Go(func() {
 			for {
 				line, err := terminal.AwaitLine(ctx, seen)

@@ -12,17 +12,17 @@ import (
 func host() []Entry {
 	const group = "The host"
 	return []Entry{{
-		Name: "stats", Group: group, Phase: Acting, call: stats,
+		Name: "stats", Group: group, Phase: Acting, Effect: Looks, call: stats,
 		Result: Stats, Returns: "struct: `cpus`, virtual; `cpu_seconds`, processor time used since boot; `memory`, MiB promised; `resident`, MiB in use; `seconds`, since boot",
 		Params:  []Param{m},
 		Summary: "what a machine costs its host",
 		Example: `before = stats(debian).cpu_seconds`,
 	}, {
-		Name: "host_cpus", Group: group, Phase: Acting, call: hostCPUs, Result: Integer, Returns: "int",
+		Name: "host_cpus", Group: group, Phase: Acting, Effect: Knows, call: hostCPUs, Result: Integer, Returns: "int",
 		Summary: "how many real CPUs this run may use, container limits included",
 		Example: `say("%d CPUs" % host_cpus())`,
 	}, {
-		Name: "terminal", Group: group, Phase: Acting, call: openTerminal, Result: Terminal, Returns: "terminal",
+		Name: "terminal", Group: group, Phase: Acting, Effect: Opens, call: openTerminal, Result: Terminal, Returns: "terminal",
 		Params:  []Param{{Name: "name", Kind: Text, Doc: "what to call it"}},
 		Summary: "open a shell on the host",
 		Detail:  "For missions declared with `mission(…, needs = [\"host\"])`, and only if the user agrees: by `--allow host`, or by answering yes at the start. Without that the mission does not begin, and labrun's exit code is 2.",

@@ -297,8 +297,8 @@ func (c *call) observeStudent(t talker, final bool, satisfied func(string) bool,
 		i.Text, i.Show, i.Block, i.Solve = asked.want, c.say("do send", t.name()), asked.want, true
 		i.Hints = []string{c.say("hint send", t.name(), t.name(), asked.want)}
 	}
-	if hint := c.text("hint"); hint != "" {
-		i.Hints = slices.Insert(i.Hints, 0, c.translate(hint))
+	if hint := c.hint(); hint != "" {
+		i.Hints = slices.Insert(i.Hints, 0, hint)
 	}
 	var text string
 	done, err := c.instruct(i, func(ctx context.Context) error {

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -17,13 +18,13 @@ import (
 func networks() []Entry {
 	const group = "Networks"
 	return []Entry{{
-		Name: "address", Group: group, Phase: Acting, call: addressOf, Result: Text, Returns: "string",
+		Name: "address", Group: group, Phase: Acting, Effect: Looks | Waits, call: addressOf, Result: Text, Returns: "string",
 		Params: []Param{m,
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}, timeout("120")},
 		Summary: "a machine's IPv4 address; waits until it has one",
 		Example: `send(alpine, "ping -c 1 " + address(debian))`,
 	}, {
-		Name: "read_leases", Group: group, Phase: Acting, call: readLeases,
+		Name: "read_leases", Group: group, Phase: Acting, Effect: Looks, Demands: "wait_for", call: readLeases,
 		Result: Leases, Returns: "list of structs: `num`, `addr`, `hardware_addr`, `hostname`, `hostname_override`, `expiry`, `last_ack`",
 		Params: []Param{
 			{Name: "router", Kind: Machine, Doc: "a machine whose image keeps a lease file"},
@@ -32,13 +33,13 @@ func networks() []Entry {
 		Example: `for lease in read_leases(router, wait_for = [debian, alpine]):
     say(lease.hostname + " has " + lease.addr)`,
 	}, {
-		Name: "mac", Group: group, Phase: Acting, call: macOf, Result: Text, Returns: "string",
+		Name: "mac", Group: group, Phase: Acting, Effect: Knows, call: macOf, Result: Text, Returns: "string",
 		Params: []Param{m,
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
 		Summary: "the hardware address of a machine's network card",
 		Example: `assert_contains(output(router), mac(debian))`,
 	}, {
-		Name: "unplug", Group: group, Phase: Acting, call: unplug,
+		Name: "unplug", Group: group, Phase: Acting, Effect: Changes, call: unplug,
 		Params: []Param{m,
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
 		Summary: "pull the cable out of a machine's network card",
@@ -48,13 +49,13 @@ func networks() []Entry {
 assert_true(run(alpine, "ping -c 1 -W 2 " + peer).status != 0, "debian is cut off")
 plug(debian)`,
 	}, {
-		Name: "plug", Group: group, Phase: Acting, call: plug,
+		Name: "plug", Group: group, Phase: Acting, Effect: Changes, call: plug,
 		Params: []Param{m,
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}},
 		Summary: "put the cable back that unplug has pulled out",
 		Example: `plug(debian)`,
 	}, {
-		Name: "packets", Group: group, Phase: Acting, call: packets, verify: (*call).countsAreNatural,
+		Name: "packets", Group: group, Phase: Acting, Effect: Looks, Demands: "count", call: packets, verify: (*call).countsAreNatural,
 		Result: Packets, Returns: "list of structs: `time`, `protocol`, `operation`, `source`, `target`, `source_mac`, `target_mac`, `source_port`, `target_port`, `client_mac`, `your_ip`, `size`",
 		Params: []Param{
 			{Name: "network", Kind: Network, Doc: "the network to look at"},
@@ -105,7 +106,7 @@ func packets(c *call) (starlark.Value, error) {
 				found = append(found, p)
 			}
 		}
-		if wanted > 0 && len(found) < wanted && !c.probing && lab.Sleep(ctx, packetPause) == nil {
+		if wanted > 0 && len(found) < wanted && c.looks == nil && lab.Sleep(ctx, packetPause) == nil {
 			continue
 		}
 		if c.ctx.Err() != nil {
@@ -179,14 +180,25 @@ func macOf(c *call) (starlark.Value, error) {
 
 func readLeases(c *call) (starlark.Value, error) {
 	var wanted []*lab.Machine
+	var names []string
 	for _, v := range c.list("wait_for") {
-		wanted = append(wanted, c.lab.Machine(v.(*machine).config.Name))
+		name := v.(*machine).name()
+		wanted, names = append(wanted, c.lab.Machine(name)), append(names, name)
 	}
 	ctx, cancel := c.within()
 	defer cancel()
-	leases, err := c.lab.Machine(c.machine("router").config.Name).Leases(ctx, wanted)
-	if err != nil {
+	leases, err := c.guest("router").Leases(ctx, wanted)
+	if err != nil && (c.ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
 		return nil, err
+	}
+	if len(wanted) > 0 {
+		message := ""
+		if err != nil {
+			message = err.Error()
+		}
+		if err := c.check(err == nil, "a lease for each of "+strings.Join(names, ", "), message, ""); err != nil {
+			return nil, err
+		}
 	}
 	values := make([]starlark.Value, len(leases))
 	for i, l := range leases {

@@ -28,8 +28,8 @@ func (e Entry) help() string {
 	if e.Returns != "" {
 		fmt.Fprintf(&b, "    %-12s %s\n", "returns", e.Returns)
 	}
-	if e.Detail != "" {
-		fmt.Fprintf(&b, "\n    %s\n", e.Detail)
+	if more := e.details(); more != "" {
+		fmt.Fprintf(&b, "\n    %s\n", more)
 	}
 	if e.Example != "" {
 		fmt.Fprintf(&b, "\n        %s\n", strings.ReplaceAll(e.Example, "\n", "\n        "))
@@ -37,11 +37,23 @@ func (e Entry) help() string {
 	return b.String()
 }
 
+// details is what there is to say besides the summary.
+func (e Entry) details() string {
+	text := e.Detail
+	if e.Phase == Acting && e.Looks() {
+		text += " A task's check may call it."
+	}
+	if e.Effect.Has(Runs) {
+		text += " There, let the command only look, too: labrun cannot know what it does."
+	}
+	return strings.TrimSpace(text)
+}
+
 // Doc returns the builtin's documentation as Markdown, as an editor shows it.
 func (e Entry) Doc() string {
 	text := "```python\n" + e.Signature() + "\n```\n\n" + capital(e.Summary) + "."
-	if e.Detail != "" {
-		text += " " + e.Detail
+	if more := e.details(); more != "" {
+		text += " " + more
 	}
 	if len(e.Params) > 0 {
 		text += "\n"
@@ -70,8 +82,8 @@ func Markdown() string {
 			fmt.Fprintf(&b, "\n## %s\n", group)
 		}
 		fmt.Fprintf(&b, "\n### `%s`\n\n%s.", e.Signature(), capital(e.Summary))
-		if e.Detail != "" {
-			b.WriteString(" " + e.Detail)
+		if more := e.details(); more != "" {
+			b.WriteString(" " + more)
 		}
 		b.WriteString("\n")
 		if len(e.Params) > 0 {

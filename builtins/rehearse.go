@@ -12,8 +12,8 @@ import (
 	"github.com/labrun/labrun/internal/lab"
 )
 
-// A Rehearsal is one playing of a step for `labrun test`: as labrun plays it, but
-// perhaps with one instruction done in another way. The step is only played up to
+// A Rehearsal is the actor of one playing of a step for `labrun test`: as labrun plays it,
+// but perhaps with one instruction done in another way. The step is only played up to
 // where that has shown its effect.
 type Rehearsal struct {
 	// Target is the instruction that is done otherwise, counted from 0 in the order
@@ -39,7 +39,7 @@ type Rehearsal struct {
 
 // Instruction is a send or a task that a step came to.
 type Instruction struct {
-	Builtin  string // «send» or «task»
+	Task     bool // with a goal; else it is a line to type
 	Position syntax.Position
 	Console  string
 	Text     string // the line, or the task's goal
@@ -72,18 +72,33 @@ func (e *Rehearsed) Error() string { return "rehearsed" }
 // Reached reports whether the step came to the target.
 func (r *Rehearsal) Reached() bool { return r.altered }
 
-// Rehearse has the next step played as r says, and r filled; nil: as usual.
-func (s *Session) Rehearse(r *Rehearsal) {
-	if r != nil {
-		r.Instructions, r.last, r.altered = nil, map[string]int{}, false
+// do plays what a step does: an instruction in its own way, a check so that the trial
+// learns of it, and everything else as always.
+func (r *Rehearsal) do(c *call) (starlark.Value, error) {
+	c.rehearsal = r
+	switch {
+	case c.entry.try != nil:
+		return c.entry.try(c)
+	case c.checksWhatWasTyped():
+		return c.tryCheck()
 	}
-	s.rehearsal = r
+	return c.entry.call(c)
+}
+
+// checksWhatWasTyped reports whether the call fails if what was typed before it was not
+// right. What asks the reader looks at no console.
+func (c *call) checksWhatWasTyped() bool {
+	e := c.entry
+	return e.Effect.Has(Checks) || e.Demands != "" && !e.Effect.Has(Tells) && c.given(e.Demands)
 }
 
 // came notes an instruction, and reports whether it is the one to do otherwise.
 func (r *Rehearsal) came(i Instruction) (target bool, ended error) {
 	if r.altered && r.Instructions[r.Target].Console == i.Console {
 		return false, &Rehearsed{Held: true} // all checks up to here have passed
+	}
+	if r.last == nil {
+		r.last = map[string]int{}
 	}
 	r.last[i.Console] = len(r.Instructions)
 	r.Instructions = append(r.Instructions, i)
@@ -108,21 +123,18 @@ func (r *Rehearsal) checked(check RehearsedCheck) (asked bool) {
 
 // subject is the console that a check is about; empty if it is about a value.
 func (c *call) subject() string {
-	for _, name := range []string{"subject", "on", "machine"} {
-		if c.entry.param(name) == nil {
-			continue
-		}
-		if t, ok := c.args[name].(talker); ok {
+	for _, p := range c.entry.Params {
+		if t, ok := c.args[p.Name].(talker); ok && p.Kind.HasConsole() {
 			return t.name()
 		}
 	}
 	return ""
 }
 
-// rehearseCheck plays a check of a step: its failure ends the step as always.
-func rehearseCheck(c *call, hint string, check func() (starlark.Value, error)) (starlark.Value, error) {
-	asked := c.rehearsal.checked(RehearsedCheck{Builtin: c.entry.Name, Position: c.position(), Console: c.subject(), Hint: hint})
-	value, err := check()
+// tryCheck plays a check of a step: its failure ends the step as always.
+func (c *call) tryCheck() (starlark.Value, error) {
+	asked := c.rehearsal.checked(RehearsedCheck{Builtin: c.entry.Name, Position: c.position(), Console: c.subject(), Hint: c.hint()})
+	value, err := c.entry.call(c)
 	if asked && err == nil {
 		return nil, &Rehearsed{Held: true}
 	}
@@ -132,28 +144,12 @@ func rehearseCheck(c *call, hint string, check func() (starlark.Value, error)) (
 // position is where the script calls the builtin.
 func (c *call) position() syntax.Position { return c.thread.CallFrame(1).Pos }
 
-// rehearse answers a call during a rehearsal.
-func (c *call) rehearse() (starlark.Value, error) {
-	answer := func() (starlark.Value, error) { return c.entry.call(c) }
-	switch {
-	case c.entry.Name == "send":
-		return c.rehearseSend()
-	case c.entry.Name == "task":
-		return c.rehearseTask()
-	case c.entry.Name == "wait_for":
-		return rehearseCheck(c, "", answer)
-	case c.entry.param("hint") != nil && (c.entry.Name != "run" || c.boolean("check")):
-		return rehearseCheck(c, c.translate(c.text("hint")), answer)
-	}
-	return answer()
-}
-
-func (c *call) rehearseSend() (starlark.Value, error) {
+func trySend(c *call) (starlark.Value, error) {
 	if !c.boolean("enter") {
 		return send(c) // it is part of a line
 	}
 	on, r := c.talker("on"), c.rehearsal
-	target, ended := r.came(Instruction{Builtin: c.entry.Name, Position: c.position(), Console: on.name(), Text: c.text("text")})
+	target, ended := r.came(Instruction{Position: c.position(), Console: on.name(), Text: c.text("text")})
 	if ended != nil {
 		return nil, ended
 	}
@@ -219,11 +215,10 @@ const (
 	slowEffect = 10 * time.Second
 )
 
-func (c *call) rehearseTask() (starlark.Value, error) {
+func tryTask(c *call) (starlark.Value, error) {
 	on, r := c.talker("on"), c.rehearsal
 	i := Instruction{
-		Builtin: c.entry.Name, Position: c.position(), Console: on.name(), Text: c.text("prompt"),
-		Wrong: c.texts("wrong"),
+		Task: true, Position: c.position(), Console: on.name(), Text: c.text("prompt"), Wrong: c.texts("wrong"),
 	}
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
@@ -231,7 +226,7 @@ func (c *call) rehearseTask() (starlark.Value, error) {
 	if _, err := on.waitPrompt(c.ctx, c.Session); err != nil {
 		return nil, err
 	}
-	before, err := c.probe(c.ctx)
+	before, _, err := c.look(c.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +281,7 @@ func (c *call) lookAgain(ctx context.Context) (failure *CheckError, err error) {
 	news := time.Now()
 	for {
 		began := time.Now()
-		now, err := c.probe(ctx)
+		now, _, err := c.look(ctx)
 		if err != nil || now == nil {
 			return now, err
 		}

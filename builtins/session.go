@@ -34,7 +34,7 @@ type Declaration struct {
 }
 
 // Session is one mission's use of the builtins: first its declarations, then its
-// actions on a lab. Actions may come from one goroutine at a time.
+// actions on a lab. Of its threads one runs at a time.
 type Session struct {
 	declared Declaration
 	titled   bool
@@ -44,11 +44,6 @@ type Session struct {
 
 	lab    *lab.Lab
 	events *event.Log
-	led    *led // nil: labrun does everything itself
-
-	rehearsal *Rehearsal // nil: it is no rehearsal
-
-	looked string // what the last command said that a task's check ran and that failed
 
 	mu     sync.Mutex
 	acting bool
@@ -71,12 +66,6 @@ func (s *Session) Act(l *lab.Lab, events *event.Log) {
 	defer s.mu.Unlock()
 	s.lab, s.events, s.acting = l, events, true
 }
-
-// contextKey is where SetContext keeps the context in a thread.
-const contextKey = "labrun.context"
-
-// SetContext makes ctx bound all that thread's builtins do.
-func SetContext(thread *starlark.Thread, ctx context.Context) { thread.SetLocal(contextKey, ctx) }
 
 // Predeclared returns the names that a script starts with.
 func (s *Session) Predeclared() starlark.StringDict {
@@ -124,33 +113,16 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	c := &call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound, probing: thread.Local(probingKey) != nil}
-	if c.probing && !e.Looks() {
-		return nil, fmt.Errorf("%s: %w", e.Name, errCheckTypes)
+	by, ok := thread.Local(actorKey).(Actor)
+	if !ok || e.Phase != Acting { // to declare, and to say a word in another language, is nobody's work
+		by = labrun{}
 	}
-	answer, leading := e.call, s.led != nil && e.Phase == Acting && !c.probing
-	if leading {
-		if value, ok := s.led.replay(e); ok {
-			return value, nil
-		}
-		if e.lead != nil {
-			answer = e.lead
-		} else {
-			c.letFinish()
-		}
-	}
-	if s.rehearsal != nil && e.Phase == Acting && !c.probing {
-		answer = (*call).rehearse
-	}
-	value, err := answer(c)
+	value, err := by.do(&call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound})
 	if err != nil {
 		return nil, named(e.Name, err)
 	}
 	if value == nil {
 		value = starlark.None
-	}
-	if leading {
-		s.led.keep(e, value)
 	}
 	return value, nil
 }
@@ -186,10 +158,7 @@ func (e *CheckError) Error() string {
 
 // check reports a check's outcome as an event, and as an error if it failed.
 func (c *call) check(passed bool, what, message, tail string) error {
-	advice := ""
-	if c.entry.param("hint") != nil {
-		advice = c.translate(c.text("hint"))
-	}
+	advice := c.hint()
 	if c.newOutcome(passed) {
 		c.events.Emit(event.Checked{Builtin: c.entry.Name, What: what, Passed: passed, Hint: advice})
 	}
@@ -202,10 +171,19 @@ func (c *call) check(passed bool, what, message, tail string) error {
 	return &CheckError{Builtin: c.entry.Name, Message: message, Hint: advice, Tail: tail}
 }
 
+// hint is the author's advice to who fails the check, in the reader's language; empty if
+// there is none.
+func (c *call) hint() string {
+	if p := c.entry.For(ForHint); p != nil && p.Kind == Text {
+		return c.translate(c.text(p.Name))
+	}
+	return ""
+}
+
 // newOutcome reports whether a check's outcome is news: while a student works, the
 // same check is made again and again.
 func (c *call) newOutcome(passed bool) bool {
-	if c.probing {
+	if c.looks != nil {
 		return false
 	}
 	if c.led == nil {

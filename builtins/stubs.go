@@ -90,8 +90,8 @@ func (e Entry) pythonParams() string {
 // docstring is the documentation of a builtin without its signature.
 func (e Entry) docstring() string {
 	text := capital(e.Summary) + "."
-	if e.Detail != "" {
-		text += "\n\n" + e.Detail
+	if more := e.details(); more != "" {
+		text += "\n\n" + more
 	}
 	if len(e.Params) > 0 || e.Returns != "" {
 		text += "\n"

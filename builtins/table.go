@@ -1,10 +1,6 @@
 package builtins
 
-import (
-	"slices"
-
-	"go.starlark.net/starlark"
-)
+import "go.starlark.net/starlark"
 
 // Kind is the type of a parameter, in the words of the documentation.
 type Kind string
@@ -36,6 +32,7 @@ type Param struct {
 	Default  string // as it is written in a script; empty: the parameter is required
 	Variadic bool   // takes all remaining positional arguments
 	Keyword  bool   // can be given by name only
+	For      Purpose
 	Doc      string
 }
 
@@ -54,6 +51,8 @@ type Entry struct {
 	Name    string
 	Group   string // heading in the documentation
 	Phase   Phase
+	Effect  Effect // never none
+	Demands string // the parameter that, where it is given, makes it fail unless the lab, or an answer, is right; empty: none
 	Params  []Param
 	Result  Kind   // of the value it returns; empty: None
 	Returns string // the same in words
@@ -63,14 +62,10 @@ type Entry struct {
 
 	call func(*call) (starlark.Value, error)
 	lead func(*call) (starlark.Value, error) // in guided mode: has the student do it; nil: labrun does
+	asks string                              // what lead asks for, in the words of a run's records; empty: its name says it
+	try  func(*call) (starlark.Value, error) // in a trial: an instruction, which may be done in another way; nil: it is none
 
 	verify func(*call) error // what must hold of several arguments together; nil: nothing
-}
-
-// Looks reports whether the builtin leaves the machines as they are, so that a
-// task's check may call it.
-func (e Entry) Looks() bool {
-	return e.lead == nil && !slices.Contains([]string{"shutdown", "reboot", "unplug", "plug"}, e.Name)
 }
 
 // Signature renders the entry as a script would define it.
@@ -117,7 +112,7 @@ func Names() []string {
 
 // Parameters that several builtins share.
 var (
-	hint = Param{Name: "hint", Kind: Text, Default: `""`, Keyword: true, Doc: "what to tell the reader if the check fails"}
+	hint = Param{Name: "hint", Kind: Text, Default: `""`, Keyword: true, For: ForHint, Doc: "what to tell the reader if the check fails"}
 	on   = Param{Name: "on", Kind: Console, Doc: "a machine, or a terminal of the host"}
 	m    = Param{Name: "machine", Kind: Machine, Doc: "a machine of this mission"}
 )

@@ -19,17 +19,17 @@ import (
 
 func tasks() []Entry {
 	return []Entry{{
-		Name: "task", Group: "Tasks", Phase: Acting, call: doTask, lead: leadTask,
+		Name: "task", Group: "Tasks", Phase: Acting, Effect: Talks | Checks, call: doTask, lead: leadTask, asks: "find a way:", try: tryTask,
 		Params: []Param{on,
-			{Name: "prompt", Kind: Text, Doc: "the goal, in Markdown"},
-			{Name: "solution", Kind: Solution, Keyword: true, Doc: "one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it"},
-			{Name: "check", Kind: Function, Keyword: true, Doc: "a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not"},
-			{Name: "hints", Kind: Texts, Default: "[]", Keyword: true, Doc: "in Markdown, from a nudge to nearly the answer; the solution itself is the last one"},
+			{Name: "prompt", Kind: Text, For: ForReader, Doc: "the goal, in Markdown"},
+			{Name: "solution", Kind: Solution, Keyword: true, For: ForSolution, Doc: "one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it"},
+			{Name: "check", Kind: Function, Keyword: true, For: ForCheck, Doc: "a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not"},
+			{Name: "hints", Kind: Texts, Default: "[]", Keyword: true, For: ForHint, Doc: "in Markdown, from a nudge to nearly the answer; the solution itself is the last one"},
 			{Name: "wrong", Kind: Texts, Default: "[]", Keyword: true, Doc: "answers that must not do, each like a solution; `labrun test` tries them"},
 			timeout("60")},
 		Summary: "a goal that any right way leads to",
 		Detail: "labrun types the solution itself and then checks. A student is shown the goal and finds a way of their own: the check is made again and again until it holds, " +
-			"so it may only look, not type. The time-out is for labrun's own solution.",
+			"so it may only look: what it may call says so here, and `labrun check` and the run refuse all else. The time-out is for labrun's own solution.",
 		Example: `def quotes_are_kept():
     assert_contains(read_file(debian, "/root/notes"), "\"hello\"", hint = "Put single quotes around it.")
 
@@ -58,7 +58,7 @@ func doTask(c *call) (starlark.Value, error) {
 	}
 	var before *CheckError
 	for {
-		failure, err := c.probe(ctx)
+		failure, found, err := c.look(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ func doTask(c *call) (starlark.Value, error) {
 		before = failure
 		// What the solution started may take a moment.
 		if lab.Sleep(ctx, 250*time.Millisecond) != nil {
-			failure.Message = "its solution does not reach the goal: " + failure.Message + c.circumstances()
+			failure.Message = "its solution does not reach the goal: " + failure.Message + c.circumstances(found)
 			c.events.Emit(event.Checked{Builtin: c.entry.Name, What: c.text("prompt"), Hint: failure.Hint})
 			return nil, failure
 		}
@@ -79,11 +79,11 @@ func doTask(c *call) (starlark.Value, error) {
 }
 
 // circumstances are what an author needs to see where a solution does not do: what the
-// check looked at, and what the console shows.
-func (c *call) circumstances() string {
+// check found, and what the console shows.
+func (c *call) circumstances(found string) string {
 	text := ""
-	if c.looked != "" {
-		text += "\n  its check ran " + c.looked
+	if found != "" {
+		text += "\n  its check ran " + found
 	}
 	if terminal, err := c.talker("on").console(c.Session); err == nil {
 		if tail := strings.TrimSpace(terminal.Tail(4)); tail != "" {
@@ -102,10 +102,8 @@ func (c *call) solve(ctx context.Context) error {
 	}
 	solution, _ := c.value("solution")
 	if function, ok := solution.(*starlark.Function); ok {
-		return c.aside(func() error {
-			_, err := starlark.Call(c.thread, function, nil, nil)
-			return err
-		})
+		_, err := c.aside(c.ctx, labrun{}, function) // no student's, and no trial's
+		return err
 	}
 	if _, err := on.waitPrompt(ctx, c.Session); err != nil {
 		return err
@@ -123,43 +121,33 @@ func (c *call) solve(ctx context.Context) error {
 	return terminal.Finished(ctx)
 }
 
-// aside runs a part of the script that no student does and no journal keeps.
-func (c *call) aside(part func() error) error {
-	led, rehearsal := c.led, c.rehearsal
-	c.Session.led, c.Session.rehearsal = nil, nil
-	defer func() { c.Session.led, c.Session.rehearsal = led, rehearsal }()
-	return part()
-}
-
-// probe runs the task's check once: nil if the goal is reached.
-func (c *call) probe(ctx context.Context) (*CheckError, error) {
-	v, _ := c.value("check")
-	c.looked = ""
-	SetContext(c.thread, ctx)
-	c.thread.SetLocal(probingKey, true)
-	defer func() {
-		c.thread.SetLocal(probingKey, nil)
-		SetContext(c.thread, c.ctx)
-	}()
-	result, err := starlark.Call(c.thread, v, nil, nil)
-	var failure *CheckError
+// look makes the task's check once. Failure is nil if the goal is reached; found is what
+// the last command said that the check ran and that failed.
+func (c *call) look(ctx context.Context) (failure *CheckError, found string, err error) {
+	check, _ := c.value("check")
+	by := &looker{}
+	result, err := c.aside(ctx, by, check)
+	failed := func(why string) *CheckError { return &CheckError{Builtin: c.entry.Name, Message: why} }
+	var own *CheckError
 	var refused *control.GuestError // a file that it looks at is not there yet
 	switch {
 	case err == nil && (result == starlark.None || bool(result.Truth())):
-		return nil, nil
 	case err == nil:
-		return &CheckError{Builtin: c.entry.Name, Message: "its check is not satisfied"}, nil
-	case errors.As(err, &failure):
-		copied := *failure
-		return &copied, nil
+		failure = failed("its check is not satisfied")
+	case errors.As(err, &own):
+		copied := *own
+		failure = &copied
 	case errors.Is(err, control.ErrRestarted):
-		return &CheckError{Builtin: c.entry.Name, Message: err.Error(), restarting: true}, nil
+		failure = failed(err.Error())
+		failure.restarting = true
 	case errors.As(err, &refused):
-		return &CheckError{Builtin: c.entry.Name, Message: refused.Error()}, nil
-	case errors.Is(err, context.DeadlineExceeded):
-		return &CheckError{Builtin: c.entry.Name, Message: err.Error()}, nil
+		failure = failed(refused.Error())
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		failure = failed(err.Error())
+	default:
+		return nil, "", err
 	}
-	return nil, err
+	return failure, by.found, nil
 }
 
 func leadTask(c *call) (starlark.Value, error) {
@@ -206,7 +194,7 @@ func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <
 		// A line that is still at work, or that answers a program's question, is no
 		// attempt yet.
 		line, idle := terminal.LastLine(), atRest(terminal)
-		failure, err := c.probe(ctx)
+		failure, _, err := c.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -250,7 +238,7 @@ func (c *call) moved(ctx context.Context, again <-chan struct{}, asked *int) err
 	waiting, cancel := context.WithCancel(ctx)
 	activity := make(chan error, 1)
 	go func() {
-		_, err := c.Activity(waiting, pollTask)
+		_, err := c.led.Activity(waiting, pollTask)
 		activity <- err
 	}()
 	select {

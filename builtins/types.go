@@ -145,6 +145,9 @@ func (k Kind) mismatch(s Some) string {
 // Takes reports whether a parameter of kind k takes values of a kind.
 func (k Kind) Takes(given Kind) bool { return k.mismatch(Some(given)) == "" }
 
+// HasConsole reports whether values of kind k may have a console.
+func (k Kind) HasConsole() bool { return k == Machine || k == Console || k == Subject }
+
 // holds reports whether a list of kind k may have an item of which only the kind
 // is known.
 func (k Kind) holds(s Some) bool {
@@ -172,7 +175,7 @@ func CheckCall(e Entry, positional starlark.Tuple, keywords []starlark.Tuple, op
 		return wrong
 	}
 	for _, p := range e.Params {
-		if v, ok := args[p.Name]; ok && p.Kind != Machine && p.Kind != Console && p.Kind != Subject && !constant(v) {
+		if v, ok := args[p.Name]; ok && !p.Kind.HasConsole() && !constant(v) {
 			return nil // what is not known may be right
 		}
 	}

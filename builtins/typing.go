@@ -15,14 +15,14 @@ import (
 func typing() []Entry {
 	const group = "Typing at a console"
 	return []Entry{{
-		Name: "wait_prompt", Group: group, Phase: Acting, call: waitPrompt, lead: leadWaitPrompt, Result: Text, Returns: "string: `login`, `password` or `shell`",
+		Name: "wait_prompt", Group: group, Phase: Acting, Effect: Talks | Waits, call: waitPrompt, lead: leadWaitPrompt, asks: "wait for its prompt", Result: Text, Returns: "string: `login`, `password` or `shell`",
 		Params:  []Param{on, timeout("180")},
 		Summary: "wait until the console waits for input",
 		Detail:  "That is: a login, password or shell prompt that was printed after what was last typed. A console that stays silent is sent Enter, except at a password prompt.",
 		Example: `boot(router)
 wait_prompt(router)`,
 	}, {
-		Name: "wait_for", Group: group, Phase: Acting, call: waitFor, lead: leadWaitFor, verify: (*call).oneCondition, Result: Match, Returns: "struct: `text`, what matched, and `groups`, a list of strings",
+		Name: "wait_for", Group: group, Phase: Acting, Effect: Talks | Waits | Checks, call: waitFor, lead: leadWaitFor, asks: "wait until it says", verify: (*call).oneCondition, Result: Match, Returns: "struct: `text`, what matched, and `groups`, a list of strings",
 		Params: []Param{on,
 			{Name: "text", Kind: Text, Default: `""`, Doc: "what to wait for, literally"},
 			{Name: "pattern", Kind: Pattern, Default: `""`, Doc: "or a regular expression (RE2)"},
@@ -32,7 +32,7 @@ wait_prompt(router)`,
 		Example: `send(alpine, "ssh root@" + address(debian))
 wait_for(alpine, text = "password:")`,
 	}, {
-		Name: "login", Group: group, Phase: Acting, call: login, lead: leadLogin,
+		Name: "login", Group: group, Phase: Acting, Effect: Talks | Waits, call: login, lead: leadLogin, asks: "log in as",
 		Params: []Param{m,
 			{Name: "user", Kind: Text, Default: `""`, Doc: "as the image says if not given"},
 			{Name: "password", Kind: Text, Default: `""`, Doc: "likewise"},
@@ -41,19 +41,19 @@ wait_for(alpine, text = "password:")`,
 		Detail:  "A console that is at a shell already is left there, unless somebody else has logged in: that one leaves first.",
 		Example: `login(debian, user = "root", password = "root")`,
 	}, {
-		Name: "send", Group: group, Phase: Acting, call: send, lead: leadSend,
+		Name: "send", Group: group, Phase: Acting, Effect: Talks, call: send, lead: leadSend, asks: "type", try: trySend,
 		Params: []Param{on,
-			{Name: "text", Kind: Text, Doc: "what to type"},
+			{Name: "text", Kind: Text, For: ForConsole, Doc: "what to type"},
 			{Name: "enter", Kind: Boolean, Default: "True", Doc: "press Enter after it"}},
 		Summary: "type a line",
 		Example: `send(router, "ip a")`,
 	}, {
-		Name: "send_key", Group: group, Phase: Acting, call: sendKey, lead: leadSendKey, verify: (*call).keyIsKnown,
+		Name: "send_key", Group: group, Phase: Acting, Effect: Talks, call: sendKey, lead: leadSendKey, asks: "press", verify: (*call).keyIsKnown,
 		Params:  []Param{on, {Name: "key", Kind: Text, Doc: "one of " + strings.Join(keyNames(), ", ") + ", or ctrl- and a letter"}},
 		Summary: "press a key that is no text",
 		Example: `send_key(debian, "ctrl-c")`,
 	}, {
-		Name: "output", Group: group, Phase: Acting, call: output, lead: leadOutput, Result: Text, Returns: "string",
+		Name: "output", Group: group, Phase: Acting, Effect: Looks, call: output, lead: leadOutput, Result: Text, Returns: "string",
 		Params:  []Param{on, timeout("60")},
 		Summary: "what the machine printed since the last send",
 		Detail:  "Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it.",
@@ -190,6 +190,9 @@ func output(c *call) (starlark.Value, error) {
 	terminal, err := c.talker("on").console(c.Session)
 	if err != nil {
 		return nil, err
+	}
+	if c.looks != nil {
+		return starlark.String(terminal.Output()), nil
 	}
 	ctx, cancel := c.within()
 	defer cancel()

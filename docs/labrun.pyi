@@ -225,7 +225,7 @@ def send_key(on: Machine | Terminal, key: str) -> None:
 def output(on: Machine | Terminal, *, timeout: float | str = 60) -> str:
     r'''What the machine printed since the last send.
 
-    Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it.
+    Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it. A task's check may call it.
 
     on: a machine, or a terminal of the host
     timeout: how long to wait: seconds, or a string such as `"2m"`
@@ -238,7 +238,7 @@ def output(on: Machine | Terminal, *, timeout: float | str = 60) -> str:
 def assert_contains(subject: Machine | Terminal | str, *texts: str, hint: str = "", timeout: float | str = 60) -> None:
     r'''Check that texts are in an output or a string.
 
-    On a machine, the check waits until the command has finished, or until what it wants is there.
+    On a machine, the check waits until the command has finished, or until what it wants is there. A task's check may call it.
 
     subject: a machine or terminal, for its output since the last send; or a string
     texts: all of these must be in it
@@ -252,7 +252,7 @@ def assert_contains(subject: Machine | Terminal | str, *texts: str, hint: str = 
 def assert_match(subject: Machine | Terminal | str, pattern: str, *, hint: str = "", timeout: float | str = 60) -> list[str]:
     r'''Check that a regular expression matches, and return what it found.
 
-    On a machine, the check waits until the command has finished, or until what it wants is there.
+    On a machine, the check waits until the command has finished, or until what it wants is there. A task's check may call it.
 
     subject: a machine or terminal, for its output since the last send; or a string
     pattern: a regular expression (RE2)
@@ -266,6 +266,8 @@ def assert_match(subject: Machine | Terminal | str, pattern: str, *, hint: str =
 def assert_equal(got: Any, want: Any, *, hint: str = "") -> None:
     r'''Check that two values are equal.
 
+    A task's check may call it.
+
     got: what there is
     want: what there should be
     hint: what to tell the reader if the check fails
@@ -275,6 +277,8 @@ def assert_equal(got: Any, want: Any, *, hint: str = "") -> None:
 
 def assert_true(condition: object, message: str = "", *, hint: str = "") -> None:
     r'''Check that a condition holds.
+
+    A task's check may call it.
 
     condition: what must hold
     message: what it means if it does not
@@ -286,6 +290,8 @@ def assert_true(condition: object, message: str = "", *, hint: str = "") -> None
 def fail(message: str, *, hint: str = "") -> None:
     r'''Fail the step.
 
+    A task's check may call it.
+
     message: what is wrong
     hint: what to tell the reader if the check fails
 
@@ -295,7 +301,7 @@ def fail(message: str, *, hint: str = "") -> None:
 def task(on: Machine | Terminal, prompt: str, *, solution: str | Callable[[], object], check: Callable[[], object], hints: list[str] = [], wrong: list[str] = [], timeout: float | str = 60) -> None:
     r'''A goal that any right way leads to.
 
-    labrun types the solution itself and then checks. A student is shown the goal and finds a way of their own: the check is made again and again until it holds, so it may only look, not type. The time-out is for labrun's own solution.
+    labrun types the solution itself and then checks. A student is shown the goal and finds a way of their own: the check is made again and again until it holds, so it may only look: what it may call says so here, and `labrun check` and the run refuse all else. The time-out is for labrun's own solution.
 
     on: a machine, or a terminal of the host
     prompt: the goal, in Markdown
@@ -323,7 +329,7 @@ def task(on: Machine | Terminal, prompt: str, *, solution: str | Callable[[], ob
 def run(machine: Machine, command: str, check: bool = False, *, hint: str = "", timeout: float | str = 60) -> Result:
     r'''Run a command on the control channel, which no student sees.
 
-    A command that is still running when its time is up is ended. On an image without a control channel the console is used, which must then be at a shell prompt.
+    A command that is still running when its time is up is ended. On an image without a control channel the console is used, which must then be at a shell prompt. A task's check may call it. There, let the command only look, too: labrun cannot know what it does.
 
     machine: a machine of this mission
     command: for the guest's `sh`, as root, in root's home
@@ -337,6 +343,8 @@ def run(machine: Machine, command: str, check: bool = False, *, hint: str = "", 
 
 def read_file(machine: Machine, path: str, *, timeout: float | str = 60) -> str | bytes:
     r'''Read a file of the guest, 8 MiB at most.
+
+    A task's check may call it.
 
     machine: a machine of this mission
     path: an absolute path in the guest
@@ -363,6 +371,8 @@ def write_file(machine: Machine, path: str, content: Any, mode: int = 420, *, ti
 def read_json(machine: Machine, path: str, *, timeout: float | str = 60) -> Any:
     r'''Read a JSON file of the guest.
 
+    A task's check may call it.
+
     machine: a machine of this mission
     path: an absolute path in the guest
     timeout: how long to wait: seconds, or a string such as `"2m"`
@@ -374,6 +384,8 @@ def read_json(machine: Machine, path: str, *, timeout: float | str = 60) -> Any:
 def address(machine: Machine, network: Network | None = None, *, timeout: float | str = 120) -> str:
     r'''A machine's IPv4 address; waits until it has one.
 
+    A task's check may call it.
+
     machine: a machine of this mission
     network: which of its networks; the first if not given
     timeout: how long to wait: seconds, or a string such as `"2m"`
@@ -384,6 +396,8 @@ def address(machine: Machine, network: Network | None = None, *, timeout: float 
 
 def read_leases(router: Machine, wait_for: list[Machine] = [], *, hint: str = "", timeout: float | str = 120) -> list[Lease]:
     r'''The DHCP leases a router has given.
+
+    A task's check may call it.
 
     router: a machine whose image keeps a lease file
     wait_for: wait until all of these have a lease
@@ -397,6 +411,8 @@ def read_leases(router: Machine, wait_for: list[Machine] = [], *, hint: str = ""
 
 def mac(machine: Machine, network: Network | None = None) -> str:
     r'''The hardware address of a machine's network card.
+
+    A task's check may call it.
 
     machine: a machine of this mission
     network: which of its networks; the first if not given
@@ -430,7 +446,7 @@ def plug(machine: Machine, network: Network | None = None) -> None:
 def packets(network: Network, protocol: str = "", skip: int = 0, count: int = 0, *, hint: str = "", timeout: float | str = 30) -> list[Packet]:
     r'''What has crossed a network since the lab's first boot.
 
-    Each packet once, in the order in which the switch got them. `operation` is a DHCP message's type (`discover`, `offer`, `request`, `ack` …), `request` or `reply` of ARP, DNS and of pings, or TCP's flags (`syn`, `syn ack`). Of ARP, `source` is whose address it is and `target` the one asked for. `client_mac` and `your_ip` are DHCP's. What a packet has not is empty or 0. To look at what comes from now on, remember how many there are: `before = len(packets(lan))`. Of each network the first 100000 packets are kept, or the first 64 MiB: if a storm fills that, a notice says so, and later ones are not seen.
+    Each packet once, in the order in which the switch got them. `operation` is a DHCP message's type (`discover`, `offer`, `request`, `ack` …), `request` or `reply` of ARP, DNS and of pings, or TCP's flags (`syn`, `syn ack`). Of ARP, `source` is whose address it is and `target` the one asked for. `client_mac` and `your_ip` are DHCP's. What a packet has not is empty or 0. To look at what comes from now on, remember how many there are: `before = len(packets(lan))`. Of each network the first 100000 packets are kept, or the first 64 MiB: if a storm fills that, a notice says so, and later ones are not seen. A task's check may call it.
 
     network: the network to look at
     protocol: only these: one of arp, dhcp, dns, icmp, icmpv6, ip, ipv6, other, tcp, udp
@@ -481,6 +497,8 @@ def ask(question: str, choices: list[str] = [], answer: str = "", *, explain: st
 def stats(machine: Machine) -> Stats:
     r'''What a machine costs its host.
 
+    A task's check may call it.
+
     machine: a machine of this mission
     returns struct: `cpus`, virtual; `cpu_seconds`, processor time used since boot; `memory`, MiB promised; `resident`, MiB in use; `seconds`, since boot
 
@@ -489,6 +507,8 @@ def stats(machine: Machine) -> Stats:
 
 def host_cpus() -> int:
     r'''How many real CPUs this run may use, container limits included.
+
+    A task's check may call it.
 
     returns int
 

@@ -96,11 +96,13 @@ type Answered struct {
 	Verdict  string `json:"verdict"`
 }
 
-// Instructed records what a student was asked to do: the builtin, the console it
-// is about (empty: none), and the text to type, if there is one.
+// Instructed records what a student was asked to do: the builtin, what that asks for in
+// words, such as «type» (empty: the builtin's name says it), the console it is about
+// (empty: none), and the text to type, if there is one.
 type Instructed struct {
 	Console string `json:"console,omitempty"`
 	Verb    string `json:"verb"`
+	Words   string `json:"words,omitempty"`
 	Text    string `json:"text,omitempty"`
 }
 

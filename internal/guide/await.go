@@ -16,6 +16,7 @@ import (
 // Instruction is one thing that the student should do.
 type Instruction struct {
 	Verb    string // the builtin it comes from
+	Words   string // what that asks for, for the records; empty: Verb says it
 	Console string // the machine it is about; empty: none
 	Text    string // what to type, if it is that
 	Show    string // what to do, in words
@@ -115,7 +116,7 @@ func (w *wait) serve() (Outcome, error) {
 				continue
 			}
 			w.show()
-			w.options.Events.Emit(event.Instructed{Console: w.Console, Verb: w.Verb, Text: w.Text})
+			w.options.Events.Emit(event.Instructed{Console: w.Console, Verb: w.Verb, Words: w.Words, Text: w.Text})
 		case <-remind.C:
 			w.say("still")
 		}

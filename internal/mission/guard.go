@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// maxSteps of Starlark are a second or two of computing: waiting is done
-	// in builtins and costs none.
-	maxSteps = 50_000_000
 	// maxHeap bounds what a script may make labrun hold, beyond what it held
 	// when the thread began; the interpreter has no limit of its own. Labs run in
 	// containers of a few GiB, and a script that doubles a value gets several
@@ -41,20 +38,21 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t := &starlark.Thread{Name: name}
 	builtins.SetContext(t, ctx)
-	// The thread's own limits stop it where it is, so that the error names that
-	// place; what comes from elsewhere stops it soon.
-	halt := func(cause error) {
+	// The thread's own limits stop it where it is, or that of a task's check which
+	// has them, too, so that the error names that place; what comes from elsewhere
+	// stops it soon.
+	halt := func(thread *starlark.Thread, cause error) {
 		cancel(cause)
-		t.Cancel(cause.Error())
+		thread.Cancel(cause.Error())
 	}
-	t.SetMaxExecutionSteps(maxSteps)
-	t.OnMaxSteps = func(*starlark.Thread) {
-		halt(fmt.Errorf("the script computes without end: it was stopped after %d million steps", maxSteps/1_000_000))
+	t.SetMaxExecutionSteps(builtins.MaxSteps)
+	t.OnMaxSteps = func(thread *starlark.Thread) {
+		halt(thread, fmt.Errorf("the script computes without end: it was stopped after %d million steps", builtins.MaxSteps/1_000_000))
 	}
 	printed := 0
-	t.Print = func(_ *starlark.Thread, text string) {
+	t.Print = func(thread *starlark.Thread, text string) {
 		if printed += len(text); printed > maxPrinted {
-			halt(fmt.Errorf("the script printed more than %d KiB", maxPrinted>>10))
+			halt(thread, fmt.Errorf("the script printed more than %d KiB", maxPrinted>>10))
 			return
 		}
 		if say != nil {

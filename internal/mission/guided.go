@@ -40,7 +40,7 @@ func (m *Mission) GuideSteps() []guide.Step {
 // the step can be begun again, in this run and in the next.
 func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *guide.Guide, from int, folder string) error {
 	m.session.Act(l, events)
-	m.session.Lead(g)
+	student := m.session.Lead(g)
 	steps := m.Declared().Steps
 	saved := &checkpoints{lab: l, folder: folder, events: events}
 	started := time.Now()
@@ -60,13 +60,13 @@ func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *g
 		case i < from && restored:
 			g.Recall(i)
 		case i < from:
-			err = m.replay(ctx, i, step, events, g)
+			err = m.replay(ctx, i, step, events, g, student)
 		default:
 			if !restored || i > from {
 				saved.saveOnly(ctx, i)
 			}
 			var record guide.Record
-			record, err = m.lead(ctx, i, step, events, g, saved)
+			record, err = m.lead(ctx, i, step, events, g, student, saved)
 			ended.Skipped, ended.Passed = record.State == guide.Skipped, record.State != guide.Left
 		}
 		ended.Seconds = time.Since(started).Seconds()
@@ -82,12 +82,12 @@ func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *g
 }
 
 // replay plays a step that is behind the student.
-func (m *Mission) replay(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide) error {
+func (m *Mission) replay(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide, student *builtins.Student) error {
 	started := time.Now()
 	for {
 		g.Replaying(index)
-		m.session.BeginStep()
-		err := m.play(ctx, step, events)
+		student.BeginStep()
+		err := m.play(ctx, step, events, student)
 		g.Replayed(index, time.Since(started).Seconds(), err == nil)
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -105,14 +105,14 @@ func again(err error) bool {
 }
 
 // lead has the student do a step.
-func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide, saved *checkpoints) (guide.Record, error) {
-	m.session.BeginStep()
+func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide, student *builtins.Student, saved *checkpoints) (guide.Record, error) {
+	student.BeginStep()
 	g.BeginStep(index)
 	pause := lookAgain
 	for {
-		err := m.play(ctx, step, events)
+		err := m.play(ctx, step, events, student)
 		if err == nil {
-			err = m.session.Settle(ctx)
+			err = student.Settle(ctx)
 		}
 		if err == nil {
 			return g.EndStep(guide.Done), nil
@@ -121,7 +121,7 @@ func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, event
 			return guide.Record{}, err
 		}
 		if !decided(err) {
-			err = m.unfinished(ctx, err, g, &pause)
+			err = m.unfinished(ctx, err, g, student, &pause)
 		}
 		switch {
 		case errors.Is(err, guide.ErrRedo):
@@ -130,12 +130,12 @@ func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, event
 				return guide.Record{}, err
 			}
 			g.Redoing(restored)
-			m.session.BeginStep()
+			student.BeginStep()
 			g.BeginStep(index)
 		case err == nil:
-			m.session.Rewind(false)
+			student.Rewind(false)
 		case errors.Is(err, guide.ErrRetry):
-			m.session.Rewind(true)
+			student.Rewind(true)
 		case errors.Is(err, guide.ErrLeave):
 			return g.EndStep(guide.Left), nil
 		default:
@@ -152,7 +152,7 @@ func decided(err error) bool {
 // unfinished deals with a step that did not come to its end: a check that does not
 // hold yet is waited for, and anything else told. Its error is what the student
 // decides; nil means that it is worth another try.
-func (m *Mission) unfinished(ctx context.Context, err error, g *guide.Guide, pause *time.Duration) error {
+func (m *Mission) unfinished(ctx context.Context, err error, g *guide.Guide, student *builtins.Student, pause *time.Duration) error {
 	var check *builtins.CheckError
 	var refused *control.GuestError
 	var reason string
@@ -174,7 +174,7 @@ func (m *Mission) unfinished(ctx context.Context, err error, g *guide.Guide, pau
 		}
 		return g.Trouble(ctx, trouble, true)
 	}
-	active, err := g.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return m.session.Activity(ctx, *pause) })
+	active, err := g.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return student.Activity(ctx, *pause) })
 	if *pause = min(2**pause, longestPause); active {
 		*pause = lookAgain
 	}

@@ -95,9 +95,21 @@ lab.star:6:28: image "debain" is not in images.lock (did you mean debian?): ther
 			`lab.star:5:5: address: loading a mission only declares: call it inside a function and make that a step with step(…) [wrong-place]
 lab.star:10:5: network: a step cannot declare: call it at the top level of the script [wrong-place]
 `},
-		{"a task's check that types", declared + "def look():\n    send(debian, \"ls\")\n" +
-			stepOf(boots, `task(debian, "Do it.", solution = "x", check = look, hints = ["Think."])`),
-			`lab.star:6:5: send: a task's check may only look: run, read_file and the assertions look; what has to be done before is done before the task [wrong-place]
+		{"a task's check that does more than look", strings.Replace(declared, "api = 1", `api = 1, needs = ["host"]`, 1) + `def put():
+    write_file(debian, "/root/x", "x")
+def look():
+    send(debian, "ls")
+    put()
+    [terminal("t") for i in range(3)]
+    unplug(debian)
+    read_file(debian, "/root/x")
+    output(debian)
+` + stepOf(boots, `task(debian, "Do it.", solution = put, check = look, hints = ["Think."])`, `task(debian, "Do it.", solution = put, check = lambda: reboot(debian), hints = ["Think."])`),
+			`lab.star:6:5: write_file: a task's check may only look: run, read_file and the assertions look; do before the task what has to be done [wrong-place]
+lab.star:8:5: send: a task's check may only look: run, read_file and the assertions look; do before the task what has to be done [wrong-place]
+lab.star:10:6: terminal: a task's check may only look: run, read_file and the assertions look; do before the task what has to be done [wrong-place]
+lab.star:11:5: unplug: a task's check may only look: run, read_file and the assertions look; do before the task what has to be done [wrong-place]
+lab.star:19:60: reboot: a task's check may only look: run, read_file and the assertions look; do before the task what has to be done [wrong-place]
 `},
 		{"a terminal that was not asked for", declared + stepOf(boots, `terminal("host")`, proved),
 			`lab.star:9:5: terminal: the mission does not say that it needs the host: write mission(…, needs = ["host"]) [wrong-place]
@@ -152,6 +164,11 @@ lab.star:9:5: warning: forgotten is no step and is never called: make it one wit
 lab.star:9:5: note: nothing in this step checks what this led to: so a student has to type just this; a check after it (assert_contains, wait_for, …) lets them find their own way [unchecked-input]
 `},
 		{"a boot that is waited for", declared + stepOf(boots, "wait_prompt(debian)"), ""},
+		{"packets that have to come", declared + stepOf(boots, `send(debian, "x")`, `packets(lan, count = 2, hint = "Type x.")`), ""},
+		{"packets that are counted", declared + stepOf(boots, `send(debian, "x")`, `packets(lan)`),
+			`lab.star:5:5: warning: the step work checks nothing: end it with what must be true then: assert_contains, assert_equal, task, … [no-check]
+lab.star:9:5: note: nothing in this step checks what this led to: so a student has to type just this; a check after it (assert_contains, wait_for, …) lets them find their own way [unchecked-input]
+`},
 		{"words alone", declared + stepOf("say(debian.name + alpine.name)"), ""},
 		{"a check in a function", declared + "def look():\n    assert_true(True, hint = \"Look.\")\n" + stepOf(boots, `send(debian, "x")`, "look()"), ""},
 		{"checked before, in a loop", declared + stepOf(boots, "for i in range(2):", `    assert_contains(debian, "x", hint = "Look.")`, `    send(debian, "x")`), ""},

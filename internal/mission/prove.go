@@ -86,11 +86,9 @@ type prover struct {
 	step  builtins.Step
 }
 
-// play plays the step as r says, or as usual.
-func (p *prover) play(r *builtins.Rehearsal) error {
-	p.m.session.Rehearse(r)
-	defer p.m.session.Rehearse(nil)
-	return p.m.play(p.ctx, p.step, p.events)
+// play plays the step as an actor does; nil: as a run does.
+func (p *prover) play(by builtins.Actor) error {
+	return p.m.play(p.ctx, p.step, p.events, by)
 }
 
 // fatal reports whether a trial's error says nothing about the lab.
@@ -142,7 +140,7 @@ func (p *prover) prove(last bool) (solved bool, err error) {
 	done(t)
 	tasks := taskNames(seen.Instructions)
 	for target, i := range seen.Instructions {
-		if i.Builtin == "task" {
+		if i.Task {
 			t, done := p.at(tasks[target]+"not solved before", i.Position.String())
 			if i.Solved {
 				t.Failure, t.Remedy = "its check holds before anything was done for it", "check what only the task leads to"
@@ -193,7 +191,7 @@ func taskNames(instructions []builtins.Instruction) []string {
 	names := make([]string, len(instructions))
 	var tasks []int
 	for target, i := range instructions {
-		if i.Builtin == "task" {
+		if i.Task {
 			tasks = append(tasks, target)
 		}
 	}
@@ -212,7 +210,7 @@ func (p *prover) variations(instructions []builtins.Instruction) []variation {
 	tasks := taskNames(instructions)
 	for target, i := range instructions {
 		typed = append(typed, strings.Join(strings.Fields(i.Text), " "))
-		if i.Builtin == "task" {
+		if i.Task {
 			all = append(all, taskVariations(target, tasks[target], i)...)
 			continue
 		}

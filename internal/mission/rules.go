@@ -402,16 +402,15 @@ func (n *linter) timeouts() {
 // hints finds checks that leave a student alone when they fail.
 func (n *linter) hints() {
 	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
-		parameter, remedy := "hint", `add hint = "…": what to type or to look at`
-		switch {
-		case e.Name == "task":
-			parameter, remedy = "hints", "add hints = […], from a nudge to nearly the answer; without them the first help is the solution"
-		case e.Group != "Checks":
+		p := e.For(builtins.ForHint)
+		if p == nil || !e.Effect.Has(builtins.Checks) || argument(call, e, p.Name) != nil || open(call) {
 			return
 		}
-		if argument(call, e, parameter) == nil && !open(call) {
-			n.report(s, s.spanOf(call.Fn), SeverityWarning, e.Name+" has no "+parameter, remedy)
+		remedy := `add hint = "…": what to type or to look at`
+		if p.Kind == builtins.Texts {
+			remedy = "add hints = […], from a nudge to nearly the answer; without them the first help is the solution"
 		}
+		n.report(s, s.spanOf(call.Fn), SeverityWarning, e.Name+" has no "+p.Name, remedy)
 	})
 }
 

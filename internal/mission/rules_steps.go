@@ -38,21 +38,19 @@ func (n *linter) narration() {
 
 // places finds calls of builtins where they may not be called.
 func (n *linter) places() {
-	inStep := map[*syntax.CallExpr]bool{}
 	for _, step := range n.steps {
 		for _, a := range step.acts {
-			if a.builtin == nil || inStep[a.call] {
+			if a.builtin == nil {
 				continue
 			}
-			inStep[a.call] = true
 			at := a.home.spanOf(a.call.Fn)
 			switch {
 			case a.builtin.Phase == builtins.Declaring:
 				n.report(a.home, at, SeverityError, a.builtin.Name+": a step cannot declare", "call it at the top level of the script")
-			case a.is("terminal") && n.needsNoHost():
-				n.report(a.home, at, SeverityError, "terminal: the mission does not say that it needs the host", `write mission(…, needs = ["host"])`)
+			case a.does(builtins.Opens) && n.needsNoHost():
+				n.report(a.home, at, SeverityError, a.builtin.Name+": the mission does not say that it needs the host", `write mission(…, needs = ["host"])`)
 			case a.probing && !a.builtin.Looks():
-				n.report(a.home, at, SeverityError, a.builtin.Name+": a task's check may only look", "run, read_file and the assertions look; what has to be done before is done before the task")
+				n.report(a.home, at, SeverityError, a.builtin.Name+": a task's check may only look", "run, read_file and the assertions look; do before the task what has to be done")
 			}
 		}
 	}
@@ -98,7 +96,7 @@ func (n *linter) booted() {
 			if a.builtin == nil || len(step.acts) >= mostActs {
 				return // anything may have been booted
 			}
-			if a.is("boot") {
+			if a.does(builtins.Starts) && !a.does(builtins.Stops) {
 				if a.machines["machines"] == nil {
 					return
 				}
@@ -107,7 +105,7 @@ func (n *linter) booted() {
 				}
 				continue
 			}
-			if a.builtin.Phase != builtins.Acting || a.is("mac") {
+			if a.builtin.Phase != builtins.Acting || a.does(builtins.Knows) {
 				continue
 			}
 			for _, p := range a.builtin.Params {
@@ -121,7 +119,7 @@ func (n *linter) booted() {
 					on[m] = true // told once
 				}
 			}
-			if a.is("shutdown") && a.sure {
+			if a.does(builtins.Stops) && !a.does(builtins.Starts) && a.sure {
 				for _, m := range a.machines["machine"] {
 					delete(on, m)
 				}
@@ -153,12 +151,12 @@ func (n *linter) checks() {
 				checks = true // it may
 			case n.proves(a):
 				checks = true
-			case a.is("wait_prompt", "login"):
+			case a.does(builtins.Talks | builtins.Waits):
 				waits = true
-			case a.is("send", "send_key"):
+			case a.does(builtins.Talks):
 				types = true
 			}
-			does = does || a.is("boot", "shutdown", "reboot", "login", "send", "send_key", "write_file", "run")
+			does = does || a.builtin != nil && a.builtin.Effect&doing != 0
 		}
 		if does && !checks && (types || !waits) {
 			n.report(step.home, step.home.spanOf(step.def.Name), SeverityWarning, fmt.Sprintf("the step %s checks nothing", step.def.Name.Name),
@@ -167,21 +165,24 @@ func (n *linter) checks() {
 	}
 }
 
-// proves reports whether an act fails if the lab is not as it should be.
+// doing is what leaves a lab otherwise than it was.
+const doing = builtins.Starts | builtins.Stops | builtins.Talks | builtins.Changes | builtins.Runs
+
+// proves reports whether an act fails if the lab, or the reader's answer, is not as it
+// should be. What looks and waits fails where there is nothing to be seen.
 func (n *linter) proves(a act) bool {
-	given := func(name string) bool { return argument(a.call, *a.builtin, name) != nil || open(a.call) }
-	switch a.builtin.Name {
-	case "task", "wait_for", "address":
-		return true
-	case "run":
-		check, known := n.value(a.home, argument(a.call, *a.builtin, "check")).(starlark.Bool)
-		return given("check") && (!known || bool(check))
-	case "ask":
-		return given("choices")
-	case "read_leases":
-		return given("wait_for")
+	return a.does(builtins.Checks) || a.does(builtins.Looks|builtins.Waits) || n.demands(a)
+}
+
+// demands reports whether an act is given what makes it fail where all is not right, as
+// far as that can be seen.
+func (n *linter) demands(a act) bool {
+	if a.builtin.Demands == "" {
+		return false
 	}
-	return a.builtin.Group == "Checks"
+	arg := argument(a.call, *a.builtin, a.builtin.Demands)
+	given, known := n.value(a.home, arg).(starlark.Bool)
+	return (arg != nil || open(a.call)) && (!known || bool(given))
 }
 
 // unchecked finds input that nothing checks: guided mode can only compare what the
@@ -189,7 +190,7 @@ func (n *linter) proves(a act) bool {
 func (n *linter) unchecked() {
 	for _, step := range n.steps {
 		for i, a := range step.acts {
-			if !a.is("send") || a.aside || a.probing || n.leavesShell(a) {
+			if a.builtin == nil || a.builtin.For(builtins.ForConsole) == nil || a.aside || a.probing || n.leavesShell(a) {
 				continue
 			}
 			checked := slices.ContainsFunc(step.acts[i+1:], n.looksAt)
@@ -207,12 +208,26 @@ func (n *linter) unchecked() {
 
 // looksAt reports whether an act looks at what was typed before it.
 func (n *linter) looksAt(a act) bool {
-	return a.builtin == nil || n.proves(a) && !a.is("ask", "address", "read_leases") || a.is("output")
+	switch {
+	case a.builtin == nil: // it may
+		return true
+	case a.does(builtins.Tells): // it asks what the reader has seen
+		return false
+	case a.does(builtins.Looks) && takesConsole(*a.builtin): // the script itself looks at what the console says
+		return true
+	}
+	return a.does(builtins.Checks) || n.demands(a)
+}
+
+// takesConsole reports whether a builtin is about a console, and not just the machine.
+func takesConsole(e builtins.Entry) bool {
+	return slices.ContainsFunc(e.Params, func(p builtins.Param) bool { return p.Kind == builtins.Console })
 }
 
 // leavesShell reports whether an act types what ends a shell, which is always
 // compared and has nothing to check.
 func (n *linter) leavesShell(a act) bool {
-	text, _ := n.value(a.home, argument(a.call, *a.builtin, "text")).(starlark.String)
+	line := a.builtin.For(builtins.ForConsole)
+	text, _ := n.value(a.home, argument(a.call, *a.builtin, line.Name)).(starlark.String)
 	return text == "exit" || text == "logout"
 }

@@ -56,7 +56,7 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 		step := steps[i]
 		events.Emit(event.StepStarted{Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration, Replayed: i < from})
 		started := time.Now()
-		err := m.play(ctx, step, events)
+		err := m.play(ctx, step, events, nil)
 		ended := event.StepEnded{Index: i + 1, Total: len(steps), Title: step.Title, Passed: err == nil, Seconds: time.Since(started).Seconds()}
 		if err != nil {
 			ended.Error = err.Error()
@@ -69,9 +69,13 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 	return len(steps), nil
 }
 
-func (m *Mission) play(ctx context.Context, step builtins.Step, events *event.Log) error {
+// play plays a step, which an actor carries out; nil: labrun does.
+func (m *Mission) play(ctx context.Context, step builtins.Step, events *event.Log, by builtins.Actor) error {
 	thread := newThread(ctx, step.Function.Name(), func(text string) { events.Emit(event.Said{Text: text}) })
 	defer thread.release()
+	if by != nil {
+		builtins.SetActor(thread.Thread, by)
+	}
 	_, err := starlark.Call(thread.Thread, step.Function, nil, nil)
 	if err = thread.reason(err); err == nil {
 		return nil

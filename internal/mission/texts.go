@@ -10,6 +10,8 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/builtins"
 )
 
 // ruleTranslation names what is wrong with a translation; nothing silences it.
@@ -54,6 +56,10 @@ func (f found) position() string { return fmt.Sprintf("%s:%d:%d", f.file, f.at.L
 func (m *Mission) texts() []found {
 	var all []found
 	seen := map[string]bool{}
+	table := map[string]builtins.Entry{}
+	for _, e := range builtins.Table() {
+		table[e.Name] = e
+	}
 	for _, source := range m.sources {
 		file, err := (&syntax.FileOptions{}).Parse(source.shown, source.text, 0)
 		if err != nil {
@@ -61,7 +67,7 @@ func (m *Mission) texts() []found {
 		}
 		syntax.Walk(file, func(n syntax.Node) bool {
 			if call, ok := n.(*syntax.CallExpr); ok {
-				for _, e := range readable(call) {
+				for _, e := range readable(table, call) {
 					literal, whole := e.(*syntax.Literal)
 					if !whole {
 						literal = leading(e)
@@ -77,15 +83,6 @@ func (m *Mission) texts() []found {
 		})
 	}
 	return all
-}
-
-// forReaders are the parameters whose literals are shown to the reader, by builtin; a
-// number is that of a positional argument.
-var forReaders = map[string]map[any]bool{
-	"tr":   {0: true, "text": true},
-	"say":  {0: true, "text": true},
-	"ask":  {0: true, 1: true, 2: true, "question": true, "choices": true, "answer": true, "explain": true},
-	"task": {1: true, "prompt": true, "hints": true},
 }
 
 // leading is the literal that an expression puts a text together from: the first of a
@@ -110,10 +107,14 @@ func leading(e syntax.Expr) *syntax.Literal {
 
 // readable returns the literals of a call that its reader will see, and expressions
 // that begin with one.
-func readable(call *syntax.CallExpr) []syntax.Expr {
+func readable(table map[string]builtins.Entry, call *syntax.CallExpr) []syntax.Expr {
 	name, ok := call.Fn.(*syntax.Ident)
 	if !ok {
 		return nil
+	}
+	e, known := table[name.Name]
+	if !known { // what a function of the script's own is given as a hint, it hands on to a check
+		e.Params = []builtins.Param{{Name: "hint", Keyword: true, For: builtins.ForHint}}
 	}
 	var texts []syntax.Expr
 	take := func(e syntax.Expr) {
@@ -127,13 +128,9 @@ func readable(call *syntax.CallExpr) []syntax.Expr {
 			}
 		}
 	}
-	for i, argument := range call.Args {
-		if named, ok := argument.(*syntax.BinaryExpr); ok && named.Op == syntax.EQ {
-			if key := named.X.(*syntax.Ident).Name; key == "hint" || forReaders[name.Name][key] {
-				take(named.Y)
-			}
-		} else if forReaders[name.Name][i] {
-			take(argument)
+	for _, p := range e.Params {
+		if arg := argument(call, e, p.Name); p.For.Read() && arg != nil {
+			take(arg)
 		}
 	}
 	return texts

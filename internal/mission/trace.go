@@ -31,8 +31,9 @@ type act struct {
 	loops    []syntax.Node                 // around it
 }
 
-func (a act) is(names ...string) bool {
-	return a.builtin != nil && slices.Contains(names, a.builtin.Name)
+// does reports whether an act has all of some effects.
+func (a act) does(effects builtins.Effect) bool {
+	return a.builtin != nil && a.builtin.Effect.Has(effects)
 }
 
 // findSteps finds the steps that a file and those that it loads declare, in order.
@@ -271,9 +272,13 @@ func (t *tracer) call(x *syntax.CallExpr) {
 		t.expr(arg)
 	}
 	if e, ok := t.n.builtin(x.Fn); ok {
-		if e.Name == "task" {
-			t.part(x, argument(x, e, "solution"), func(inner *tracer) { inner.aside = true })
-			t.part(x, argument(x, e, "check"), func(inner *tracer) { inner.probing = true })
+		for _, p := range e.Params {
+			switch p.For {
+			case builtins.ForSolution:
+				t.part(x, argument(x, e, p.Name), func(inner *tracer) { inner.aside = true })
+			case builtins.ForCheck:
+				t.part(x, argument(x, e, p.Name), func(inner *tracer) { inner.probing = true })
+			}
 		}
 		t.add(act{builtin: &e, call: x, machines: t.given(x, e)})
 		return
@@ -300,6 +305,8 @@ func (t *tracer) part(call *syntax.CallExpr, x syntax.Expr, as func(*tracer)) {
 	as(&inner)
 	if home, def := t.n.function(t.home, x); def != nil {
 		inner.function(home, def, nil, false)
+	} else if small, ok := unparen(x).(*syntax.LambdaExpr); ok {
+		inner.expr(small.Body)
 	} else if kind := t.n.kind(t.home, x); x != nil && kind != builtins.Text {
 		inner.add(act{call: call})
 	}
@@ -324,7 +331,7 @@ func (t *tracer) given(call *syntax.CallExpr, e builtins.Entry) map[string][]*sy
 				list = append(list, some...)
 			}
 			machines[p.Name] = list
-		case p.Kind == builtins.Machine || p.Kind == builtins.Console || p.Kind == builtins.Subject:
+		case p.Kind.HasConsole():
 			if arg := argument(call, e, p.Name); arg != nil {
 				machines[p.Name] = t.machines(arg)
 			}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -124,22 +125,12 @@ func Count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// asked is what the builtins ask a student to do, in words; those that are missing say
-// it themselves.
-var asked = map[string]string{
-	"boot": "switch it on", "wait_prompt": "wait for its prompt", "login": "log in as", "send": "type", "send_key": "press",
-	"wait_for": "wait until it says", "task": "find a way:", "ask": "answer:",
-}
-
 // instruction says what a student was asked to do.
 func instruction(e event.Instructed) string {
-	verb, ok := asked[e.Verb]
-	if !ok {
-		verb = e.Verb
-	}
-	text := "To do: " + verb
+	words := cmp.Or(e.Words, e.Verb)
+	text := "To do: " + words
 	if e.Console != "" {
-		text = "To do on " + e.Console + ": " + verb
+		text = "To do on " + e.Console + ": " + words
 	}
 	if e.Text != "" {
 		text += " " + e.Text

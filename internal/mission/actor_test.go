@@ -1,0 +1,133 @@
+package mission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
+)
+
+// noMachines is what the guide can do in a lab that has none.
+type noMachines struct{}
+
+func (noMachines) Names() []string    { return nil }
+func (noMachines) Viewers(string) int { return 1 }
+func (noMachines) Open(context.Context, string, io.Reader, <-chan struct{}, string) error {
+	return guide.ErrNoTerminal
+}
+func (noMachines) Restart(context.Context, string) error { return errors.ErrUnsupported }
+
+// leadAtHost begins a guided run of a mission whose consoles are shells of this
+// computer. What the guide says comes line by line; what the student says goes to typing.
+func leadAtHost(t *testing.T, source string) (said <-chan string, typing io.Writer, ended <-chan error) {
+	t.Helper()
+	m, events := load(t, folder("lab.star", source)), &event.Log{}
+	l := openLab(t, m, events)
+	progress, err := guide.OpenProgress(t.TempDir(), "lab.star")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, typed := io.Pipe()
+	out := &output{}
+	g := guide.New(guide.Options{
+		In: in, Out: out, Width: func() int { return 80 }, Command: "lab.star", Events: events, Progress: progress, Machines: noMachines{},
+	}, m.GuideSteps())
+	lines, result := make(chan string, 1000), make(chan error, 1)
+	events.Attach(func(r event.Record) { lines <- fmt.Sprintf("%s %+v", r.Event.Kind(), r.Event) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		result <- m.Guide(ctx, l, events, g, 0, "")
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-finished
+		typed.Close()
+		if err := progress.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log(out.since(0))
+		}
+	})
+	return lines, typed, result
+}
+
+// A task's check looks again and again while the student says a word: the two are on
+// goroutines of their own, which the race detector watches here.
+func TestSkipWhileACheckLooks(t *testing.T) {
+	said, typing, ended := leadAtHost(t, script(
+		`host = terminal("host")`,
+		`wait_prompt(host)`,
+		`def there():`,
+		`    print("look")`,
+		`    assert_contains(host, "done", hint = "Type echo done.")`,
+		`task(host, "Have it say done.", solution = "echo done", check = there)`))
+	looks := 0
+	for {
+		select {
+		case line := <-said:
+			if strings.HasPrefix(line, "said") && strings.Contains(line, "look") {
+				if looks++; looks == 2 {
+					fmt.Fprintln(typing, "skip")
+				}
+			}
+		case err := <-ended:
+			if err != nil {
+				t.Fatal(err)
+			}
+			if looks < 3 { // the last one is of labrun's solution
+				t.Errorf("the check looked %d times", looks)
+			}
+			return
+		}
+	}
+}
+
+// A check that would do more than look is refused where it does, and nothing is done.
+func TestACheckOnlyLooks(t *testing.T) {
+	m := load(t, folder("lab.star", script(
+		`host = terminal("host")`,
+		`def helps():`,
+		`    terminal("another")`,
+		`def there():`,
+		`    helps()`,
+		`task(host, "Do it.", solution = "true", check = there)`)))
+	events := &event.Log{}
+	_, err := m.Run(t.Context(), openLab(t, m, events), events, Start{})
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Kind != Script {
+		t.Fatalf("it ended with %v", err)
+	}
+	const want = `lab.star:7:17: terminal: a task's check may only look, for it is called again and again while the student works: do before the task what has to be done
+  called from lab.star:9:14 (there)
+  called from lab.star:10:9 (work)`
+	if err.Error() != want {
+		t.Errorf("it ended with\n%v\nwant\n%s", err, want)
+	}
+}
+
+// A check or a solution that computes without end is stopped where it is.
+func TestACheckIsLimited(t *testing.T) {
+	for _, part := range []string{"check = forever, solution = \"true\"", "check = lambda: False, solution = forever"} {
+		m := load(t, folder("lab.star", script(
+			`host = terminal("host")`,
+			`def forever():`,
+			`    for i in range(1 << 30):`,
+			`        pass`,
+			`task(host, "Do it.", `+part+`)`)))
+		events := &event.Log{}
+		_, err := m.Run(t.Context(), openLab(t, m, events), events, Start{})
+		var failed *Error
+		if !errors.As(err, &failed) || failed.Kind != Script || !strings.Contains(failed.Message, "computes without end") || failed.Position != "lab.star:7:9" {
+			t.Errorf("%s: it ended with %v", part, err)
+		}
+	}
+}
