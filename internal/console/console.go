@@ -72,6 +72,8 @@ type Console struct {
 	typed    int64     // in the quiet text: what was printed since anything was typed
 	asked    int64     // in the quiet text: what was printed since a Send, an Enter or a signal key
 	echoes   []echo    // that are still expected; while there are any, no wait matches
+	again    echo      // of the line entered last, where a shell that reads it only now may print it once more
+	known    known     // what the shells' prompts are
 	lastByte time.Time // of the stream
 	changed  time.Time // when the quiet text last changed
 	waiters  []*waiter
@@ -116,6 +118,7 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 		raw:        view{keep: scrollBack},
 		printed:    make(chan struct{}),
 		texts:      newTexts(o.History, noise),
+		known:      known{none: true},
 	}
 	c.tasks.Go(c.drain)
 	c.tasks.Go(c.typist)
@@ -206,7 +209,8 @@ func (s *cleaned) erase() {
 // At a password prompt no echo is expected. Where one is but does not come, waits
 // start where the console was when the text was typed, after two other lines or
 // 300 ms of silence (3 s if the echo began). Type at a prompt: what is typed while
-// a program runs is echoed by the terminal and then once more by the shell.
+// a program runs is echoed by the terminal and then once more by the shell, and its
+// output is told from the program's only once that has ended.
 func (c *Console) Send(ctx context.Context, text string) error {
 	return c.typeAt(typed{ctx: ctx, text: strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")})
 }
@@ -306,7 +310,10 @@ func (c *Console) expectEcho(t typed) (secret bool) {
 	if !t.raw || last >= 0 {
 		c.asked = quiet
 	}
-	c.entry.begun = last < 0 // what follows the last Enter is a new line
+	if last >= 0 {
+		line, _, _ := strings.Cut(t.text, "\n")
+		c.submitted(line, !t.raw)
+	}
 	if rest := t.text[last+1:]; rest != "" {
 		c.beginEntry()
 		c.entry.take(rest)
@@ -319,15 +326,23 @@ func (c *Console) expectEcho(t typed) (secret bool) {
 
 // Waiting says which prompt the console is at right now, if that was printed
 // since anything was last typed. It may not have settled yet: what looks like a
-// prompt may become another line.
+// prompt may become another line. A line that looks like a shell prompt, but like none
+// that is known, is one once it has stood still for long; like a password prompt, at
+// once, since whoever asks is about to type.
 func (c *Console) Waiting() PromptKind {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	at, _ := c.prompt(c.typed)
+	if c.err != nil || at.kind == ShellPrompt && !c.believed(at) {
 		return NoPrompt
 	}
-	kind, _, _ := c.prompt(c.typed)
-	return kind
+	return at.kind
+}
+
+// believed reports whether a prompt needs not be waited for, or has been for long enough.
+func (c *Console) believed(at reading) bool {
+	needs := c.known.patience(at)
+	return needs <= settlePrompt || time.Since(c.changed) >= needs
 }
 
 // Asks reports whether the console stands at a line that is no prompt and ends as
@@ -335,12 +350,13 @@ func (c *Console) Waiting() PromptKind {
 func (c *Console) Asks() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	kind, line, _ := c.prompt(c.typed)
-	return c.err == nil && kind == NoPrompt && question.Match(line)
+	at, _ := c.prompt(c.typed)
+	return c.err == nil && at.kind == NoPrompt && question.MatchString(at.text)
 }
 
 // Output returns what was printed since the last Send, without its echo,
-// escape sequences, noise, and the prompt at the end. If nothing but noise was
+// escape sequences, noise, and the prompt at the end. What stands before the prompt on
+// its line is output that did not end in a newline. If nothing but noise was
 // printed, that is what was asked for (dmesg), and is returned.
 func (c *Console) Output() string {
 	c.mu.Lock()
@@ -349,10 +365,11 @@ func (c *Console) Output() string {
 	if len(c.echoes) > 0 {
 		return ""
 	}
+	c.catchUp()
 	t := c.texts
 	text := string(t.quiet.slice(c.output, t.quiet.end())) + string(t.held)
-	if kind, _, _ := c.prompt(c.output); kind != NoPrompt {
-		text = text[:strings.LastIndexByte(text, '\n')+1]
+	if at, _ := c.prompt(c.output); at.kind != NoPrompt && (at.sure || c.believed(at)) {
+		text = strings.TrimSuffix(text, at.text)
 	}
 	if strings.TrimSpace(text) == "" {
 		full := string(t.full.slice(t.toFull(c.output), t.full.end()))

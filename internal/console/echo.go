@@ -70,6 +70,48 @@ func (e *echo) at(text []byte) (int, echoState) {
 
 func blank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' }
 
+// catchUp finds where the output of the last line begins that was typed while something
+// else ran: after the next prompt, and after the line itself where the shell's editor
+// prints it once more. What came before is the other one's output.
+func (c *Console) catchUp() {
+	e := &c.again
+	if e.want == "" || len(c.echoes) > 0 {
+		return
+	}
+	quiet := &c.texts.quiet
+	e.from = max(e.from, c.output, quiet.base)
+	for text := quiet.slice(e.from, quiet.end()); ; {
+		line, rest, whole := bytes.Cut(text, []byte("\n"))
+		if prompt, end := c.known.find(line); prompt != "" {
+			n, state := e.at(text[end:])
+			switch {
+			case state == echoPart || state == echoChars:
+				return // nothing follows yet, or the line is on its way
+			case state == echoNot:
+				n = 0
+			}
+			if state == echoWhole || c.known.ahead {
+				c.known.learn(prompt)
+				c.startOutput(e.from + int64(end+n))
+				return
+			}
+		}
+		if !whole {
+			return
+		}
+		e.from += int64(len(line) + 1)
+		text = rest
+	}
+}
+
+// startOutput has the output of the last line begin at a place in the quiet text.
+func (c *Console) startOutput(at int64) {
+	c.output, c.again, c.known.ahead = at, echo{}, false
+	c.typed, c.asked = max(c.typed, at), max(c.asked, at)
+	c.cursor = max(c.cursor, c.texts.toFull(at))
+	c.restart()
+}
+
 // find looks for the echo in what the console printed since it was typed: at
 // once, at the start of a line, or after a prompt that was printed again. After
 // two other lines it is not expected any more (echoNot). With echoPart, what is

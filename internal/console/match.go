@@ -24,7 +24,7 @@ const rescan = 64 << 10
 
 // A Match is a condition that holds.
 type Match struct {
-	Text   string     // what matched, as far as it is still in memory; for a prompt its line
+	Text   string     // what matched, as far as it is still in memory; for a prompt its text
 	Groups []string   // what the pattern's parenthesised groups matched, without the whole; nil for text and prompts
 	Index  int        // which of Expect's conditions matched
 	Prompt PromptKind // which prompt it is; NoPrompt for text and patterns
@@ -40,9 +40,9 @@ func Pattern(re *regexp.Regexp) expect.ExpectOpt { return expect.Regexp(re) }
 var anyPrompt = []PromptKind{LoginPrompt, PasswordPrompt, ShellPrompt}
 
 // Prompt is the condition that the console waits at a prompt of one of these
-// kinds, or of any kind if none is given: its last line is unterminated, looks
-// like that prompt, has not changed for 40 ms, and was printed since anything was
-// last typed.
+// kinds, or of any kind if none is given: its last line is unterminated, ends in
+// that prompt, has not changed for 40 ms (for seconds, if no such prompt is known), and
+// was printed since anything was last typed.
 func Prompt(kinds ...PromptKind) expect.ExpectOpt {
 	if len(kinds) == 0 {
 		kinds = anyPrompt

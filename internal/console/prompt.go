@@ -39,9 +39,9 @@ func (k PromptKind) String() string {
 	return "no prompt"
 }
 
-// Prompts are what waiting prompts look like on one machine. Each is matched
-// against the unterminated line the console ends in, without kernel lines; nil
-// matches nothing. They should account for the whole line (`^\S+:\S* [#$] $`).
+// Prompts are what waiting prompts look like on one machine, as long as none was seen.
+// Each is matched against the unterminated line the console ends in, without kernel
+// lines; nil matches nothing. They should account for the whole line (`^\S+:\S* [#$] $`).
 type Prompts struct {
 	Login, Password, Shell *regexp.Regexp
 }

@@ -25,12 +25,12 @@ const longestLine = 4096
 
 // entry is what is known of lines and keys.
 type entry struct {
-	begun  bool       // a line is being typed; what follows is of that line
-	buf    []byte     // its text
-	from   int64      // in the quiet text, where its echo begins
-	at     PromptKind // at which it was begun
-	edited bool       // keys were typed whose effect only the guest knows: Tab, arrows …
-	keyed  time.Time  // when the last key was typed
+	begun  bool      // a line is being typed; what follows is of that line
+	buf    []byte    // its text
+	from   int64     // in the quiet text, where its echo begins
+	at     reading   // where it was begun
+	edited bool      // keys were typed whose effect only the guest knows: Tab, arrows …
+	keyed  time.Time // when the last key was typed
 	last   Line
 	user   string        // the last line that was entered at a login prompt
 	keys   view          // what was typed, byte for byte
@@ -72,15 +72,18 @@ func (c *Console) relayed(keys string) (secret bool) {
 // password may be asked for while a line is being typed: then it is one.
 func (c *Console) beginEntry() PromptKind {
 	e := &c.entry
-	line, _ := c.texts.lastLine()
-	now := c.prompts.kind(line)
+	line, whole := c.texts.lastLine()
+	now := c.known.read(line, whole, c.prompts)
 	if !e.begun {
 		e.begun, e.from, e.buf, e.edited, e.at = true, c.texts.quiet.end(), e.buf[:0], false, now
+		if len(c.echoes) > 0 { // what was typed before is still on its way
+			e.at.sure = false
+		}
 	}
-	if now == PasswordPrompt {
-		return now
+	if now.kind == PasswordPrompt {
+		return now.kind
 	}
-	return e.at
+	return e.at.kind
 }
 
 // take takes in keys that do not end a line.
@@ -123,7 +126,7 @@ func (c *Console) entered(key rune, at PromptKind) {
 	shown := c.texts.quiet.lastLine()
 	begin := quiet - int64(len(shown))
 	if e.edited {
-		text = strings.TrimSpace(afterPrompt(shown, c.prompts))
+		text = strings.TrimSpace(c.afterPrompt(shown))
 	}
 	c.output, c.asked, c.typed = quiet, quiet, quiet
 	c.cursor = c.texts.full.end()
@@ -139,15 +142,33 @@ func (c *Console) entered(key rune, at PromptKind) {
 		text = "^" + string(key+'@')
 	}
 	c.enteredLine(text, at)
-	e.begun = false
+	c.submitted(text, key == '\r' || key == '\n')
 	c.restart()
 }
 
-// afterPrompt returns what follows the shortest prompt that a line begins with,
-// or the whole line.
-func afterPrompt(line []byte, prompts Prompts) string {
+// submitted takes in that the line that was begun is entered, or ended by a signal key.
+func (c *Console) submitted(text string, entered bool) {
+	e := &c.entry
+	e.begun = false
+	c.known.typedAt(e.at, question.MatchString(e.at.text))
+	c.again = echo{}
+	if !entered {
+		c.known.ahead = false // a signal throws away what was typed
+	} else if again, ok := newEcho(text+"\n", c.texts.quiet.end()); ok && (e.at.kind != PasswordPrompt || !e.at.sure) {
+		c.again = again
+	}
+}
+
+// afterPrompt returns what follows the prompt in a line that was entered there, or else
+// the shortest prompt that the line begins with, or the whole line.
+func (c *Console) afterPrompt(line []byte) string {
+	if at := c.entry.at; at.kind == ShellPrompt {
+		if _, rest, ok := strings.Cut(string(line), at.text); ok {
+			return rest
+		}
+	}
 	for i := 1; i < min(len(line), longestPrompt); i++ {
-		if prompts.kind(line[:i]) != NoPrompt {
+		if c.prompts.kind(line[:i]) != NoPrompt {
 			return string(line[i:])
 		}
 	}

@@ -180,12 +180,10 @@ func (t *texts) removedBefore() int64 {
 	return t.gaps[0].before
 }
 
-// lastLine is the unterminated line that the quiet text ends in, or nil if it
-// is longer than any prompt, and what is held after it.
-func (t *texts) lastLine() (line, held []byte) {
-	line = t.quiet.lastLine()
-	if len(line)+len(t.held) > longestPrompt {
-		return nil, nil
-	}
-	return line, t.held
+// lastLine is the unterminated line that the quiet text ends in; of a line longer than
+// any prompt it is the end, and not whole.
+func (t *texts) lastLine() (line []byte, whole bool) {
+	line = t.quiet.slice(t.quiet.end()-longestPrompt, t.quiet.end())
+	start := bytes.LastIndexByte(line, '\n') + 1
+	return line[start:], start > 0 || len(line) < longestPrompt
 }

@@ -18,6 +18,8 @@ const (
 	settleEcho   = 300 * time.Millisecond // unchanged: what came is no echo
 	stalledEcho  = 3 * time.Second        // unchanged: an echo that began does not go on
 	settleAsk    = time.Second            // unchanged: a line that ends as questions do is one
+	settleAhead  = time.Second            // unchanged: a prompt is not followed by what was typed ahead
+	settleNew    = 3 * time.Second        // unchanged: what looks like a prompt, but like none that is known, is one
 	tailLines    = 10                     // of the console, in a WaitError
 )
 
@@ -321,7 +323,8 @@ func (c *Console) settle(w *waiter) time.Duration {
 	c.settleEchoes(now)
 	c.try(w, silent >= settleMatch, unchanged >= settleMatch)
 	c.tryPrompt(w, now)
-	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged, settleAsk - unchanged, settleAsk - now.Sub(c.entry.keyed)}
+	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged,
+		settleAsk - unchanged, settleAsk - now.Sub(c.entry.keyed), settleAhead - unchanged, settleNew - unchanged}
 	if len(c.echoes) > 0 {
 		left = append(left, settleEcho-unchanged, stalledEcho-unchanged)
 	}
@@ -337,47 +340,53 @@ func (c *Console) settle(w *waiter) time.Duration {
 
 // tryPrompt ends a wait for the prompt that the console is at, if it stands still.
 func (c *Console) tryPrompt(w *waiter, now time.Time) {
-	if now.Sub(c.changed) < settlePrompt || c.err != nil || !slices.Contains(c.waiters, w) {
+	unchanged := now.Sub(c.changed)
+	if unchanged < settlePrompt || c.err != nil || !slices.Contains(c.waiters, w) {
 		return
 	}
+	c.catchUp()
 	since := c.typed
 	if w.peek {
 		since = c.asked
 	}
-	kind, line, end := c.prompt(since)
-	if kind == NoPrompt && now.Sub(c.changed) >= settleAsk && question.Match(line) {
-		kind = Question
+	at, end := c.prompt(since)
+	switch {
+	case at.kind != NoPrompt && unchanged >= c.known.patience(at):
+	case unchanged >= settleAsk && question.MatchString(at.text):
+		at.kind = Question
+	default:
+		return
 	}
-	bare := kind == ShellPrompt && c.entry.bare(now)
+	bare := at.kind == ShellPrompt && c.entry.bare(now)
 	for _, cond := range w.conds {
-		if kind != NoPrompt && cond.wants(kind) || bare && cond.wants(bareShell) {
-			c.matched(w, end, Match{Text: string(line), Index: cond.index, Prompt: kind})
+		if at.kind != NoPrompt && cond.wants(at.kind) || bare && cond.wants(bareShell) {
+			c.matched(w, end, Match{Text: at.text, Index: cond.index, Prompt: at.kind})
 			return
 		}
 	}
 }
 
-// prompt says which prompt the console is at, its line, and where in the full
-// text it ends, if it was printed since a place in the quiet text. A line that is no
-// prompt is returned, too.
-func (c *Console) prompt(since int64) (kind PromptKind, line []byte, end int64) {
+// prompt says which prompt the console is at, and where in the full text it ends, if it
+// was printed since a place in the quiet text. Of a line that is no prompt there is the
+// text.
+func (c *Console) prompt(since int64) (at reading, end int64) {
 	t := c.texts
 	if len(c.echoes) > 0 {
-		return NoPrompt, nil, 0
+		return reading{}, 0
 	}
-	line, held := t.lastLine()
+	line, whole := t.lastLine()
 	end = t.toFull(t.quiet.end())
 	// What is held may be part of a prompt, or a kernel line that just began.
-	if t.quiet.end()+int64(len(held)) > since {
-		whole := append(bytes.Clone(line), held...)
-		if kind = c.prompts.kind(whole); kind != NoPrompt {
-			return kind, whole, end + int64(len(held))
+	if len(t.held) > 0 && t.quiet.end()+int64(len(t.held)) > since {
+		both := append(bytes.Clone(line), t.held...)
+		if at = c.known.read(both, whole, c.prompts); at.kind != NoPrompt {
+			return at, end + int64(len(t.held))
 		}
 	}
 	if t.quiet.end() <= since {
-		return NoPrompt, nil, 0
+		return reading{}, 0
 	}
-	return c.prompts.kind(line), line, end
+	return c.known.read(line, whole, c.prompts), end
 }
 
 // finish ends all waits on a dead console.

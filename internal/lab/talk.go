@@ -42,22 +42,34 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 	case <-g.failed:
 	case <-ctx.Done():
 	}
-	c := g.console
+	return pressing(ctx, g.console, m.profile.Console.Poke, func(ctx context.Context) (console.Match, error) {
+		return m.expectPrompt(ctx, g, kinds)
+	})
+}
+
+// pressing waits with wait, and presses Enter at a console that stays silent; eager
+// says that its guest is known to need it.
+func pressing(ctx context.Context, c *console.Console, eager bool, wait func(context.Context) (console.Match, error)) (console.Match, error) {
 	silence, look := pokeLate, pokeSoon
-	if m.profile.Console.Poke {
+	if eager {
 		silence, look = pokeSoon, pokeLook
 	}
-	poked := time.Now() // from then on the guest is given the time to answer
+	began := time.Now()
+	poked := began // from then on the guest is given the time to answer
 	for {
 		// Wait in slices; the deadline is still ctx's.
 		slice, cancel := context.WithTimeoutCause(ctx, look, errSilent)
-		match, err := m.expectPrompt(slice, g, kinds)
+		match, err := wait(slice)
 		cancel()
 		if err == nil || !errors.Is(err, errSilent) {
+			var late *console.WaitError
+			if errors.As(err, &late) {
+				late.Waited = time.Since(began) // it knows of the last slice alone
+			}
 			return match, err
 		}
 		still := time.Since(c.LastByte())
-		invited := m.profile.Console.Poke && still > pokeLook && strings.Contains(c.Tail(1), invitation)
+		invited := eager && still > pokeLook && strings.Contains(c.Tail(1), invitation)
 		if !invited && min(still, time.Since(poked)) < silence || c.Waiting() == console.PasswordPrompt {
 			continue
 		}
