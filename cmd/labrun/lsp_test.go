@@ -298,6 +298,12 @@ func TestLSPWithSeveralFiles(t *testing.T) {
 	}
 	e.tell("textDocument/didClose", object{"textDocument": object{"uri": e.uri("parts/net.star")}})
 	e.diagnosed("lab.star", 1, "")
+	// A link elsewhere means the mission where it lies.
+	if err := os.Symlink("../lab.star", filepath.Join(e.folder, "parts", "link.star")); err != nil {
+		t.Fatal(err)
+	}
+	e.open("parts/link.star", lab, 1)
+	e.diagnosed("parts/link.star", 1, "")
 	e.leave()
 }
 

@@ -95,7 +95,7 @@ func TestCheckRefusesFiles(t *testing.T) {
 		{"latin1.star", 3, "latin1.star: line 1 is not UTF-8: save the script in that encoding\n"},
 		{"utf16.star", 3, "utf16.star: it is no text but binary data: a script is text in UTF-8\n"},
 		{"nul.star", 3, "nul.star: it is no text but binary data: a script is text in UTF-8\n"},
-		{"huge.star", 2, "huge.star: it has 5242914 bytes: a script may have 4194304\n"},
+		{"huge.star", 3, "huge.star: it has 5242914 bytes: a script may have 4194304\n"},
 		{"linked.star", 3, "linked.star:1:1: cannot load ./secret.star: it is outside the mission's folder: a mission may load files of its own folder only\n"},
 	}
 	for _, test := range tests {
@@ -105,6 +105,38 @@ func TestCheckRefusesFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A link to a mission means the mission: its folder is the one that the file is in.
+func TestLinkToAMission(t *testing.T) {
+	isolate(t)
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"a", "b"} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range map[string]string{
+		"a/lab.star":     "load(\"./words.star\", \"word\")\nmission(title = \"Lab\", api = 1)\n\ndef work():\n    \"\"\"Work\n\n    Read.\n    \"\"\"\n    say(word)\n\nstep(work)\n",
+		"a/words.star":   "word = \"from beside the mission\"\n",
+		"a/outside.star": "load(\"./out.star\", \"word\")\nmission(title = \"Lab\", api = 1)\n",
+		"word.star":      "word = \"\"\n",
+	} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range map[string]string{"b/link.star": "../a/lab.star", "b/two": "link.star", "b/none.star": "nowhere.star", "a/out.star": "../word.star"} {
+		if err := os.Symlink(to, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, link := range []string{"b/link.star", "b/two"} {
+		invoke("check", link).want(t, 0, link+": ok: 1 step", "")
+		invoke(link).want(t, 0, "from beside the mission", "")
+	}
+	invoke("check", "b/none.star").want(t, 2, "", "there is no such mission")
+	invoke("check", "a/outside.star").want(t, 3, "", "it is outside the mission's folder")
 }
 
 func TestCheckAcceptsForeignLineEnds(t *testing.T) {

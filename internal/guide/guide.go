@@ -151,6 +151,9 @@ func (g *Guide) Welcome(title string, minutes int) {
 		g.say("minutes", minutes)
 	}
 	g.say("words")
+	if aside := g.options.Progress.Damaged; aside != "" {
+		g.say("damaged", aside)
+	}
 }
 
 // Resume decides where to begin and says why: at the first step, or where the

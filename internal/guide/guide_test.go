@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -354,23 +353,33 @@ func TestProgress(t *testing.T) {
 		t.Error("a changed mission is not noticed")
 	}
 	p.Close()
-	files, _ := filepath.Glob(folder + "/week-1-*.json")
-	if len(files) != 2 && len(files) != 1 {
-		t.Fatalf("files: %v", files)
-	}
-	for _, f := range files {
-		if err := os.WriteFile(f, []byte(`{"mission": "torn`), 0o600); err != nil {
+	file := p.file
+	for n, damage := range []string{`{"mission": "torn`, `{"steps": [{"step": "one", "state": "done"}, {"step": "two", "state": "undone"}]}`, `{"steps": 3}`} {
+		if err := os.WriteFile(file, []byte(damage), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		p = open()
+		if next, _ := p.Next(names); next != 0 {
+			t.Errorf("damaged: %d", next)
+		}
+		want := file + ".damaged" + []string{"", "-2", "-3"}[n]
+		if kept, err := os.ReadFile(p.Damaged); p.Damaged != want || err != nil || string(kept) != damage {
+			t.Errorf("the damaged file is at %s with %q (%v), want it at %s", p.Damaged, kept, err, want)
+		}
+		p.Close()
 	}
 	p = open()
 	defer p.Close()
-	if next, _ := p.Next(names); next != 0 {
-		t.Errorf("damaged: %d", next)
+	if p.Damaged != "" {
+		t.Errorf("what was set aside before is told again: %s", p.Damaged)
 	}
-	if aside, _ := filepath.Glob(folder + "/*.damaged"); len(aside) == 0 {
-		t.Error("the damaged file is gone")
-	}
+}
+
+func TestDamagedProgressIsTold(t *testing.T) {
+	d := newDesk(t, "en")
+	d.progress.Damaged = "/home/nini/state/week1.json.damaged"
+	d.g.Welcome("Week 1", 30)
+	d.reads("The damaged file is still there:\n/home/nini/state/week1.json.damaged")
 }
 
 func TestResume(t *testing.T) {

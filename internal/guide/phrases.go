@@ -51,6 +51,7 @@ var phrases = map[string]phrase{
 	"replaying":         {"Step %d: %s … labrun is doing it", "第 %d 步：%s … labrun 正在重做"},
 	"replayed":          {"Step %d is there again (%.0f s).", "第 %d 步已恢復（%.0f 秒）。"},
 	"finished once":     {"You have finished this mission before, on %s. It begins anew.", "你在 %s 已經完成過這個任務。現在從頭開始。"},
+	"damaged":           {"What labrun had kept of your progress cannot be read, so the mission begins at its first step. The damaged file is still there: %s", "先前保存的進度讀不出來，所以任務從第一步開始。損壞的檔案還在：%s"},
 	"changed":           {"The mission was changed since you were here: the step you were at is gone, so it begins anew.", "任務在你離開之後改過了：你上次的步驟已經不在，所以從頭開始。"},
 
 	// Instructions.

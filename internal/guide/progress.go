@@ -51,6 +51,10 @@ type Progress struct {
 	Finished time.Time `json:"finished,omitzero"` // when the end was last reached
 	Updated  time.Time `json:"updated"`
 
+	// Damaged is where a file was set aside that could not be read as progress; empty:
+	// there was none.
+	Damaged string `json:"-"`
+
 	file string
 	lock *flock.Flock
 }
@@ -67,7 +71,7 @@ var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 // OpenProgress reads the progress in a mission from folder, and holds it until
 // Close, so that no other labrun changes it. Mission is what tells missions apart:
 // a file's absolute path, or the name of one that is built in. A file that cannot
-// be read as progress is set aside, not overwritten.
+// be read as progress is set aside: see Damaged.
 func OpenProgress(folder, mission string) (*Progress, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the progress folder: %w", err)
@@ -91,12 +95,44 @@ func OpenProgress(folder, mission string) (*Progress, error) {
 	case err != nil:
 		p.lock.Unlock()
 		return nil, fmt.Errorf("read the progress: %w", err)
-	case json.Unmarshal(data, p) != nil:
-		os.Rename(p.file, p.file+".damaged")
-		p.Steps = nil
+	case !p.read(data):
+		if p.Damaged, err = setAside(p.file); err != nil {
+			p.lock.Unlock()
+			return nil, fmt.Errorf("set damaged progress aside: %w", err)
+		}
 	}
 	p.Mission = mission
 	return p, nil
+}
+
+// read takes over what Save wrote, or nothing.
+func (p *Progress) read(data []byte) bool {
+	var saved Progress
+	if json.Unmarshal(data, &saved) != nil {
+		return false
+	}
+	for _, r := range saved.Steps {
+		if r.State != Done && r.State != Skipped && r.State != Left {
+			return false
+		}
+	}
+	p.Steps, p.Finished, p.Updated = saved.Steps, saved.Finished, saved.Updated
+	return true
+}
+
+// setAside gives a file a name that no file has yet, and returns that.
+func setAside(file string) (string, error) {
+	for n := 1; ; n++ {
+		aside := file + ".damaged"
+		if n > 1 {
+			aside = fmt.Sprintf("%s-%d", aside, n)
+		}
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			return aside, os.Rename(file, aside)
+		} else if err != nil {
+			return "", err
+		}
+	}
 }
 
 // Save writes the progress; the old state or the new one is on disk, never half.

@@ -168,7 +168,7 @@ func (s *server) didOpen(_ context.Context, req *jrpc2.Request) (any, error) {
 		return nil, err
 	}
 	uri := p.TextDocument.URI
-	s.documents[uri] = &document{uri: uri, path: pathOf(uri), version: p.TextDocument.Version, lines: newText(p.TextDocument.Text)}
+	s.documents[uri] = &document{uri: uri, path: mission.RealFile(pathOf(uri)), version: p.TextDocument.Version, lines: newText(p.TextDocument.Text)}
 	s.lookAtAll(uri)
 	return nil, nil
 }

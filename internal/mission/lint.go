@@ -130,6 +130,7 @@ type linter struct {
 // LintFile looks for mistakes in the script at a path of the host and in the files
 // that it loads, without running them: see Lint.
 func LintFile(file string, images []string) ([]Finding, error) {
+	file = RealFile(file)
 	root, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
 		return nil, notFound(file, err)

@@ -53,9 +53,10 @@ func (m *Mission) Languages() []string {
 	return append([]string{m.session.Declared().Language}, m.languages...)
 }
 
-// LoadFile loads the script at a path of the host. An error in the script or its
+// LoadFile loads the script at a path of the host, or that a link there leads to. An error in the script or its
 // translation is an *Error.
 func LoadFile(ctx context.Context, file string, o Options) (*Mission, error) {
+	file = RealFile(file)
 	root, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
 		return nil, notFound(file, err)
@@ -98,6 +99,17 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Mi
 		return nil, &Error{Kind: Script, Position: shown, Message: "no step is declared: make a function a step with step(function)"}
 	}
 	return m, nil
+}
+
+// RealFile returns what a link to a script leads to, and any other file as it is: a
+// mission's folder is the one that its script lies in, wherever links to that are.
+func RealFile(file string) string {
+	if info, err := os.Lstat(file); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if real, err := filepath.EvalSymlinks(file); err == nil {
+			return real
+		}
+	}
+	return file
 }
 
 func notFound(file string, err error) error {
@@ -146,7 +158,7 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("it is no file")
 	} else if err == nil && info.Size() > largestScript {
-		err = fmt.Errorf("it has %d bytes: a script may have %d", info.Size(), largestScript)
+		return nil, &Error{Kind: Script, Position: shown, Message: fmt.Sprintf("it has %d bytes: a script may have %d", info.Size(), largestScript)}
 	}
 	var content []byte
 	if err == nil {
