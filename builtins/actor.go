@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"go.starlark.net/starlark"
 )
@@ -58,8 +59,15 @@ const MaxSteps = 50_000_000
 // whichever goroutine. It ends with ctx, which is the call's own or one made of it.
 func (c *call) aside(ctx context.Context, by Actor, function starlark.Value) (starlark.Value, error) {
 	thread := &starlark.Thread{Name: c.thread.Name, Print: c.thread.Print, OnMaxSteps: c.thread.OnMaxSteps}
-	thread.SetMaxExecutionSteps(MaxSteps)
+	if thread.SetMaxExecutionSteps(MaxSteps); thread.OnMaxSteps != nil {
+		thread.SetMaxExecutionSteps(1) // who is called then raises it
+	}
 	SetContext(thread, ctx)
+	if busy, ok := c.thread.Local(busyKey).(*atomic.Int32); ok { // the script is at work now, and not the builtin
+		thread.SetLocal(busyKey, busy)
+		busy.Add(-1)
+		defer busy.Add(1)
+	}
 	SetActor(thread, by)
 	defer context.AfterFunc(ctx, func() { thread.Cancel(context.Cause(ctx).Error()) })()
 	value, err := starlark.Call(thread, function, nil, nil)

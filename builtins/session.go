@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -67,6 +68,17 @@ func (s *Session) Act(l *lab.Lab, events *event.Log) {
 	s.lab, s.events, s.acting = l, events, true
 }
 
+// busyKey is where Watch keeps its counter in a thread.
+const busyKey = "labrun.busy"
+
+// Watch returns how many builtins are at work in a thread: these may wait for long, and
+// stop with their context, which nothing of the interpreter's does.
+func Watch(thread *starlark.Thread) *atomic.Int32 {
+	busy := new(atomic.Int32)
+	thread.SetLocal(busyKey, busy)
+	return busy
+}
+
 // Predeclared returns the names that a script starts with.
 func (s *Session) Predeclared() starlark.StringDict {
 	names := starlark.StringDict{}
@@ -112,6 +124,10 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if busy, ok := thread.Local(busyKey).(*atomic.Int32); ok {
+		busy.Add(1)
+		defer busy.Add(-1)
 	}
 	by, ok := thread.Local(actorKey).(Actor)
 	if !ok || e.Phase != Acting { // to declare, and to say a word in another language, is nobody's work

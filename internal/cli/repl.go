@@ -132,7 +132,10 @@ func (s *replSession) run(ctx context.Context, title string) error {
 	}
 	for ctx.Err() == nil {
 		err := s.one(ctx)
+		var stuck *mission.StuckError
 		switch {
+		case errors.As(err, &stuck):
+			return err // what goes on has the prompt's names in hand
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.Is(err, errCancelled) || err == nil:
@@ -248,7 +251,8 @@ func (s *replSession) one(ctx context.Context) error {
 	statement, release := s.interruptible(ctx)
 	defer release()
 	value, err := s.repl.Eval(statement, s.lines)
-	if statement.Err() != nil && ctx.Err() == nil {
+	var stuck *mission.StuckError
+	if statement.Err() != nil && ctx.Err() == nil && !errors.As(err, &stuck) {
 		return &usageError{"interrupted: what it had typed by then is typed"}
 	}
 	if err == nil && value != "" {

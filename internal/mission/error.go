@@ -70,7 +70,10 @@ func Classify(ctx context.Context, err error) error {
 	var names resolve.ErrorList
 	var evaluation *starlark.EvalError
 	var stopped *stoppedError
+	var stuck *StuckError
 	switch {
+	case errors.As(err, &stuck):
+		result.Position, result.Message = stuck.At, stuck.Error()
 	case errors.As(err, &syntaxError):
 		result.Kind, result.Position, result.Message = Script, syntaxError.Pos.String(), advised(syntaxError.Msg)
 	case errors.As(err, &names):

@@ -84,7 +84,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Mi
 	m.session = builtins.New(o.Images, m.catalogue.text)
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
-		predeclared: m.session.Predeclared(), modules: map[string]*module{},
+		predeclared: bounded(m.session.Predeclared()), modules: map[string]*module{},
 	}
 	if _, err := l.execute(name); err != nil {
 		return nil, Classify(ctx, err)
@@ -181,10 +181,24 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 		if err != nil {
 			return nil, err
 		}
+		thread.busy.Add(1)
+		defer thread.busy.Add(-1)
 		return l.execute(target)
 	}
-	globals, err := starlark.ExecFileOptions(&syntax.FileOptions{}, thread.Thread, shown, content, l.predeclared)
-	return globals, thread.reason(err)
+	return evaluate(thread, func() (starlark.StringDict, error) {
+		file, err := (&syntax.FileOptions{}).Parse(shown, content, 0)
+		if err != nil {
+			return nil, err
+		}
+		bound(file)
+		program, err := starlark.FileProgram(file, l.predeclared.Has)
+		if err != nil {
+			return nil, err
+		}
+		globals, err := program.Init(thread.Thread, l.predeclared)
+		globals.Freeze()
+		return globals, err
+	})
 }
 
 // text returns a script's source without the byte order mark that some editors

@@ -118,20 +118,22 @@ func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error)
 	thread.Load = func(*starlark.Thread, string) (starlark.StringDict, error) {
 		return nil, errors.New("load what you need in the mission's file, and begin again")
 	}
-	var result starlark.Value = starlark.None
-	if stmt, ok := file.Stmts[0].(*syntax.ExprStmt); ok && len(file.Stmts) == 1 {
-		result, err = starlark.EvalExprOptions(options, thread.Thread, stmt.X, r.names)
-	} else {
-		err = starlark.ExecREPLChunk(file, thread.Thread, r.names)
-	}
-	if err = thread.reason(err); err != nil {
+	value, err = evaluate(thread, func() (string, error) {
+		stmt, ok := file.Stmts[0].(*syntax.ExprStmt)
+		if !ok || len(file.Stmts) > 1 {
+			return "", starlark.ExecREPLChunk(file, thread.Thread, r.names)
+		}
+		result, err := starlark.EvalExprOptions(options, thread.Thread, stmt.X, r.names)
+		if err != nil || result == starlark.None {
+			return "", err
+		}
+		return result.String(), nil
+	})
+	if err != nil {
 		return "", Classify(ctx, err)
 	}
 	r.done = append(r.done, strings.TrimRight(text, "\n"))
-	if result == starlark.None {
-		return "", nil
-	}
-	return result.String(), nil
+	return value, nil
 }
 
 // statement reads the lines of one statement, or as many as it takes to see that they

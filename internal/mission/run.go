@@ -76,8 +76,8 @@ func (m *Mission) play(ctx context.Context, step builtins.Step, events *event.Lo
 	if by != nil {
 		builtins.SetActor(thread.Thread, by)
 	}
-	_, err := starlark.Call(thread.Thread, step.Function, nil, nil)
-	if err = thread.reason(err); err == nil {
+	_, err := evaluate(thread, func() (starlark.Value, error) { return starlark.Call(thread.Thread, step.Function, nil, nil) })
+	if err == nil {
 		return nil
 	}
 	classified := Classify(ctx, err)
