@@ -252,7 +252,7 @@ type recording struct {
 // A machine that goes on from a saved state has printed what is recorded, and is
 // stopped when launch returns.
 func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) (*guest, error) {
-	process, err := qemu.Start(ctx, spec, m.lab.session.dir)
+	process, err := qemu.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

@@ -88,15 +88,10 @@ func hostBoot() string {
 
 // bootOnce boots the kernel under KVM until its «VFS: Unable to mount root fs».
 func bootOnce(ctx context.Context, kernel string) error {
-	dir, err := os.MkdirTemp("", "labrun-probe-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	p, err := Start(ctx, Spec{
 		Name: "probe", Memory: 256, CPUs: 1, Accel: KVM,
 		Kernel: kernel, Cmdline: "console=ttyS0 root=/dev/none panic=0",
-	}, dir)
+	})
 	if err != nil {
 		return err
 	}

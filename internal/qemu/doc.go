@@ -2,8 +2,8 @@
 // into an argument vector (a pure function), the process and its channels, QMP,
 // the verdict on hardware acceleration, and what the host pays for it.
 //
-// A machine has no socket that another user could open: consoles and NICs are
-// inherited socket pairs, QMP listens in the session's private folder. QEMU is
+// A machine has no socket that another user could open: consoles, cards and QMP are
+// inherited socket pairs. QEMU is
 // killed by the kernel when labrun dies, however it dies (PR_SET_PDEATHSIG), so
 // no machine outlives its run.
 package qemu

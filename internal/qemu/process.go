@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -72,7 +71,6 @@ type Process struct {
 	control net.Conn
 	nics    []net.Conn
 	memory  *os.File // the guest's, if Spec.Savable
-	dir     string
 	qmp     *monitor
 	started time.Time
 
@@ -81,19 +79,17 @@ type Process struct {
 	exit     *ExitError // set before done is closed
 }
 
-// Start runs a machine. QMP's socket is made in dir, which must be private to
-// the user (mode 0700) and short enough for a Unix socket's name. The guest runs
-// when Start returns, unless it comes from a saved state: then it is stopped
-// there, so that its cards can be plugged in before Continue. The caller closes
-// the process with Close, also after the guest ended by itself.
-func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
+// Start runs a machine. The guest runs when Start returns, unless it comes from a saved
+// state: then it is stopped there, so that its cards can be plugged in before Continue.
+// The caller closes the process with Close, also after the guest ended by itself.
+func Start(ctx context.Context, spec Spec) (*Process, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
 	if err := Installed(); err != nil {
 		return nil, err
 	}
-	p := &Process{spec: spec, dir: dir, done: make(chan struct{}), started: time.Now()}
+	p := &Process{spec: spec, done: make(chan struct{}), started: time.Now()}
 	var inherited []*os.File
 	defer func() {
 		for _, f := range inherited {
@@ -110,13 +106,6 @@ func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 	}
 
 	var fds Descriptors
-	socket := filepath.Join(dir, spec.Name+".qmp")
-	listener, err := listenUnix(socket)
-	if err != nil {
-		return fail("QMP socket", err)
-	}
-	defer os.Remove(socket)
-	fds.QMP = inherit(listener)
 	channel := func(what string) (net.Conn, int, error) {
 		ours, theirs, err := socketPair(spec.Name + " " + what)
 		if err != nil {
@@ -124,6 +113,11 @@ func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 		}
 		return ours, inherit(theirs), nil
 	}
+	monitor, fd, err := channel("QMP")
+	if err != nil {
+		return fail("QMP", err)
+	}
+	fds.QMP, p.qmp = fd, newMonitor(monitor.(*net.UnixConn))
 	if p.console, fds.Console, err = channel("console"); err != nil {
 		return fail("console", err)
 	}
@@ -176,11 +170,13 @@ func Start(ctx context.Context, spec Spec, dir string) (*Process, error) {
 	}
 	go p.wait(words)
 
-	p.qmp, err = connectMonitor(ctx, socket, p.done)
+	for _, f := range inherited {
+		f.Close() // else a channel of a QEMU that ends would not
+	}
+	inherited = nil
+	err = p.qmp.connect(ctx)
 	if err == nil && spec.Saved != nil {
-		if err = p.loadState(ctx, state); err != nil {
-			p.qmp.close()
-		}
+		err = p.loadState(ctx, state)
 	}
 	if err != nil {
 		// A QEMU that refuses its arguments closes its socket and ends; its words
@@ -296,11 +292,13 @@ func (p *Process) Close() {
 	if p.Exit() == nil {
 		p.Quit(context.Background())
 	}
-	p.qmp.close()
 	p.closeChannels()
 }
 
 func (p *Process) closeChannels() {
+	if p.qmp != nil {
+		p.qmp.close()
+	}
 	for _, conn := range append([]net.Conn{p.console, p.control}, p.nics...) {
 		if conn != nil {
 			conn.Close()
@@ -326,18 +324,6 @@ func socketPair(name string) (ours net.Conn, theirs *os.File, err error) {
 		return nil, nil, err
 	}
 	return ours, theirs, nil
-}
-
-// listenUnix returns a listening Unix socket as a file to be inherited, so that
-// a client may connect before QEMU has read its arguments.
-func listenUnix(path string) (*os.File, error) {
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	listener.SetUnlinkOnClose(false)
-	defer listener.Close()
-	return listener.File()
 }
 
 // launch starts a command on a thread that lives as long as labrun: the kernel

@@ -28,7 +28,7 @@ func TestArgv(t *testing.T) {
 		-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
 		-machine pc,usb=off,vmport=off,dump-guest-core=off,memory-backend=ram -m 128 -smp 2 -object memory-backend-ram,id=ram,size=128M -accel tcg,thread=multi,tb-size=256 -cpu max
 		-kernel /k -append CMDLINE -initrd /i
-		-chardev socket,id=qmp,fd=3,server=on,wait=off -mon chardev=qmp,mode=control
+		-chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control
 		-chardev socket,id=console,fd=4 -serial chardev:console -chardev socket,id=control,fd=5 -serial chardev:control
 		-device virtio-rng-pci
 		-drive if=none,id=disk,cache=unsafe,discard=unmap,format=qcow2,file=/x,,y.qcow2 -device virtio-blk-pci,drive=disk,bootindex=1
@@ -176,7 +176,7 @@ func start(t *testing.T) *Process {
 	t.Helper()
 	p, err := Start(limited(t), Spec{
 		Name: "probe", Memory: 128, CPUs: 1, Accel: TCG, Kernel: kernel(t), Cmdline: "console=ttyS0 root=/dev/none", Control: true,
-	}, t.TempDir())
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestForeignDiskBoots(t *testing.T) {
 		t.Run(bus, func(t *testing.T) {
 			spec := Spec{Name: bus, Memory: 32, CPUs: 1, Accel: TCG, Disk: disk, DiskFormat: "raw", DiskBus: bus, NICs: []NIC{{MAC: "52:55:00:00:00:01", User: true}}}
 			spec.NICModel = image.NICModels[i%len(image.NICModels)]
-			p, err := Start(limited(t), spec, dir)
+			p, err := Start(limited(t), spec)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -255,17 +255,12 @@ func TestProcess(t *testing.T) {
 
 func TestStartOfWhatCannotRun(t *testing.T) {
 	kernel(t)
-	dir := t.TempDir()
-	_, err := Start(limited(t), Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/none"}, dir)
+	_, err := Start(limited(t), Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/none"})
 	if err == nil || !strings.Contains(err.Error(), "/none") {
 		t.Errorf("QEMU's own words are missing: %v", err)
 	}
-	left, _ := os.ReadDir(dir)
-	if len(left) != 0 {
-		t.Errorf("left behind: %v", left)
-	}
-	t.Setenv("PATH", dir)
-	if _, err := Start(limited(t), Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/k"}, dir); !errors.Is(err, ErrNoQEMU) {
+	t.Setenv("PATH", t.TempDir())
+	if _, err := Start(limited(t), Spec{Name: "m", Memory: 64, CPUs: 1, Accel: TCG, Kernel: "/k"}); !errors.Is(err, ErrNoQEMU) {
 		t.Errorf("without QEMU: %v", err)
 	}
 }

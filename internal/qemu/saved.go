@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -61,10 +60,11 @@ func newMemory(s Spec) (*os.File, error) {
 	return f, nil
 }
 
-// migrated returns a channel that gets the outcome of the next migration.
-func (p *Process) migrated() <-chan error {
+// migrated returns a channel that gets the outcome of the next migration. The caller
+// calls forget.
+func (p *Process) migrated() (next <-chan error, forget func()) {
 	outcome := make(chan error, 1)
-	p.Notify(func(n Notification) {
+	forget = p.Notify(func(n Notification) {
 		if n.Name != "MIGRATION" {
 			return
 		}
@@ -81,7 +81,7 @@ func (p *Process) migrated() <-chan error {
 		default:
 		}
 	})
-	return outcome
+	return outcome, forget
 }
 
 // await waits for a migration's outcome.
@@ -142,7 +142,7 @@ func (p *Process) SaveWhole(ctx context.Context, path string) error {
 	return nil
 }
 
-// saveState receives the state on a socket and writes it to a file. It returns
+// saveState receives the state through a pipe and writes it to a file. It returns
 // when QEMU could let the guest run again.
 func (p *Process) saveState(ctx context.Context, path string, memoryApart bool) (err error) {
 	if err := p.Command(ctx, "migrate-set-capabilities", capabilities(memoryApart), nil); err != nil {
@@ -153,25 +153,24 @@ func (p *Process) saveState(ctx context.Context, path string, memoryApart bool) 
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	socket := filepath.Join(p.dir, p.spec.Name+".state")
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	stream, theirs, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	stop := context.AfterFunc(ctx, func() { listener.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	outcome := p.migrated()
-	if err := p.Command(ctx, "migrate", map[string]any{"uri": "unix:" + socket}, nil); err != nil {
-		return err
-	}
-	conn, err := listener.Accept()
+	defer stream.Close()
+	defer context.AfterFunc(ctx, func() { stream.Close() })()
+	outcome, forget := p.migrated()
+	defer forget()
+	const name = "state"
+	err = p.command(ctx, "getfd", map[string]any{"fdname": name}, nil, theirs)
+	theirs.Close()
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := io.Copy(file, conn); err != nil {
+	if err := p.Command(ctx, "migrate", map[string]any{"uri": "fd:" + name}, nil); err != nil {
+		return err
+	}
+	if _, err := io.Copy(file, stream); err != nil {
 		return err
 	}
 	if err := p.await(ctx, outcome); err != nil {
@@ -195,7 +194,8 @@ func (p *Process) loadState(ctx context.Context, fd int) error {
 	if err := p.Command(ctx, "migrate-set-capabilities", capabilities(p.spec.Saved.Memory != ""), nil); err != nil {
 		return err
 	}
-	outcome := p.migrated()
+	outcome, forget := p.migrated()
+	defer forget()
 	if err := p.Command(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fd)}, nil); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ type Spec struct {
 
 // Descriptors are the file descriptors that the process inherits, by number.
 type Descriptors struct {
-	QMP     int // a listening Unix socket
+	QMP     int // a connected Unix socket
 	Console int
 	Control int   // used if Spec.Control
 	NICs    []int // one for each NIC that is not User, in order
@@ -122,7 +122,7 @@ func (s Spec) Argv(fds Descriptors) []string {
 		}
 	}
 	args = append(args,
-		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d,server=on,wait=off", fds.QMP),
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", fds.QMP),
 		"-mon", "chardev=qmp,mode=control",
 		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fds.Console),
 		"-serial", "chardev:console",
