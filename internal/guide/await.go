@@ -157,7 +157,7 @@ func (w *wait) show() {
 func (g *Guide) Trouble(ctx context.Context, text string, leave bool) error {
 	g.taking = false
 	if leave {
-		text += " " + g.Say("next hint")
+		text = g.sentences(text, g.Say("next hint"))
 	}
 	_, err := g.Await(ctx, Instruction{Verb: "trouble", Show: text, Leave: leave, Again: true}, func(ctx context.Context) error {
 		<-ctx.Done()

@@ -330,6 +330,6 @@ func (g *Guide) Missed(key, reason string) {
 	g.miss = key
 	g.mu.Unlock()
 	if news {
-		g.Note(g.Say("not yet", reason) + " " + g.Say("not yet hint"))
+		g.Note(g.sentences(g.Say("not yet", reason), g.Say("not yet hint")))
 	}
 }

@@ -435,12 +435,50 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("failures: %q, want %q", got, want)
 	}
-	todo := regexp.MustCompile("check|restart|redo|next|hint|quit|labrun (attach|stop|--guide)|free some disk space|清出")
+	todo := regexp.MustCompile("check|restart|redo|next|hint|quit|labrun (attach|stop|--guide|doctor)|instructor|老師|free some disk space|清出")
 	for _, name := range got {
 		for _, text := range []string{phrases[name].en, phrases[name].zhTW} {
 			if !todo.MatchString(text) || len(regexp.MustCompile(`[.。：:;；,，]`).FindAllString(text, -1)) < 2 {
 				t.Errorf("%s does not say what to do: %s", name, text)
 			}
+		}
+	}
+}
+
+// A failure and what can be said then offer nothing twice.
+func TestFailuresOfferNothingTwice(t *testing.T) {
+	words := regexp.MustCompile("\\b(check|next|quit|redo|hint)\\b")
+	for name, p := range phrases {
+		if !strings.HasPrefix(name, "fail ") || slices.Contains([]string{"fail replay", "fail restart", "fail console", "fail progress", "fail second"}, name) {
+			continue // that the hint does not follow
+		}
+		for _, texts := range [][2]string{{p.en, phrases["next hint"].en}, {p.zhTW, phrases["next hint"].zhTW}} {
+			for _, word := range words.FindAllString(texts[1], -1) {
+				if strings.Contains(texts[0], word) {
+					t.Errorf("%s offers %s twice: %s %s", name, word, texts[0], texts[1])
+				}
+			}
+		}
+	}
+}
+
+// What a phrase is given may be a sentence of its own.
+func TestSentences(t *testing.T) {
+	for _, test := range []struct{ language, reason, want, notYet string }{
+		{"en", "no address: is it booted?", "Something took too long: no address: is it booted? `restart NAME`", "Not yet: no address: is it booted? `hint` helps."},
+		{"en", "nothing within 5s", "Something took too long: nothing within 5s. `restart NAME`", "Not yet: nothing within 5s. `hint` helps."},
+		{"en", "the lab says «wait.»", "Something took too long: the lab says «wait.» `restart NAME`", "Not yet: the lab says «wait.» `hint` helps."},
+		{"en", "and so on …", "Something took too long: and so on … `restart NAME`", "Not yet: and so on … `hint` helps."},
+		{"zh-TW", "它開機了嗎？", "有件事花了太久：它開機了嗎？如果機器卡住了", "還沒好：它開機了嗎？ 輸入 hint"},
+		{"zh-TW", "沒有位址", "有件事花了太久：沒有位址。如果機器卡住了", "還沒好：沒有位址。輸入 hint"},
+	} {
+		if got := Phrase(test.language, "fail timeout", errors.New(test.reason)); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+		d := newDesk(t, test.language)
+		d.g.Missed("key", test.reason)
+		if got := d.out.String(); !strings.HasPrefix(got, test.notYet) {
+			t.Errorf("%q, want %q", got, test.notYet)
 		}
 	}
 }

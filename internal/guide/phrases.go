@@ -1,6 +1,12 @@
 package guide
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
 // phrase is one thing the guide says, in each of its languages. The verbs are
 // fmt's, in the same order in all of them.
@@ -25,7 +31,50 @@ func Phrase(language, name string, args ...any) string {
 	if !ok {
 		panic("guide: no phrase is called " + name)
 	}
-	return fmt.Sprintf(p.in(language), args...)
+	args = slices.Clone(args)
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = arg + seam
+		case error:
+			args[i] = arg.Error() + seam
+		}
+	}
+	return joined(fmt.Sprintf(p.in(language), args...))
+}
+
+// seam is where a text that a phrase was given ends in it. Such a text may be a whole
+// sentence, with its own mark at its end.
+const seam = "\x00"
+
+// sentenceEnds are the marks that end a sentence, or stand after it.
+const sentenceEnds = ".?!…。？！"
+
+var glued = regexp.MustCompile("([" + sentenceEnds + "]['\"»」`)]?)" + seam + "[.。]")
+
+// joined takes the seams out, and the phrase's own mark where a text has brought one.
+func joined(text string) string {
+	return strings.ReplaceAll(glued.ReplaceAllString(text, "$1"), seam, "")
+}
+
+// sentences puts texts behind each other, with a mark after each that ends in none.
+func (g *Guide) sentences(texts ...string) string {
+	whole := ""
+	for _, text := range texts {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		last, _ := utf8.DecodeLastRuneInString(strings.TrimRight(whole, "'\"»」`)"))
+		switch {
+		case whole == "":
+		case strings.ContainsRune(sentenceEnds, last):
+			whole += " "
+		default:
+			whole += phrase{". ", "。"}.in(g.options.Language)
+		}
+		whole += text
+	}
+	return whole
 }
 
 // phrases are all that the guide says. Those whose names begin with «fail » are
@@ -159,13 +208,13 @@ Only Enter shows again what to do now.`,
 	// What can go wrong, and what to do.
 	"fail powered off": {"%s is off: it was shut down. `restart %s` switches it on again; then go on where you were.", "%s 關機了。輸入 `restart %s` 再把它打開，然後接著做。"},
 	"fail panicked":    {"The kernel of %s has crashed (a «panic»). Nothing on your computer is harmed. `restart %s` starts it again.", "%s 的核心當掉了（叫做 panic）。你的電腦不會有事。輸入 `restart %s` 重新啟動它。"},
-	"fail emulator":    {"The program that plays %s has ended: %s. `restart %s` starts it again; if that happens again, `quit` and ask your instructor.", "扮演 %s 的程式結束了：%s。輸入 `restart %s` 重新啟動它；如果又發生，請輸入 quit 並詢問老師。"},
-	"fail timeout":     {"Something took too long: %s. `check` tries again; `restart NAME` helps if a machine hangs.", "有件事花了太久：%s。輸入 check 再試一次；如果機器卡住了，試試 `restart 名稱`。"},
+	"fail emulator":    {"The program that plays %s has ended: %s. `restart %s` starts it again; if that happens again, ask your instructor.", "扮演 %s 的程式結束了：%s。輸入 `restart %s` 重新啟動它；如果又發生，請詢問老師。"},
+	"fail timeout":     {"Something took too long: %s. `restart NAME` helps if a machine hangs.", "有件事花了太久：%s。如果機器卡住了，試試 `restart 名稱`。"},
 	"fail not on":      {"%s is not on. `restart %s` switches it on.", "%s 沒有開機。輸入 `restart %s` 把它打開。"},
 	"fail login":       {"%s refuses the user and password that the lab knows. If you changed the password, change it back, or `restart %s` and `redo`.", "%s 不接受課程設定的使用者和密碼。如果你改過密碼，請改回來，或者輸入 `restart %s` 再輸入 redo。"},
-	"fail environment": {"This computer cannot do that now: %s. Mend that, then say `check`. (`labrun doctor` in another terminal tells more.)", "這台電腦現在做不到：%s。處理好之後輸入 check。（在另一個終端機執行 `labrun doctor` 可以知道更多。）"},
-	"fail script":      {"The mission itself has a mistake, which is not your fault: %s. Tell your instructor, and go on with `next`.", "任務本身有錯，不是你的問題：%s。請告訴老師，然後輸入 next 繼續。"},
-	"fail by labrun":   {"labrun tried to do it for you and did not succeed: %s. `redo` begins the step again, `restart NAME` starts a machine anew, `next` leaves the step.", "labrun 試著代你做，但沒有成功：%s。輸入 redo 重做這一步，`restart 名稱` 重新啟動機器，或 next 放下這一步。"},
+	"fail environment": {"This computer cannot do that now: %s. That has to be mended first; `labrun doctor` in another terminal tells more.", "這台電腦現在做不到：%s。這要先處理好；在另一個終端機執行 `labrun doctor` 可以知道更多。"},
+	"fail script":      {"The mission itself has a mistake, which is not your fault: %s. Please tell your instructor.", "任務本身有錯，不是你的問題：%s。請告訴老師。"},
+	"fail by labrun":   {"labrun tried to do it for you and did not succeed: %s. `redo` begins the step again, `restart NAME` starts a machine anew.", "labrun 試著代你做，但沒有成功：%s。輸入 redo 重做這一步，或用 `restart 名稱` 重新啟動機器。"},
 	"fail replay":      {"labrun could not play step %d again by itself: %s. `check` tries again; or quit and say `labrun --guide --restart %s` to begin at the first step.", "labrun 沒能自動重做第 %d 步：%s。輸入 check 再試一次；或者離開後執行 `labrun --guide --restart %s` 從頭開始。"},
 	"fail restart":     {"%s could not be started again: %s. `restart %s` tries once more.", "%s 無法重新啟動：%s。輸入 `restart %s` 再試一次。"},
 	"fail console":     {"The console could not be opened: %s. Try `labrun attach %s` in a new terminal.", "主控台打不開：%s。請在新的終端機試試 `labrun attach %s`。"},
