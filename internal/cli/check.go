@@ -84,7 +84,7 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 			line, _ := json.Marshal(f) // it has nothing that JSON has not
 			fmt.Fprintf(p.Out, "%s\n", line)
 		} else {
-			fmt.Fprintln(p.Err, f)
+			p.tell(p.Err, "%v", f)
 		}
 	}
 	if code == exitPassed && !asJSON {

@@ -20,6 +20,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/report"
 )
 
 // Exit codes, part of the interface.
@@ -214,40 +215,46 @@ func (p *program) explain(ctx context.Context, err error) int {
 	case errors.As(err, &failed):
 		return p.explainMission(failed)
 	case ctx.Err() != nil:
-		fmt.Fprintln(p.Err, "labrun: interrupted")
+		p.tell(p.Err, "labrun: interrupted")
 		return exitInterrupted
 	case errors.As(err, &environment):
-		fmt.Fprintf(p.Err, "labrun: %v\n", err)
+		p.tell(p.Err, "labrun: %v", err)
 		return exitEnvironment
 	case errors.As(err, &usage):
-		fmt.Fprintf(p.Err, "labrun: %v\n`labrun --help` shows how it is used\n", err)
+		p.tell(p.Err, "labrun: %v\n`labrun --help` shows how it is used", err)
 		return exitUsage
 	}
-	fmt.Fprintf(p.Err, "labrun: %v\n", err)
+	p.tell(p.Err, "labrun: %v", err)
 	return exitUsage
+}
+
+// tell writes a line for people, or several: what strangers have put into them does
+// nothing to a terminal.
+func (p *program) tell(w io.Writer, format string, args ...any) {
+	fmt.Fprintln(w, report.StyleOf(w, p.Getenv).Fold("", fmt.Sprintf(format, args...)))
 }
 
 // tellFailure says what failed, in which step if in one, and the author's advice if
 // there is any.
-func tellFailure(w io.Writer, step, what, hint string) {
+func (p *program) tellFailure(w io.Writer, step, what, hint string) {
 	if step != "" {
-		fmt.Fprintf(w, "in step «%s»:\n", step)
+		p.tell(w, "in step «%s»:", step)
 	}
-	fmt.Fprintln(w, what)
+	p.tell(w, "%s", what)
 	if hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", hint)
+		p.tell(w, "hint: %s", hint)
 	}
 }
 
 func (p *program) explainMission(e *mission.Error) int {
-	tellFailure(p.Err, e.Step, e.Error(), e.Hint)
+	p.tellFailure(p.Err, e.Step, e.Error(), e.Hint)
 	switch e.Kind {
 	case mission.Check:
 		return exitCheck
 	case mission.Usage:
 		return exitUsage
 	case mission.Environment:
-		fmt.Fprintln(p.Err, "`labrun doctor` looks at what this computer lacks")
+		p.tell(p.Err, "`labrun doctor` looks at what this computer lacks")
 		return exitEnvironment
 	case mission.Timeout:
 		return exitTimeout

@@ -60,7 +60,7 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 		Events: events, Progress: progress, Machines: machines,
 	}, m.GuideSteps())
 	// The guide tells the story itself; the report adds what takes long before it begins.
-	long := report.NewTerminal(p.Out, p.Err, style, report.StyleOf(p.Err, p.Getenv).Live, false)
+	long := report.NewTerminal(p.Out, p.Err, style, report.StyleOf(p.Err, p.Getenv), false)
 	events.Attach(func(r event.Record) {
 		switch r.Event.(type) {
 		case event.Progress, event.Notice:

@@ -34,8 +34,7 @@ func (p *program) withStore(run func(c *cobra.Command, store cache, args []strin
 			return err
 		}
 		events := &event.Log{}
-		style := report.StyleOf(p.Err, p.Getenv)
-		show := report.NewTerminal(p.Out, p.Err, style, style.Live, false).Record
+		show := report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv), false).Record
 		events.Attach(show)
 		store, err := p.store(lock, progressTo(events))
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/attach"
+	"github.com/labrun/labrun/internal/markdown"
 )
 
 func (p *program) newPs() *cobra.Command {
@@ -39,10 +40,10 @@ func (p *program) newPs() *cobra.Command {
 					if m.On {
 						state = "on for " + (time.Duration(m.Seconds) * time.Second).String()
 					}
-					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%d\n", run.Session(), run.PID, run.Mission, m.Name, state, m.Viewers)
+					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%d\n", run.Session(), run.PID, markdown.Clean(run.Mission), m.Name, state, m.Viewers)
 				}
 				if len(run.Machines) == 0 {
-					fmt.Fprintf(table, "%s\t%d\t%s\t-\t-\t-\n", run.Session(), run.PID, run.Mission)
+					fmt.Fprintf(table, "%s\t%d\t%s\t-\t-\t-\n", run.Session(), run.PID, markdown.Clean(run.Mission))
 				}
 			}
 			return table.Flush()
@@ -102,7 +103,7 @@ func (p *program) newStop() *cobra.Command {
 				if err := attach.Stop(c.Context(), run.Folder); err != nil {
 					return &environmentError{err}
 				}
-				fmt.Fprintf(p.Out, "%s has stopped: %s\n", run.Session(), run.Title)
+				p.tell(p.Out, "%s has stopped: %s", run.Session(), run.Title)
 			}
 			return nil
 		},

@@ -20,6 +20,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/markdown"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
 )
@@ -75,11 +76,11 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 	}
 	defer store.Close()
 	style := report.StyleOf(p.Err, p.Getenv)
-	shown := report.NewTerminal(p.Err, p.Err, style, style.Live, false)
+	shown := report.NewTerminal(p.Err, p.Err, style, style, false)
 	events.Attach(func(r event.Record) {
 		// What is printed belongs to the answers, and in their order.
 		if said, ok := r.Event.(event.Said); ok {
-			fmt.Fprintln(p.Out, said.Text)
+			fmt.Fprintln(p.Out, markdown.Clean(said.Text))
 			return
 		}
 		shown.Record(r)

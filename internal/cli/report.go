@@ -80,7 +80,7 @@ func (p *program) tellFailures(records []event.Record) {
 			if e.Error == "" {
 				continue
 			}
-			tellFailure(p.Out, e.Title, e.Error, hint)
+			p.tellFailure(p.Out, e.Title, e.Error, hint)
 		}
 	}
 }
@@ -99,7 +99,7 @@ func (p *program) report(dir string, html bool, junit *resultFile) error {
 	if len(records) == 0 && damaged == nil {
 		return &usageError{fmt.Sprintf("report %s: its %s has no event in it", dir, report.EventsFile)}
 	}
-	text := report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), false, false)
+	text := report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.Style{}, false)
 	for _, r := range records {
 		text.Record(r)
 	}
@@ -108,7 +108,7 @@ func (p *program) report(dir string, html bool, junit *resultFile) error {
 		return &environmentError{fmt.Errorf("report: %s: %w: it is damaged there; what comes before is above", file.Name(), damaged)}
 	}
 	if !slices.ContainsFunc(records, func(r event.Record) bool { _, ended := r.Event.(event.RunEnded); return ended }) {
-		fmt.Fprintln(p.Err, "note: the record ends here: the run was killed, or it still goes on")
+		p.tell(p.Err, "note: the record ends here: the run was killed, or it still goes on")
 	}
 	if err := junit.write(report.JUnit(records)); err != nil {
 		return &environmentError{err}
@@ -119,9 +119,9 @@ func (p *program) report(dir string, html bool, junit *resultFile) error {
 			return &environmentError{err}
 		}
 	} else if _, err := os.Stat(page); err != nil {
-		fmt.Fprintf(p.Err, "there is no report.html yet: `labrun report --html %s` writes it\n", dir)
+		p.tell(p.Err, "there is no report.html yet: `labrun report --html %s` writes it", dir)
 		return nil
 	}
-	fmt.Fprintf(p.Err, "report: %s\n", page)
+	p.tell(p.Err, "report: %s", page)
 	return nil
 }

@@ -146,8 +146,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		sink, _ := report.JSONLines(p.Out) // which remembers its error
 		events.Attach(sink)
 	} else {
-		live := report.StyleOf(p.Err, p.Getenv).Live
-		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), live, f.quiet).Record)
+		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv), f.quiet).Record)
 	}
 	return p.record(ctx, m, events, f, junit, func(records string) (int, error) {
 		o := lab.Options{Store: store, Events: events, Records: records, Cold: f.cold}
@@ -207,10 +206,10 @@ func (p *program) record(ctx context.Context, m *mission.Mission, events *event.
 	if closing := kept.close(); closing != nil && err == nil {
 		return closing
 	} else if closing != nil {
-		fmt.Fprintf(p.Err, "labrun: %v\n", closing)
+		p.tell(p.Err, "labrun: %v", closing)
 	}
 	if folder := kept.folder(); folder != "" && !f.json && (!f.quiet || err != nil) {
-		fmt.Fprintf(p.Err, "report: %s, with the run's other records beside it\n", filepath.Join(folder, report.PageFile))
+		p.tell(p.Err, "report: %s, with the run's other records beside it", filepath.Join(folder, report.PageFile))
 	}
 	if err != nil {
 		return errReported(ended.ExitCode)

@@ -239,3 +239,22 @@ func TestColors(t *testing.T) {
 		t.Errorf("NO_COLOR: stdout has colours: %q", got.out)
 	}
 }
+
+// A mission is a stranger's: what its texts do to a terminal is nothing, whichever way
+// they come there.
+func TestTextsDoNothingToATerminal(t *testing.T) {
+	isolate(t)
+	const bad = `\\x1b[2J\\x07\\u009bm`
+	source := "mission(title = \"Lab BAD\", api = 1)\n\ndef work():\n    \"Work BAD\"\n    say(\"said BAD\")\n    fail(\"failed BAD\", hint = \"hint BAD\")\n\nstep(work)\n"
+	file := write(t, "lab.star", strings.ReplaceAll(source, "BAD", strings.ReplaceAll(bad, `\\`, `\`)))
+	dir := t.TempDir()
+	invoke("--records", dir, file).want(t, exitCheck, "said [2J", "failed [2J")
+	for _, args := range [][]string{{file}, {"report", dir}, {"report", "--junit", "-", dir}, {"check", file}, {"test", file}} {
+		got := invoke(args...)
+		for _, text := range []string{got.out, got.err} {
+			if strings.ContainsAny(text, "\x1b\x07\u009b") {
+				t.Errorf("%v writes control characters: %q", args, text)
+			}
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/markdown"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
 )
@@ -106,8 +107,8 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 // prove has one mission proved on a lab of its own.
 func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Lock, step int, to *proof) error {
 	events := &event.Log{}
-	live := report.StyleOf(p.Err, p.Getenv).Live
-	events.Attach(report.NewTerminal(p.Err, p.Err, report.StyleOf(p.Err, p.Getenv), live, true).Record)
+	style := report.StyleOf(p.Err, p.Getenv)
+	events.Attach(report.NewTerminal(p.Err, p.Err, style, style, true).Record)
 	store, err := p.store(lock, progressTo(events))
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func (t *proof) begins(trial mission.Trial, more int) {
 	if more > 0 {
 		after = fmt.Sprintf("(%d more in this step) ", more)
 	}
-	line := []rune("     trying     " + after + trial.Name)
+	line := []rune("     trying     " + after + markdown.Clean(trial.Name))
 	for uniseg.StringWidth(string(line)) >= t.p.width() { // a line that wraps could not be taken back
 		line = line[:len(line)-1]
 	}
@@ -152,12 +153,17 @@ func (t *proof) begins(trial mission.Trial, more int) {
 // announce tells the headings that a trial stands under, once.
 func (t *proof) announce(trial mission.Trial) {
 	if t.step == 0 {
-		fmt.Fprintln(t.p.Out, t.file)
+		t.line("", t.file)
 	}
 	if trial.Step != t.step {
 		t.step = trial.Step
-		fmt.Fprintf(t.p.Out, "  %d. %s\n", trial.Step, trial.Title)
+		t.line("  ", fmt.Sprintf("%d. %s", trial.Step, trial.Title))
 	}
+}
+
+// line writes a line, or several, behind an indent.
+func (t *proof) line(indent, text string) {
+	fmt.Fprintln(t.p.Out, report.StyleOf(t.p.Out, t.p.Getenv).Fold(indent, text))
 }
 
 func (t *proof) tell(trial mission.Trial) {
@@ -194,18 +200,18 @@ func (t *proof) tell(trial mission.Trial) {
 	if trial.Seconds >= 0.05 {
 		line += fmt.Sprintf(" (%.1f s)", trial.Seconds)
 	}
-	fmt.Fprintln(t.p.Out, line)
+	t.line("", line)
 	switch {
 	case trial.Failure != "":
-		fmt.Fprintf(t.p.Out, "       %s\n", strings.ReplaceAll(problemOf(trial), "\n", "\n       "))
+		t.line("       ", problemOf(trial))
 	case trial.NotTried != "":
-		fmt.Fprintf(t.p.Out, "       %s: %s\n", trial.Position, trial.NotTried)
+		t.line("       ", trial.Position+": "+trial.NotTried)
 	}
 	if trial.Screen != "" {
-		fmt.Fprintf(t.p.Out, "       the console says: %s\n", trial.Screen)
+		t.line("       ", "the console says: "+trial.Screen)
 	}
 	if trial.Told != "" {
-		fmt.Fprintf(t.p.Out, "       the student is told: %s\n", trial.Told)
+		t.line("       ", "the student is told: "+trial.Told)
 	}
 }
 

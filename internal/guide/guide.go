@@ -131,7 +131,7 @@ func (g *Guide) Note(text string) { g.screen.write(markdown.Wrap(text, g.width()
 
 // block shows lines as they are, set in.
 func (g *Guide) block(text string) {
-	g.screen.write("    " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ") + "\n")
+	g.screen.write("    " + strings.ReplaceAll(strings.TrimRight(markdown.Clean(text), "\n"), "\n", "\n    ") + "\n")
 }
 
 func (g *Guide) blank() { g.screen.write("\n") }

@@ -22,9 +22,9 @@ func HTML(text string) string {
 	r := renderer.NewRenderer(renderer.WithNodeRenderers(
 		util.Prioritized(safeRenderer{}, 1), util.Prioritized(goldmark.NewRenderer(), 2)))
 	if err := r.Render(&b, source, document); err != nil { // it has no other than those of its writer
-		return "<pre>" + html.EscapeString(clean(text)) + "</pre>"
+		return "<pre>" + html.EscapeString(Clean(text)) + "</pre>"
 	}
-	return clean(b.String())
+	return Clean(b.String())
 }
 
 // safeRenderer renders what is not passed on as it is.

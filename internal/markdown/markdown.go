@@ -18,7 +18,7 @@ import (
 
 // parse returns the text as a tree, and the source that its nodes point into.
 func parse(markdown string) (ast.Node, []byte) {
-	source := []byte(clean(markdown))
+	source := []byte(Clean(markdown))
 	markup := parser.NewParser(
 		parser.WithBlockParsers(parser.DefaultBlockParsers()...),
 		parser.WithInlineParsers(append(parser.DefaultInlineParsers(),
@@ -52,9 +52,9 @@ func (p emphasisParser) Parse(parent ast.Node, block text.Reader, pc parser.Cont
 	return d
 }
 
-// clean removes the control characters that could drive a terminal, or make it
+// Clean removes the control characters that could drive a terminal, or make it
 // show something else than what is there: of these only line ends and tabs stay.
-func clean(text string) string {
+func Clean(text string) string {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n").Replace(text)
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\ufeff') {

@@ -262,5 +262,5 @@ func literal(source []byte) string {
 // flat makes one line of text. It is cleaned once more, because a character
 // reference can stand for a control character.
 func flat(text string) string {
-	return strings.NewReplacer("\n", " ", "\t", " ").Replace(clean(text))
+	return strings.NewReplacer("\n", " ", "\t", " ").Replace(Clean(text))
 }

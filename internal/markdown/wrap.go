@@ -17,7 +17,7 @@ const narrowest = 20
 func Wrap(text string, width int) string {
 	width = max(width, narrowest)
 	var b strings.Builder
-	for i, line := range strings.Split(clean(text), "\n") {
+	for i, line := range strings.Split(Clean(text), "\n") {
 		if i > 0 {
 			b.WriteByte('\n')
 		}

@@ -44,7 +44,7 @@ func FuzzWrap(f *testing.F) {
 		if err := check(out, max(width, narrowest)); err != nil {
 			t.Errorf("%v in %q", err, text)
 		}
-		if got, want := ink(out), ink(clean(text)); got != want {
+		if got, want := ink(out), ink(Clean(text)); got != want {
 			t.Errorf("characters were lost or added:\n%q\nwant\n%q", got, want)
 		}
 	})

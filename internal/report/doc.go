@@ -14,6 +14,7 @@ import (
 type Style struct {
 	Color bool // ANSI colours
 	Live  bool // a terminal, where a progress bar may redraw its own line
+	Width int  // of a terminal, in columns; 0: lines are as long as they are
 }
 
 // StyleOf looks at a stream and the environment: NO_COLOR (any value but an
@@ -24,6 +25,9 @@ func StyleOf(w io.Writer, getenv func(string) string) Style {
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	dumb := getenv("TERM") == "dumb"
 	style := Style{Live: terminal && !dumb, Color: terminal && !dumb}
+	if terminal {
+		style.Width, _, _ = term.GetSize(int(f.Fd())) // one that does not know has none
+	}
 	if force := getenv("CLICOLOR_FORCE"); force != "" && force != "0" {
 		style.Color = true
 	}

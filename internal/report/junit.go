@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/markdown"
 )
 
 // JUnit is a run as JUnit XML, as CI systems read it: a suite for the mission, a case
@@ -18,7 +19,7 @@ func (s junitSuites) xml() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte(xml.Header), append(body, '\n')...), nil
+	return []byte(xml.Header + markdown.Clean(string(body)) + "\n"), nil
 }
 
 type junitSuites struct {

@@ -39,7 +39,7 @@ func WritePage(dir string, records []event.Record) error {
 	if err := pageTemplate.Execute(&b, p); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	if err := host.WriteFile(filepath.Join(dir, PageFile), b.Bytes(), 0o600); err != nil {
+	if err := host.WriteFile(filepath.Join(dir, PageFile), []byte(markdown.Clean(b.String())), 0o600); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil

@@ -17,8 +17,8 @@ import (
 // mission says below it, and a summary with times at the end.
 type Terminal struct {
 	out, progress io.Writer
+	style, beside Style // of the two
 	quiet         bool
-	live          bool
 	bold, faint   *color.Color
 	good, bad     *color.Color
 
@@ -27,9 +27,9 @@ type Terminal struct {
 	task  string // what the bar or the last note is about
 }
 
-// NewTerminal returns a report that writes results to out, in its style, and
-// progress to progress, which redraws a bar if it is live. With quiet, only failures and the last line are written.
-func NewTerminal(out, progress io.Writer, style Style, live, quiet bool) *Terminal {
+// NewTerminal returns a report that writes results to out and progress to progress, each
+// in its style. With quiet, only failures and the last line are written.
+func NewTerminal(out, progress io.Writer, style, beside Style, quiet bool) *Terminal {
 	paint := func(attributes ...color.Attribute) *color.Color {
 		c := color.New(attributes...)
 		if style.Color {
@@ -40,7 +40,7 @@ func NewTerminal(out, progress io.Writer, style Style, live, quiet bool) *Termin
 		return c
 	}
 	return &Terminal{
-		out: out, progress: progress, quiet: quiet, live: live,
+		out: out, progress: progress, style: style, beside: beside, quiet: quiet,
 		bold: paint(color.Bold), faint: paint(color.Faint), good: paint(color.FgGreen), bad: paint(color.FgRed, color.Bold),
 	}
 }
@@ -64,16 +64,17 @@ func (t *Terminal) Record(r event.Record) {
 	}
 	switch e := r.Event.(type) {
 	case event.RunStarted:
-		fmt.Fprintf(t.out, "%s\n", t.bold.Sprint(e.Title))
-		fmt.Fprintf(t.out, "%s\n", t.faint.Sprint(introduction(e)))
+		fmt.Fprintf(t.out, "%s\n", t.bold.Sprint(t.style.Fold("", e.Title)))
+		fmt.Fprintf(t.out, "%s\n", t.faint.Sprint(t.style.Fold("", introduction(e))))
 	case event.Notice:
-		fmt.Fprintf(t.progress, "note: %s\n", e.Text)
+		fmt.Fprintln(t.progress, t.beside.Fold("", "note: "+e.Text))
 	case event.StepStarted:
 		title := e.Title
 		if e.Replayed {
 			title += " (replayed)"
 		}
-		fmt.Fprintf(t.out, "%s  %s\n", t.bold.Sprintf("%d/%d", e.Index, e.Total), title)
+		number := fmt.Sprintf("%d/%d", e.Index, e.Total)
+		fmt.Fprintf(t.out, "%s%s\n", t.bold.Sprint(number), t.after(number+"  ", title)[len(number):])
 	case event.Said:
 		t.indented(e.Text)
 	case event.Asked:
@@ -104,7 +105,7 @@ func (t *Terminal) Record(r event.Record) {
 			if e.Detail != "" {
 				how = " (" + e.Detail + ")"
 			}
-			fmt.Fprintf(t.progress, "     %s is ready after %.1f s%s\n", e.Name, e.Seconds, how)
+			fmt.Fprintln(t.progress, t.beside.Fold("     ", fmt.Sprintf("%s is ready after %.1f s%s", e.Name, e.Seconds, how)))
 		}
 	}
 }
@@ -138,10 +139,11 @@ func instruction(e event.Instructed) string {
 	return text
 }
 
-func (t *Terminal) indented(text string) {
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(t.out, "     %s\n", line)
-	}
+func (t *Terminal) indented(text string) { fmt.Fprintln(t.out, t.style.Fold("     ", text)) }
+
+// after is a text that begins behind another, and goes on below itself.
+func (t *Terminal) after(label, text string) string {
+	return label + strings.TrimLeft(t.style.Fold(strings.Repeat(" ", len(label)), text), " ")
 }
 
 // summary closes the report: each step with its time, then the verdict.
@@ -160,7 +162,8 @@ func (t *Terminal) summary(e event.RunEnded) {
 			case s.Skipped: // labrun did it
 				word, paint = "helped", t.faint
 			}
-			fmt.Fprintf(t.out, "%s  %s  %6.1f s  %s\n", paint.Sprint(word), pad(fmt.Sprintf("%d/%d", s.Index, s.Total), 5), s.Seconds, s.Title)
+			label := fmt.Sprintf("%s  %-5s  %6.1f s  ", word, fmt.Sprintf("%d/%d", s.Index, s.Total), s.Seconds)
+			fmt.Fprintf(t.out, "%s%s\n", paint.Sprint(word), t.after(label, s.Title)[len(word):])
 		}
 	}
 	if e.Passed {
@@ -169,8 +172,6 @@ func (t *Terminal) summary(e event.RunEnded) {
 	}
 	fmt.Fprintf(t.out, "%s %d of %d steps passed in %.1f s\n", t.bad.Sprint("Mission not complete:"), e.Steps, e.Total, e.Seconds)
 }
-
-func pad(text string, width int) string { return fmt.Sprintf("%-*s", width, text) }
 
 // showProgress gives each piece of work a line, and a bar instead where it has a
 // length and there is a terminal to redraw it on.
@@ -189,14 +190,14 @@ func (t *Terminal) showProgress(e event.Progress) {
 		t.endBar()
 		t.task = task
 		switch {
-		case e.Total > 0 && t.live:
+		case e.Total > 0 && t.beside.Live:
 			t.bar = progressbar.NewOptions64(e.Total, progressbar.OptionSetWriter(t.progress),
 				progressbar.OptionSetDescription(task), progressbar.OptionShowBytes(true),
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(24))
 		case e.Total > 0:
-			fmt.Fprintf(t.progress, "%s (%.1f MB)\n", task, float64(e.Total)/1e6)
+			fmt.Fprintln(t.progress, t.beside.Fold("", fmt.Sprintf("%s (%.1f MB)", task, float64(e.Total)/1e6)))
 		default:
-			fmt.Fprintln(t.progress, task)
+			fmt.Fprintln(t.progress, t.beside.Fold("", task))
 		}
 	}
 	if t.bar != nil {

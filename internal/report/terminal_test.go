@@ -12,7 +12,7 @@ import (
 // play hands events to a report and returns what it wrote to its two streams.
 func play(style Style, live, quiet bool, events ...event.Event) (out, progress string) {
 	var o, p bytes.Buffer
-	t := NewTerminal(&o, &p, style, live, quiet)
+	t := NewTerminal(&o, &p, style, Style{Live: live}, quiet)
 	for _, e := range events {
 		t.Record(event.Record{Event: e})
 	}
