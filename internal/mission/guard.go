@@ -31,7 +31,7 @@ const (
 	// as a step and may take long, as adding long texts does.
 	longestOperation = 20 * time.Second
 	// grace is how long such an operation may go on when the script is to stop.
-	grace = time.Second
+	grace = 3 * time.Second
 )
 
 // guarded is a thread under guard. The caller releases it.
@@ -100,12 +100,11 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 	}
 	stop := context.AfterFunc(ctx, func() { t.Cancel(context.Cause(ctx).Error()) })
 	runtime.GC()
-	// The collector lets garbage grow to the size of what is in use.
-	most := 2*heapSize() + maxHeap
+	held := heapSize()
 	watched, released := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
-		g.watch(released, cancel, most)
+		g.watch(released, cancel, held)
 	}()
 	g.release = func() {
 		stop()
@@ -116,10 +115,10 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 	return g
 }
 
-// watch cancels the thread when the heap holds more than most bytes, or an operation
+// watch cancels the thread when it makes the heap hold too much, or an operation
 // takes too long; and when one goes on although the thread is cancelled, it has whoever
 // waits for it wait no more.
-func (g *guarded) watch(released <-chan struct{}, cancel context.CancelCauseFunc, most uint64) {
+func (g *guarded) watch(released <-chan struct{}, cancel context.CancelCauseFunc, held uint64) {
 	tick := time.NewTicker(heapCheck)
 	defer tick.Stop()
 	beats, since := uint64(0), time.Now() // of the last beat
@@ -142,7 +141,7 @@ func (g *guarded) watch(released <-chan struct{}, cancel context.CancelCauseFunc
 				close(g.stuck)
 				return
 			}
-		case heapSize() > most:
+		case overfull(held):
 			cancel(fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
 		case time.Since(since) > longestOperation:
 			cancel(fmt.Errorf("an operation of the script takes more than %v", longestOperation))
@@ -196,6 +195,22 @@ func (e *StuckError) Error() string { return e.Cause.Error() }
 
 // Unwrap returns the cause.
 func (e *StuckError) Unwrap() error { return e.Cause }
+
+// overfull reports whether the heap has grown too much since it held so many bytes. The
+// collector lets garbage grow to the size of what is in use, and further where the
+// computer is busy: then it is made to look, unless there is too much to wait for it.
+func overfull(held uint64) bool {
+	most := 2*held + maxHeap
+	size := heapSize()
+	if size <= most {
+		return false
+	}
+	if size < 2*most {
+		runtime.GC()
+		return heapSize() > held+maxHeap
+	}
+	return true
+}
 
 // heapSize returns the bytes of all objects, those included that nothing uses any
 // more and that the garbage collector has not found yet.
