@@ -240,17 +240,20 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 
 // goOnFrom replaces the machine by the saved one, which is stopped when it returns.
 func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.guest != nil {
-		m.closeGuest()
+	release, err := m.takePower(ctx)
+	if err != nil {
+		return err
 	}
+	defer release()
+	m.closeGuest()
 	os.Remove(m.overlay())
 	if !saved.Disk {
 		return nil
 	}
 	base := filepath.Join(dir, m.Name())
 	if err := copyFile(ctx, m.overlay(), base+".qcow2"); err != nil || !saved.On {
+		m.mu.Lock()
+		defer m.mu.Unlock()
 		m.boots = max(m.boots, 1)
 		return err
 	}

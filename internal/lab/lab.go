@@ -80,8 +80,10 @@ type Lab struct {
 	accel    qemu.Verdict
 	host     qemu.Platform // what templates depend on besides the machine
 
-	mu        sync.Mutex
-	prepared  bool
+	preparing chan struct{} // has room while nobody prepares
+	prepared  bool          // guarded by it
+
+	mu        sync.Mutex // held for moments only
 	terminals []*Terminal
 
 	guests sync.Map // of *guest: those whose emulator runs, also while they are started
@@ -97,6 +99,7 @@ type Lab struct {
 func New(config Config, options Options) (*Lab, error) {
 	l := &Lab{
 		options: options, opened: time.Now(), networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
+		preparing: make(chan struct{}, 1),
 	}
 	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {
@@ -104,7 +107,7 @@ func New(config Config, options Options) (*Lab, error) {
 		if !ok {
 			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
 		}
-		m := &Machine{lab: l, config: mc, profile: profile, twin: images[mc.Image], started: make(chan struct{})}
+		m := &Machine{lab: l, config: mc, profile: profile, twin: images[mc.Image], power: make(chan struct{}, 1), started: make(chan struct{})}
 		images[mc.Image] = true
 		for i := range mc.NICs {
 			m.macs = append(m.macs, pickMAC(profile, mc.Name, i, taken))
@@ -165,8 +168,12 @@ func (l *Lab) Scratch() string { return l.session.dir }
 // they are not at hand, and the verdict on acceleration. It may take minutes the
 // first time and reports progress. Calling it again costs nothing.
 func (l *Lab) Prepare(ctx context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	select {
+	case l.preparing <- struct{}{}:
+		defer func() { <-l.preparing }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	if l.prepared {
 		return nil
 	}

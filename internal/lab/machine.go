@@ -30,8 +30,10 @@ type Machine struct {
 	image   *image.Image // set by Lab.Prepare
 	twin    bool         // a machine declared before it has the same image
 
-	mu        sync.Mutex
-	guest     *guest // the present or last incarnation
+	power chan struct{} // has room while nobody switches the machine on or off, which may take long
+
+	mu        sync.Mutex // held for moments only
+	guest     *guest     // the present or last incarnation
 	boots     int
 	started   chan struct{} // closed when the machine is next switched on
 	permitted bool          // viewers may switch it on
@@ -153,11 +155,12 @@ func (m *Machine) spec(overlay string) qemu.Spec {
 // overlay that lives as long as the lab, so what a guest wrote survives a
 // shutdown and the next boot: that one has to be cold.
 func (m *Machine) start(ctx context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.guest != nil {
-		m.closeGuest()
+	release, err := m.takePower(ctx)
+	if err != nil {
+		return err
 	}
+	defer release()
+	m.closeGuest()
 	if m.config.Hostname != "" && !m.renamed() {
 		m.lab.notice("%s keeps the name that its image gives it: labrun has no control channel to it", m.config.Name)
 	}
@@ -207,6 +210,17 @@ func (m *Machine) start(ctx context.Context) error {
 	return nil
 }
 
+// takePower waits until nobody else switches the machine on or off, and keeps others from
+// it until release is called.
+func (m *Machine) takePower(ctx context.Context) (release func(), err error) {
+	select {
+	case m.power <- struct{}{}:
+		return func() { <-m.power }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 // overlay is the path of the machine's disk.
 func (m *Machine) overlay() string { return filepath.Join(m.lab.session.dir, m.config.Name+".qcow2") }
 
@@ -229,10 +243,12 @@ func (m *Machine) boot(ctx context.Context, draft *image.Draft, bare bool) (g *g
 
 // adopt makes g the machine's present incarnation.
 func (m *Machine) adopt(g *guest) {
+	m.mu.Lock()
 	m.guest = g
 	m.boots++
 	close(m.started)
 	m.started = make(chan struct{})
+	m.mu.Unlock()
 	g.public.Store(true)
 	e := event.Machine{Name: m.config.Name, State: "booting"}
 	if g.warm {
@@ -385,9 +401,17 @@ func (g *guest) end() error {
 	return g.close()
 }
 
-// closeGuest is called with m.mu held.
+// closeGuest ends the present incarnation, if there is one. It is called by who has
+// m.power.
 func (m *Machine) closeGuest() {
-	if err := m.guest.end(); err != nil && m.records == nil {
+	g, err := m.current()
+	if err != nil {
+		return
+	}
+	err = g.end()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil && m.records == nil {
 		m.records = err
 	}
 	m.guest = nil
@@ -395,9 +419,8 @@ func (m *Machine) closeGuest() {
 
 // stop ends the machine without asking the guest.
 func (m *Machine) stop() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.guest != nil {
+	if release, err := m.takePower(context.Background()); err == nil {
+		defer release()
 		m.closeGuest()
 	}
 }
