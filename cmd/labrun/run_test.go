@@ -267,13 +267,13 @@ func TestKillNine(t *testing.T) {
 		cache = filepath.Join(base, "labrun")
 	}
 	// Only sessions that a living labrun holds may be left.
-	folders, _ := filepath.Glob(filepath.Join(cache, "sessions", "s*[0-9]"))
-	for _, dir := range folders {
-		if f, err := os.Open(dir + ".lock"); err == nil {
+	locks, _ := filepath.Glob(filepath.Join(cache, "sessions", "*.lock"))
+	for _, lock := range locks {
+		if f, err := os.Open(lock); err == nil {
 			free := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 			f.Close()
 			if free {
-				t.Errorf("%s is still there and nobody holds it", dir)
+				t.Errorf("%s is still there and nobody holds it", lock)
 			}
 		}
 	}

@@ -379,6 +379,27 @@ func TestSizes(t *testing.T) {
 	waitFor(t, func() bool { return last() == size{80, 24} })
 }
 
+// Where nobody can leave with a key, the console is left when there is nothing more to
+// type and nothing more to see.
+func TestEndOfWhatIsTyped(t *testing.T) {
+	b := newBench(t)
+	b.on()
+	b.print("said before\r\n# ")
+	s := b.sit("en")
+	s.sees("said before")
+	s.types("ls\r")
+	s.typing.Close()
+	if got := b.typed(3); got != "ls\r" {
+		t.Errorf("the guest got %q", got)
+	}
+	b.print("ls\r\nbin\r\n# ")
+	if err := <-s.ended; err != nil {
+		t.Error(err)
+	}
+	s.sees("bin")
+	s.sees("all is typed and debian is silent, so it is left, and goes on")
+}
+
 func TestUnknownMachine(t *testing.T) {
 	b := newBench(t)
 	var unknown *UnknownMachineError
@@ -390,14 +411,19 @@ func TestUnknownMachine(t *testing.T) {
 func TestFindAndStop(t *testing.T) {
 	root := t.TempDir()
 	b := newBench(t)
-	if err := os.Symlink(b.folder, filepath.Join(root, "s1")); err != nil {
+	if err := os.Symlink(b.folder, filepath.Join(root, "perm")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(root, "s2"), 0o700); err != nil { // a run that was killed
+	if err := os.Mkdir(filepath.Join(root, "perm-2"), 0o700); err != nil { // a run that was killed
 		t.Fatal(err)
+	}
+	for _, lock := range []string{"lock", "perm.lock", "perm-2.lock", "gone.lock"} {
+		if err := os.WriteFile(filepath.Join(root, lock), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	found := Find(t.Context(), root)
-	if len(found) != 1 || found[0].Session() != "s1" || found[0].Title != "Lab" || found[0].PID != os.Getpid() {
+	if len(found) != 1 || found[0].Session() != "perm" || found[0].Title != "Lab" || found[0].PID != os.Getpid() {
 		t.Fatalf("found %+v", found)
 	}
 	if err := Stop(t.Context(), found[0].Folder); err != nil {

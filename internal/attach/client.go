@@ -26,7 +26,7 @@ const detachKey = 0x1d
 type Terminal struct {
 	In       io.Reader // what is typed; its end is the end of typing
 	Out      io.Writer
-	TTY      *os.File // the terminal that In and Out belong to; nil: there is none
+	TTY      *os.File // the terminal that In is; nil: there is none
 	Language string   // of the notes
 }
 
@@ -71,8 +71,9 @@ func ask(ctx context.Context, folder string, r request) (*net.UnixConn, answer, 
 }
 
 // View sits at the console of a machine of the run whose session folder is given,
-// until the detach key, the end of ctx, or where there is no terminal the end of the
-// run: at a terminal, what is still typed then goes nowhere. A read of t.In may
+// until the detach key or the end of ctx. Where there is no terminal, it also leaves at
+// the end of the run, or when all is typed and the machine has fallen silent; at a
+// terminal, what is still typed at the end of the run goes nowhere. A read of t.In may
 // still be under way when it returns; what that reads is lost, so that whoever
 // owns In has to end it.
 func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
@@ -83,7 +84,7 @@ func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
 		return err
 	}
 	defer conn.Close()
-	v := &view{Terminal: t, machine: machine, conn: conn, ended: make(chan struct{})}
+	v := &view{Terminal: t, machine: machine, conn: conn, ended: make(chan struct{}), heard: make(chan struct{}, 1)}
 	if t.TTY != nil {
 		state, err := term.MakeRaw(int(t.TTY.Fd()))
 		if err != nil {
@@ -112,15 +113,20 @@ func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
 		v.say("watching", machine)
 	}
 	detached := make(chan struct{})
-	go v.pass(detached)
+	typed := make(chan struct{})
+	go v.pass(detached, typed)
+	silent := make(chan struct{})
+	go v.listen(typed, silent)
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)
 		v.show()
 	}()
-	over := false
+	over, left := false, "left"
 	select {
 	case <-detached:
+	case <-silent:
+		left = "silent"
 	case <-shown:
 		over = true
 	case <-ctx.Done():
@@ -141,7 +147,7 @@ func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
 	case over && t.TTY == nil:
 		v.say("over")
 	case !over && ctx.Err() == nil:
-		v.say("left", machine, machine)
+		v.say(left, machine, machine)
 	}
 	return nil
 }
@@ -163,7 +169,8 @@ type view struct {
 	machine string
 	conn    net.Conn
 	ended   chan struct{}
-	writing sync.Mutex // of frames
+	heard   chan struct{} // something was printed
+	writing sync.Mutex    // of frames
 
 	fresh bool // Out is at the beginning of a line
 }
@@ -174,8 +181,35 @@ func (v *view) send(kind byte, value any) {
 	writeJSON(v.conn, kind, value) // a lost connection ends show
 }
 
-// pass passes keys on until the detach key, or the end of what is typed.
-func (v *view) pass(detached chan<- struct{}) {
+// silence is how long a machine prints nothing before it is left by what has no more to
+// type.
+const silence = 5 * time.Second
+
+// listen waits until all is typed, and then until nothing has been printed for a while.
+func (v *view) listen(typed <-chan struct{}, silent chan<- struct{}) {
+	select {
+	case <-typed:
+	case <-v.ended:
+		return
+	}
+	quiet := time.NewTimer(silence)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-v.heard:
+			quiet.Reset(silence)
+		case <-quiet.C:
+			close(silent)
+			return
+		case <-v.ended:
+			return
+		}
+	}
+}
+
+// pass passes keys on until the detach key, or the end of what is typed: that leaves a
+// terminal, which is gone then.
+func (v *view) pass(detached, ended chan<- struct{}) {
 	keys := make([]byte, 4096)
 	for {
 		n, err := v.In.Read(keys)
@@ -194,12 +228,12 @@ func (v *view) pass(detached chan<- struct{}) {
 			writeFrame(v.conn, frameInput, typed)
 			v.writing.Unlock()
 		}
-		// A terminal that is gone is left; a pipe that has ended may still watch.
 		if leave >= 0 || err != nil && v.TTY != nil {
 			close(detached)
 			return
 		}
 		if err != nil {
+			close(ended)
 			return
 		}
 	}
@@ -217,6 +251,10 @@ func (v *view) show() {
 			v.fresh = payload[len(payload)-1] == '\n'
 			if _, err := v.Out.Write(payload); err != nil {
 				return
+			}
+			select {
+			case v.heard <- struct{}{}:
+			default:
 			}
 		case frameNote:
 			var n note
@@ -269,10 +307,11 @@ const askLimit = 5 * time.Second
 // Find asks all runs whose session folders are in root how they are. Those that do
 // not answer, because they are over or another user's, are left out.
 func Find(ctx context.Context, root string) []Found {
-	folders, _ := filepath.Glob(filepath.Join(root, "s*[0-9]"))
-	found := make([]*Found, len(folders))
+	locks, _ := filepath.Glob(filepath.Join(root, "*.lock")) // each is beside its folder
+	found := make([]*Found, len(locks))
 	var asking sync.WaitGroup
-	for i, folder := range folders {
+	for i, lock := range locks {
+		folder := strings.TrimSuffix(lock, ".lock")
 		asking.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, askLimit)
 			defer cancel()

@@ -8,6 +8,7 @@ var phrases = map[string][2]string{
 	"watching":  {"this is the console of %s. labrun types here itself, you can only watch. Ctrl-] leaves it", "這是 %s 的主控台。這裡由 labrun 自己打字，你只能看。按 Ctrl-] 離開"},
 	"look only": {"labrun types here itself; your keys are not passed on", "這裡由 labrun 自己打字，你按的鍵不會送進去"},
 	"left":      {"you have left %s, which goes on; `labrun attach %s` comes back", "你離開了 %s，它會繼續跑；輸入 `labrun attach %s` 就能回來"},
+	"silent":    {"all is typed and %s is silent, so it is left, and goes on; in a terminal, `labrun attach %s` stays", "輸入的都送出去了，%s 也沒有新的訊息，所以離開它，它會繼續跑；在終端機裡，`labrun attach %s` 會留著"},
 	"over":      {"the lab has ended", "實驗結束了"},
 	"over stay": {"the lab has ended, and its machines are gone. What you type goes nowhere. Ctrl-] brings you back to your own computer", "實驗結束了，機器都關掉了。你輸入的東西不會送到任何地方。按 Ctrl-] 回到你自己的電腦"},
 	"off":       {"%s is off. Enter switches it on", "%s 還沒開機。按 Enter 開機"},

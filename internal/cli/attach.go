@@ -21,7 +21,7 @@ func (p *program) newAttach() *cobra.Command {
 		Long: `attach shows the console of a machine of a lab that runs: what it has said so far, and what it says from
 now on. What you type goes to the machine. Ctrl-] leaves the console; the machine goes on.`,
 		Example: `  labrun attach debian
-  labrun attach s123/debian    where several labs have such a machine; labrun ps lists them`,
+  labrun attach week1/debian    where several labs have such a machine; labrun ps lists them`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return &usageError{"attach: which machine? Say for instance `labrun attach debian`; `labrun ps` lists them"}

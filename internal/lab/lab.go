@@ -116,7 +116,7 @@ func New(config Config, options Options) (*Lab, error) {
 		l.order = append(l.order, mc.Name)
 	}
 	var err error
-	if l.session, err = openSession(Sessions(options.Store)); err != nil {
+	if l.session, err = openSession(Sessions(options.Store), options.Mission); err != nil {
 		return nil, &EnvironmentError{err}
 	}
 	if l.viewers, err = attach.Serve(l.session.dir, seats{l}); err != nil {

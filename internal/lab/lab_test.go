@@ -493,15 +493,15 @@ func TestTooLittleMemory(t *testing.T) {
 
 func TestSessionsOfTheDeadAreSwept(t *testing.T) {
 	root := t.TempDir()
-	alive, err := openSession(root)
+	alive, err := openSession(root, "lab.star")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead := filepath.Join(root, "s123")
-	if err := os.MkdirAll(filepath.Join(dead, "sub"), 0o700); err != nil {
+	dead := filepath.Join(root, "other")
+	if err := errors.Join(os.MkdirAll(filepath.Join(dead, "sub"), 0o700), os.WriteFile(dead+".lock", nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	next, err := openSession(root)
+	next, err := openSession(root, "lab.star")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -516,9 +516,35 @@ func TestSessionsOfTheDeadAreSwept(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	left, _ := filepath.Glob(filepath.Join(root, "s*"))
-	if len(left) != 0 {
+	left, _ := filepath.Glob(filepath.Join(root, "*"))
+	if len(left) != 1 || left[0] != filepath.Join(root, "lock") {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A session is called as its mission is, so that a student knows it again.
+func TestSessionNames(t *testing.T) {
+	root := t.TempDir()
+	for _, test := range []struct{ mission, want string }{
+		{"labs/perm.star", "perm"}, {"perm.star", "perm-2"}, {"/other/perm.star", "perm-3"}, {"Week 1 (new).star", "week-1-new"}, {"week1", "week1"},
+		{"", "lab"}, {"第一週.star", "lab-2"}, {"a-very-long-name-of-a-mission.star", "a-very-long-name-of-a-mi"}, {"../.star", "lab-3"},
+	} {
+		s, err := openSession(root, test.mission)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.close() })
+		if got := filepath.Base(s.dir); got != test.want {
+			t.Errorf("%s: the session is called %s, want %s", test.mission, got, test.want)
+		}
+		if test.want == "perm-2" { // a name that is free again is taken again
+			if err := s.close(); err != nil {
+				t.Fatal(err)
+			}
+			if s, err = openSession(root, test.mission); err != nil || filepath.Base(s.dir) != test.want {
+				t.Errorf("a name that is free again is not taken: %v", err)
+			}
+		}
 	}
 }
 

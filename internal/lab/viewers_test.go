@@ -44,11 +44,13 @@ func TestViewersOfARealMachine(t *testing.T) {
 	defer viewing.Wait()
 	in, typing := io.Pipe()
 	defer typing.Close()
+	silent, hush := io.Pipe()
+	defer hush.Close()
 	viewers := make([]*onlooker, 10)
 	cancels := make([]context.CancelFunc, len(viewers))
 	for i := range viewers {
 		viewers[i] = &onlooker{}
-		keys := io.Reader(strings.NewReader(""))
+		keys := io.Reader(silent)
 		switch i {
 		case 0:
 			keys = in
