@@ -447,7 +447,7 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 
 // A failure and what can be said then offer nothing twice.
 func TestFailuresOfferNothingTwice(t *testing.T) {
-	words := regexp.MustCompile("\\b(check|next|quit|redo|hint)\\b")
+	words := regexp.MustCompile(`\b(check|next|quit|redo|hint)\b`)
 	for name, p := range phrases {
 		if !strings.HasPrefix(name, "fail ") || slices.Contains([]string{"fail replay", "fail restart", "fail console", "fail progress", "fail second"}, name) {
 			continue // that the hint does not follow
