@@ -21,6 +21,8 @@ type call struct {
 	entry  *Entry
 	args   map[string]starlark.Value // absent: not given
 
+	unseen bool // nothing runs: asking for an argument that is not known panics with errUnseen
+
 	led       *Student
 	rehearsal *Rehearsal
 	looks     *looker // it belongs to a task's check, which looks at what there is now
@@ -307,6 +309,9 @@ func (c *call) value(name string) (starlark.Value, bool) {
 		panic(c.entry.Name + " has no parameter " + name)
 	}
 	v, ok := c.args[name]
+	if c.unseen && ok && !constant(v) {
+		panic(errUnseen)
+	}
 	return v, ok
 }
 

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -78,6 +79,9 @@ func ask(c *call) (starlark.Value, error) {
 }
 
 func (c *call) answerIsAChoice() error {
+	if choices, _ := elements(c.args["choices"]); len(choices) > 0 && !c.given("answer") { // whatever they are
+		return errors.New(`ask: there are choices and no answer: write answer = "…", the one that is right`)
+	}
 	choices, answer := c.texts("choices"), c.text("answer")
 	if len(choices) > 0 && !slices.Contains(choices, answer) {
 		return fmt.Errorf("ask: answer %q is not one of the choices: %s", answer, strings.Join(choices, ", "))

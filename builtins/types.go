@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"errors"
 	"fmt"
 
 	"go.starlark.net/starlark"
@@ -174,15 +175,24 @@ func CheckCall(e Entry, positional starlark.Tuple, keywords []starlark.Tuple, op
 	if len(wrong) > 0 || open || e.verify == nil {
 		return wrong
 	}
-	for _, p := range e.Params {
-		if v, ok := args[p.Name]; ok && !p.Kind.HasConsole() && !constant(v) {
-			return nil // what is not known may be right
-		}
-	}
-	if err := e.verify(&call{entry: &e, args: args}); err != nil {
+	if err := verifyUnseen(&call{entry: &e, args: args, unseen: true}); err != nil {
 		return []*ArgumentError{{Argument: -1, text: err.Error()}}
 	}
 	return nil
+}
+
+var errUnseen = errors.New("an argument is not known")
+
+// verifyUnseen verifies a call that is only looked at: what is not known may be right.
+func verifyUnseen(c *call) (err error) {
+	defer func() {
+		if p := recover(); p == errUnseen {
+			err = nil
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	return c.entry.verify(c)
 }
 
 // constant reports whether nothing of a value is unknown.

@@ -146,7 +146,7 @@ func LintFile(file string, images []string) ([]Finding, error) {
 // that it loads, without running them; shown is what messages call it, images are
 // the names that its machines may boot from. Findings are in the order of the
 // text. A comment «# lint: RULE because …», on the line of a finding or the one
-// above, silences it.
+// above, silences it; one at step(…) also those about the step as a whole.
 func Lint(folder fs.FS, name, shown string, images []string) []Finding {
 	l := newLibrary(folder, name, shown, images)
 	s, err := l.open(name)
@@ -210,19 +210,58 @@ func (n *linter) silence() {
 				name = strings.TrimSpace(name)
 				before := len(n.findings)
 				n.findings = slices.DeleteFunc(n.findings, func(f Finding) bool {
-					line := f.Span.From.Line
-					return f.File == s.shown && f.Rule == name && (line == at.From.Line || line == at.From.Line+1)
+					return f.Rule == name && (stands(at, s.shown, f.Span, f.File) || n.aboutStep(at, s, f))
 				})
 				_, known := rules[name]
 				switch {
 				case !known:
 					n.report(s, at, SeverityWarning, fmt.Sprintf("no rule is called %s%s", name, builtins.Suggest(name, RuleNames())), "remove the comment, or name the rule that a finding ends with")
 				case len(n.findings) == before:
-					n.report(s, at, SeverityWarning, fmt.Sprintf("there is no finding of %s here", name), "remove the comment")
+					remedy := "remove the comment"
+					if line := n.nearest(s, name, at.From.Line); line > 0 {
+						remedy += fmt.Sprintf(", or move it to line %d, where there is one", line)
+					}
+					n.report(s, at, SeverityWarning, fmt.Sprintf("there is no finding of %s here", name), remedy)
 				}
 			}
 		}
 	}
+}
+
+// nearest returns the line of a file, nearest to another one, where there is a finding of
+// a rule; 0 if there is none.
+func (n *linter) nearest(s *scriptFile, rule string, to int) (line int) {
+	away := func(line int) int { return max(line-to, to-line) }
+	for _, f := range n.findings {
+		at := f.Span.From.Line
+		if f.File == s.shown && f.Rule == rule && (line == 0 || away(at) < away(line) || away(at) == away(line) && at < line) {
+			line = at
+		}
+	}
+	return line
+}
+
+// stands reports whether a comment stands on the line where something begins, or above.
+func stands(comment Span, in string, at Span, file string) bool {
+	line := at.From.Line
+	return in == file && (line == comment.From.Line || line == comment.From.Line+1)
+}
+
+// aboutStep reports whether a comment stands at a call of step, and a finding is about
+// that step as a whole: it is where its function has its name or its docstring.
+func (n *linter) aboutStep(comment Span, in *scriptFile, f Finding) bool {
+	for _, step := range n.steps {
+		if step.home.shown != f.File || !stands(comment, in.shown, step.in.spanOf(step.call), step.in.shown) {
+			continue
+		}
+		if f.Span == step.home.spanOf(step.def.Name) {
+			return true
+		}
+		if _, doc := docstring(step.def); doc != nil && f.Span == step.home.spanOf(doc) {
+			return true
+		}
+	}
+	return false
 }
 
 // RuleNames returns the names of the rules that a comment can silence, sorted.

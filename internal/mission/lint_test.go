@@ -251,9 +251,38 @@ func TestSilence(t *testing.T) {
 	const want = `lab.star:12:5: warning: this silences nothing: write # lint: RULE because …, with a reason [lint-comment]
 lab.star:13:5: warning: assert_true has no hint: add hint = "…": what to type or to look at [no-hint]
 lab.star:14:5: warning: no rule is called no-hnt (did you mean no-hint?): remove the comment, or name the rule that a finding ends with [lint-comment]
-lab.star:15:26: warning: there is no finding of no-hint here: remove the comment [lint-comment]
+lab.star:15:26: warning: there is no finding of no-hint here: remove the comment, or move it to line 13, where there is one [lint-comment]
 `
 	if got := findingsIn(folder("lab.star", declared+stepOf(lines...))); got != want {
+		t.Errorf("found:\n%swant:\n%s", got, want)
+	}
+}
+
+// What is found about a step as a whole is silenced where the function becomes one, too.
+func TestSilenceAtTheStep(t *testing.T) {
+	const source = `mission(title = "Lab", api = 1)
+pc = machine("pc", image = "alpine")
+
+def look():
+    """Look around"""
+    boot(pc)
+    run(pc, "ls")
+    assert_true(True)
+
+# lint: no-hint because this is no step's
+# lint: no-narration because students know it by now
+step(look)
+
+def rest():
+    """Rest"""
+    run(pc, "sync")
+
+step(rest)  # lint: no-narration, no-check because it is over
+`
+	const want = `lab.star:8:5: warning: assert_true has no hint: add hint = "…": what to type or to look at [no-hint]
+lab.star:10:1: warning: there is no finding of no-hint here: remove the comment, or move it to line 8, where there is one [lint-comment]
+`
+	if got := findingsIn(folder("lab.star", source)); got != want {
 		t.Errorf("found:\n%swant:\n%s", got, want)
 	}
 }
