@@ -34,6 +34,7 @@ check: | go
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
+	cd internal/labtest/router7 && $(GO) vet . && $(GO) mod tidy -diff
 
 # Every mission that comes with labrun: without a finding, proved, and played from end to end.
 prove: setup
