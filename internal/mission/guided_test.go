@@ -196,7 +196,8 @@ step(boots)
 step(files)
 `
 
-// What the lab is not about, labrun switches on itself.
+// What the lab is not about, labrun switches on itself. An answer that does not end in a
+// newline is one, and what comes after a pause is part of it.
 func TestGuidedFurniture(t *testing.T) {
 	c := openClassroom(t, `
 def boots():
@@ -205,6 +206,10 @@ def boots():
     wait_prompt(router)
     send(router, "hostname")
     assert_contains(router, "router7", hint = "Type hostname.")
+    send(router, "printf answer")
+    assert_contains(router, "answer", hint = "Type printf answer.")
+    send(router, "printf 'Working # '; sleep 1; echo done")
+    say("It said " + output(router).strip() + ".")
 
 step(boots)
 `, 0)
@@ -213,8 +218,16 @@ step(boots)
 	c.says("do")
 	c.reads("> On router, type:\n    hostname")
 	c.types("hostname")
+	c.reads("> On router, type:\n    printf answer")
+	c.types("printf answer")
+	c.reads("> On router, type:\n    printf 'Working # '; sleep 1; echo done")
+	c.types("printf 'Working # '; sleep 1; echo done")
+	c.reads("It said Working # done.")
 	c.reads("Step 1 is done.")
 	c.finishes(nil)
+	if said := c.out.since(0); strings.Contains(said, "Not yet") {
+		t.Errorf("a right answer is refused:\n%s", said)
+	}
 	if strings.Contains(c.out.since(0), "Switch on") {
 		t.Errorf("the student is asked to switch it on:\n%s", c.out.since(0))
 	}
