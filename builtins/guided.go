@@ -211,7 +211,7 @@ func (c *call) settle(terminal *console.Console, name string) error {
 	outcome, err := c.led.guide.Await(c.ctx, i, func(ctx context.Context) error {
 		for line := p.line; !sameLine(p.want, line.Text); {
 			var err error
-			if line, err = terminal.AwaitLine(ctx, line.Number); err != nil {
+			if line, err = awaitText(ctx, terminal, p.want, p.line.Prompt, line.Number); err != nil {
 				return err
 			}
 		}

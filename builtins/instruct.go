@@ -75,17 +75,11 @@ func leadSend(c *call) (starlark.Value, error) {
 	var entered console.Line
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		if !enter {
-			return terminal.AwaitKey(ctx, []byte(text), mark)
+			return terminal.AwaitKey(ctx, []byte(strings.Join(lines(text), "\r")), mark)
 		}
-		for number := after; ; number = entered.Number {
-			var err error
-			if entered, err = terminal.AwaitLine(ctx, number); err != nil {
-				return err
-			}
-			if counts(entered, at, text) {
-				return nil
-			}
-		}
+		var err error
+		entered, err = awaitText(ctx, terminal, text, at, after)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -97,6 +91,7 @@ func leadSend(c *call) (starlark.Value, error) {
 			return nil, err
 		}
 		entered = terminal.LastLine()
+		entered.Text = text
 	}
 	if enter {
 		c.led.used[terminal] = entered.Number
@@ -105,9 +100,29 @@ func leadSend(c *call) (starlark.Value, error) {
 	return nil, nil
 }
 
-// typeFor types a line for the student.
+// awaitText waits until a student has entered the lines of a text, or others in their
+// place, and returns them as the last one. They have one output.
+func awaitText(ctx context.Context, terminal *console.Console, text string, at console.PromptKind, after int) (entered console.Line, err error) {
+	var typed []string
+	for i, want := range lines(strings.TrimRight(text, "\r\n")) {
+		for counted := false; !counted; counted = counts(entered, at, want) {
+			if entered, err = terminal.AwaitLine(ctx, after); err != nil {
+				return entered, err
+			}
+			after = entered.Number
+			if i > 0 {
+				terminal.Join()
+			}
+		}
+		typed = append(typed, entered.Text)
+	}
+	entered.Text = strings.Join(typed, "\n")
+	return entered, nil
+}
+
+// typeFor types lines for the student.
 func (c *call) typeFor(terminal *console.Console, text string) error {
-	err := lab.Type(c.ctx, terminal, text+"\n")
+	err := c.typeText(terminal, text, true)
 	c.led.used[terminal] = terminal.LastLine().Number
 	return err
 }
@@ -310,6 +325,9 @@ func (c *call) observeStudent(t talker, final bool, satisfied func(string) bool,
 			c.led.guide.Missed(missKey(terminal), reason(text))
 			if _, err := terminal.AwaitLine(ctx, terminal.LastLine().Number); err != nil {
 				return err
+			}
+			if asked != nil && len(lines(asked.want)) > 1 {
+				terminal.Join() // one of several lines is enough to put it right
 			}
 		}
 	})

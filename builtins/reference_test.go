@@ -192,6 +192,8 @@ func TestHelp(t *testing.T) {
     text         string: what to type
     enter        bool: press Enter after it
 
+    Of several lines, each is typed when the console waits for it, and their output is one, without the prompts in between.
+
         send(router, "ip a")
 `
 	if !ok || text != want {

@@ -46,6 +46,7 @@ wait_for(alpine, text = "password:")`,
 			{Name: "text", Kind: Text, For: ForConsole, Doc: "what to type"},
 			{Name: "enter", Kind: Boolean, Default: "True", Doc: "press Enter after it"}},
 		Summary: "type a line",
+		Detail:  "Of several lines, each is typed when the console waits for it, and their output is one, without the prompts in between.",
 		Example: `send(router, "ip a")`,
 	}, {
 		Name: "send_key", Group: group, Phase: Acting, Effect: Talks, call: sendKey, lead: leadSendKey, asks: "press", verify: (*call).keyIsKnown,
@@ -133,10 +134,35 @@ func send(c *call) (starlark.Value, error) {
 	}
 	text := c.text("text")
 	c.acted(c.talker("on").name(), text)
-	if c.boolean("enter") {
-		text += "\n"
+	return nil, c.typeText(terminal, text, c.boolean("enter"))
+}
+
+// typeText types the lines of a text, each when the console waits again or has nothing
+// more to say, with one output.
+func (c *call) typeText(terminal *console.Console, text string, enter bool) error {
+	all := lines(text)
+	for i, line := range all {
+		if i > 0 {
+			if err := c.finish(c.ctx, terminal); err != nil {
+				return err
+			}
+		}
+		if enter || i < len(all)-1 {
+			line += "\n"
+		}
+		if err := lab.Type(c.ctx, terminal, line); err != nil {
+			return err
+		}
+		if i > 0 {
+			terminal.Join()
+		}
 	}
-	return nil, lab.Type(c.ctx, terminal, text)
+	return nil
+}
+
+// lines are what stands between the newlines of a text.
+func lines(text string) []string {
+	return strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
 }
 
 // keys are what a terminal sends for the keys that are no text (xterm's codes).

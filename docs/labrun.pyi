@@ -206,6 +206,8 @@ def login(machine: Machine, user: str = "", password: str = "", *, timeout: floa
 def send(on: Machine | Terminal, text: str, enter: bool = True) -> None:
     r'''Type a line.
 
+    Of several lines, each is typed when the console waits for it, and their output is one, without the prompts in between.
+
     on: a machine, or a terminal of the host
     text: what to type
     enter: press Enter after it

@@ -41,6 +41,9 @@ type Options struct {
 	// closing it, after the console.
 	Transcript io.Writer
 
+	// Line is how many bytes the line editor of the guest's shell keeps of a line; 0: all.
+	Line int
+
 	User string // who was logged in where a recording ends that is read first; see [Console.User]
 
 	History int // how many bytes of text stay in memory, at least; 1 MiB if 0
@@ -55,6 +58,7 @@ type Mark int64
 type Console struct {
 	name       string
 	prompts    Prompts
+	line       int
 	stream     io.ReadWriteCloser
 	transcript io.Writer
 
@@ -69,6 +73,8 @@ type Console struct {
 	texts    *texts
 	cursor   int64     // in the full text
 	output   int64     // in the quiet text: what was printed since the last Send
+	earlier  []span    // the outputs that it goes on from: see Join
+	previous []span    // the output of the line before
 	typed    int64     // in the quiet text: what was printed since anything was typed
 	asked    int64     // in the quiet text: what was printed since a Send, an Enter or a signal key
 	echoes   []echo    // that are still expected; while there are any, no wait matches
@@ -84,6 +90,9 @@ type Console struct {
 	drained  bool          // the stream has ended
 	err      error         // why the console is dead
 }
+
+// A span is a part of the quiet text.
+type span struct{ from, to int64 }
 
 type watcher struct{ see func([]byte) }
 
@@ -110,6 +119,7 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 	c := &Console{
 		name:       o.Name,
 		prompts:    o.Prompts,
+		line:       o.Line,
 		stream:     stream,
 		transcript: o.Transcript,
 		typing:     make(chan typed),
@@ -206,7 +216,8 @@ func (s *cleaned) erase() {
 // added. It returns when all is written, or ctx ends or the console dies; then
 // a part may have been typed.
 //
-// At a password prompt no echo is expected. Where one is but does not come, waits
+// A line that a shell's line editor would cut is not typed (see [Options].Line). At a
+// password prompt no echo is expected. Where one is but does not come, waits
 // start where the console was when the text was typed, after two other lines or
 // 300 ms of silence (3 s if the echo began). Type at a prompt: what is typed while
 // a program runs is echoed by the terminal and then once more by the shell, and its
@@ -266,7 +277,10 @@ func (c *Console) typist() {
 }
 
 func (c *Console) write(t typed) error {
-	secret := c.expectEcho(t)
+	secret, err := c.expectEcho(t)
+	if err != nil {
+		return err
+	}
 	b := []byte(t.text)
 	if !t.raw {
 		b = bytes.ReplaceAll(b, []byte("\n"), []byte("\r"))
@@ -289,19 +303,26 @@ func (c *Console) write(t typed) error {
 
 // expectEcho moves the cursor for what is about to be typed, and reports
 // whether it is a password.
-func (c *Console) expectEcho(t typed) (secret bool) {
+func (c *Console) expectEcho(t typed) (secret bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t.person {
-		return c.relayed(t.text)
+		return c.relayed(t.text), nil
 	}
 	at := c.beginEntry()
 	secret = at == PasswordPrompt
 	quiet := c.texts.quiet.end()
 	if !t.raw {
-		c.output = quiet
+		for line := range strings.SplitSeq(t.text, "\n") {
+			if c.line > 0 && at == ShellPrompt && len(line) > c.line {
+				c.entry.begun = len(c.entry.buf) > 0
+				return false, fmt.Errorf("the line has %d bytes, and the shell there keeps %d of a line and drops the rest: "+
+					"put it into a file with write_file and run that, or type shorter lines", len(line), c.line)
+			}
+		}
 		first, _, _ := strings.Cut(t.text, "\n")
 		c.enteredLine(first, at)
+		c.beginOutput()
 		if e, ok := newEcho(t.text, quiet); ok && !secret {
 			c.echoes = append(c.echoes, e)
 		}
@@ -321,7 +342,17 @@ func (c *Console) expectEcho(t typed) (secret bool) {
 	c.typed = quiet
 	c.cursor = c.texts.full.end()
 	c.restart()
-	return secret
+	return secret, nil
+}
+
+// beginOutput has the output of the line that was begun start here.
+func (c *Console) beginOutput() {
+	before := c.entry.from
+	if at := c.entry.at; at.kind != NoPrompt || at.text == secondPrompt {
+		before -= int64(len(at.text))
+	}
+	c.previous = append(slices.Clone(c.earlier), span{c.output, before})
+	c.earlier, c.output = nil, c.texts.quiet.end()
 }
 
 // Waiting says which prompt the console is at right now, if that was printed
@@ -371,6 +402,11 @@ func (c *Console) Output() string {
 	if at, _ := c.prompt(c.output); at.kind != NoPrompt && (at.sure || c.believed(at)) {
 		text = strings.TrimSuffix(text, at.text)
 	}
+	var earlier []byte
+	for _, s := range c.earlier {
+		earlier = append(earlier, t.quiet.slice(s.from, s.to)...)
+	}
+	text = string(earlier) + text
 	if strings.TrimSpace(text) == "" {
 		full := string(t.full.slice(t.toFull(c.output), t.full.end()))
 		if i := strings.LastIndexByte(full, '\n') + 1; strings.TrimSpace(full[:i]) != "" {
@@ -378,6 +414,14 @@ func (c *Console) Output() string {
 		}
 	}
 	return text
+}
+
+// Join has the line that was entered last share the output of the one before it: Output
+// is what both have printed, without the prompt and the echo between them.
+func (c *Console) Join() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.earlier = c.previous
 }
 
 // Unread returns the text after the cursor, noise included.

@@ -92,7 +92,7 @@ func (c *Console) catchUp() {
 			}
 			if state == echoWhole || c.known.ahead {
 				c.known.learn(prompt)
-				c.startOutput(e.from + int64(end+n))
+				c.startOutput(e.from+int64(end-len(prompt)), e.from+int64(end+n))
 				return
 			}
 		}
@@ -104,8 +104,12 @@ func (c *Console) catchUp() {
 	}
 }
 
-// startOutput has the output of the last line begin at a place in the quiet text.
-func (c *Console) startOutput(at int64) {
+// startOutput has the output of the last line begin at a place in the quiet text; what it
+// continues goes up to a prompt before that.
+func (c *Console) startOutput(prompt, at int64) {
+	if len(c.earlier) > 0 {
+		c.earlier = append(c.earlier, span{c.output, prompt})
+	}
 	c.output, c.again, c.known.ahead = at, echo{}, false
 	c.typed, c.asked = max(c.typed, at), max(c.asked, at)
 	c.cursor = max(c.cursor, c.texts.toFull(at))

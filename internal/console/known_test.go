@@ -252,3 +252,62 @@ func TestNewPromptIsTypedAt(t *testing.T) {
 		}
 	})
 }
+
+// Lines that belong together have one output, without what is between them.
+func TestJoin(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		steps  [][2]string // a line, and what is printed at it
+		output string
+	}{
+		{"commands", [][2]string{{"echo one", "one\r\nlocalhost:~# "}, {"echo two", "two\r\nlocalhost:~# "}}, "one\ntwo\n"},
+		{"no newlines", [][2]string{{"printf one", "onelocalhost:~# "}, {"printf two", "twolocalhost:~# "}, {"printf 3", "3localhost:~# "}}, "onetwo3"},
+		{"a document", [][2]string{{"cat <<EOF", "> "}, {"hello", "> "}, {"EOF", "hello\r\nlocalhost:~# "}}, "hello\n"},
+		{"a question", [][2]string{{"rm -i x", "rm: remove 'x'? "}, {"y", "localhost:~# "}}, "rm: remove 'x'? "},
+		{"typed ahead", [][2]string{{"sleep 9; echo one", ""}, {"echo two", "one\r\nlocalhost:~# echo two\r\ntwo\r\nlocalhost:~# "}}, "one\ntwo\n"},
+	} {
+		for _, person := range []bool{false, true} {
+			inNoTime(t, tt.name, func(t *testing.T) {
+				g := newGuest(t, images)
+				g.print("localhost:~# ")
+				for i, step := range tt.steps {
+					if person {
+						g.relay(step[0] + "\r")
+					} else {
+						g.send(step[0] + "\n")
+					}
+					if i > 0 {
+						g.c.Join()
+					}
+					g.print(step[0] + "\r\n" + step[1])
+				}
+				if got := g.output(); got != tt.output {
+					t.Errorf("output %q, want %q", got, tt.output)
+				}
+				g.enter("echo last")
+				g.print("last\r\nlocalhost:~# ")
+				if got := g.output(); got != "last\n" {
+					t.Errorf("output of the next line %q", got)
+				}
+			})
+		}
+	}
+}
+
+// A line that the guest's shell would cut is not typed; where no shell reads it, it is.
+func TestLongLines(t *testing.T) {
+	o := images
+	o.Line = 20
+	g := newGuest(t, o)
+	g.print("localhost:~# ")
+	g.enter("echo 678901234567890")
+	g.print("localhost:~# ")
+	for _, text := range []string{"echo 6789012345678901\n", "ls\necho 6789012345678901\n"} {
+		err := g.c.Send(g.ctx(), text)
+		if err == nil || !strings.Contains(err.Error(), "has 21 bytes") || !strings.Contains(err.Error(), "write_file") {
+			t.Errorf("error %v", err)
+		}
+	}
+	g.enter("cat")
+	g.enter(strings.Repeat("x", 30))
+}

@@ -5,6 +5,9 @@ import "regexp"
 // question is how programs end a line on which they want an answer.
 var question = regexp.MustCompile(`[?:>\])] ?$`)
 
+// secondPrompt is what shells ask with for the rest of a command.
+const secondPrompt = "> "
+
 // longestPrompt is the longest line, in bytes, that is looked at as a prompt.
 const longestPrompt = 512
 

@@ -128,7 +128,8 @@ func (c *Console) entered(key rune, at PromptKind) {
 	if e.edited {
 		text = strings.TrimSpace(c.afterPrompt(shown))
 	}
-	c.output, c.asked, c.typed = quiet, quiet, quiet
+	c.beginOutput()
+	c.asked, c.typed = quiet, quiet
 	c.cursor = c.texts.full.end()
 	if at != PasswordPrompt && (key == '\r' || key == '\n') {
 		switch echoed, ok := newEcho(text+"\n", min(e.from, quiet)); {

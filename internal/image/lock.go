@@ -56,6 +56,7 @@ type ConsoleProfile struct {
 	LoginPrompt    *regexp.Regexp   `toml:"login"`
 	PasswordPrompt *regexp.Regexp   `toml:"password_prompt"`
 	ShellPrompt    *regexp.Regexp   `toml:"shell"`
+	Line           int              `toml:"line"`  // how many bytes the shell's line editor keeps of a line; 0: all
 	Poke           bool             `toml:"poke"`  // nothing is prompted until Enter is pressed
 	Noise          []*regexp.Regexp `toml:"noise"` // beginnings of daemons' log lines that land on the console
 }
@@ -289,6 +290,9 @@ func (c *checker) entry(e entry) {
 	}
 	if e.Console.ShellPrompt == nil {
 		c.fault(table+".console", 0, "shell", "%s: the console's shell prompt is missing", e.Name)
+	}
+	if e.Console.Line < 0 {
+		c.fault(table+".console", 0, "line", "%s: line %d is no number of bytes", e.Name, e.Console.Line)
 	}
 	if len(e.Sources) == 0 {
 		bad("", "no sources: add an [[%s.sources]] table", table)

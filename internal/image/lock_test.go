@@ -104,6 +104,9 @@ func TestOwnLock(t *testing.T) {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
+	if p, _ := l.Profile("alpine"); p.Console.Line != 1022 {
+		t.Errorf("alpine's shell keeps %d bytes of a line", p.Console.Line)
+	}
 	if p, _ := l.Profile("debian"); !p.Console.ShellPrompt.MatchString("root@os25:/etc# ") || p.Console.ShellPrompt.MatchString("os25 login: ") {
 		t.Error("debian's shell prompt")
 	}

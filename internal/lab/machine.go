@@ -277,7 +277,9 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 	}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	g.line = &line{channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable}
-	options := console.Options{Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise, User: before.user}
+	options := console.Options{
+		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise, Line: m.profile.Console.Line, User: before.user,
+	}
 	if process.Control() == nil {
 		options.History = control.History // files travel over the console
 	}

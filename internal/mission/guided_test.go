@@ -197,7 +197,8 @@ step(files)
 `
 
 // What the lab is not about, labrun switches on itself. An answer that does not end in a
-// newline is one, and what comes after a pause is part of it.
+// newline is one, what comes after a pause is part of it, and lines that are to be typed
+// together have one output.
 func TestGuidedFurniture(t *testing.T) {
 	c := openClassroom(t, `
 def boots():
@@ -210,6 +211,9 @@ def boots():
     assert_contains(router, "answer", hint = "Type printf answer.")
     send(router, "printf 'Working # '; sleep 1; echo done")
     say("It said " + output(router).strip() + ".")
+    for word in ["two", "three"]:
+        send(router, "printf one\\necho %s" % word)
+        assert_equal(output(router), "one%s\\n" % word, hint = "Type both lines.")
 
 step(boots)
 `, 0)
@@ -223,6 +227,12 @@ step(boots)
 	c.reads("> On router, type:\n    printf 'Working # '; sleep 1; echo done")
 	c.types("printf 'Working # '; sleep 1; echo done")
 	c.reads("It said Working # done.")
+	c.reads("> On router, type:\n    printf one\n    echo two")
+	c.types("printf one")
+	c.finished()
+	c.types("echo two")
+	c.reads("> On router, type:\n    printf one\n    echo three")
+	c.says("do")
 	c.reads("Step 1 is done.")
 	c.finishes(nil)
 	if said := c.out.since(0); strings.Contains(said, "Not yet") {
