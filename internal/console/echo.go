@@ -12,6 +12,7 @@ type echo struct {
 	want  string // the first line typed, without blanks, up to a control character
 	loose bool   // a tab or control character follows: the rest of the line is anything
 	enter bool   // a newline ends it
+	blank bool   // blanks were typed last
 	from  int64  // where in the quiet text it may begin
 }
 
@@ -23,6 +24,7 @@ func newEcho(typed string, from int64) (echo, bool) {
 		line, e.loose = line[:i], true
 	}
 	e.want = strings.Join(strings.Fields(line), "")
+	e.blank = strings.TrimRight(line, " \t") != line
 	return e, e.want != ""
 }
 
@@ -62,10 +64,27 @@ func (e *echo) at(text []byte) (int, echoState) {
 	switch {
 	case i == len(text):
 		return chars, echoChars
+	case text[i] == '\n' && i > chars && !e.loose && !e.blank:
+		return e.atMargin(text, i+1)
 	case text[i] == '\n':
 		return i + 1, echoWhole
 	}
 	return i, echoNot
+}
+
+// atMargin is at for a line that ends where the terminal's does, which shows in a blank
+// that nobody typed: at Enter, readline goes up again and prints the last character once
+// more. End is where the new line begins.
+func (e *echo) atMargin(text []byte, end int) (int, echoState) {
+	last, _ := utf8.DecodeLastRuneInString(e.want)
+	again := string(last) + "\n"
+	switch more := string(text[end:min(len(text), end+len(again))]); {
+	case more == again:
+		return end + len(again), echoWhole
+	case strings.HasPrefix(again, more):
+		return end, echoChars
+	}
+	return end, echoWhole
 }
 
 func blank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' }
