@@ -64,8 +64,19 @@ type Rehearsed struct {
 	Held   bool   // what was looked at held
 	Reason string // if it did not: why
 	Hint   string // and what the student is told; empty: nothing of the lab's own
-	Screen string // the last line that the console showed by then, or that it still worked; empty: nothing
+	Screen string // the last line that the console showed by then; empty: nothing
+	Ending Ending // of a wrong answer: how far it came by then
 }
+
+// Ending is how what was typed at a console came to its end.
+type Ending int
+
+// The endings.
+const (
+	Ended   Ending = iota // a prompt is back
+	Asking                // it asks something, and nobody answers
+	Working               // it is still at work, after all the time that there was
+)
 
 func (e *Rehearsed) Error() string { return "rehearsed" }
 
@@ -211,9 +222,42 @@ const (
 	// A wrong answer is looked at again: guided mode looks again and again, and what
 	// holds later would have passed.
 	secondLook = time.Second
-	// What a hint started may take so long before it shows on a console again.
+	// What was typed may take so long before it shows on a console again; a question
+	// that stands there for so long is one.
 	slowEffect = 10 * time.Second
 )
+
+// ending waits until what was typed last has come to its end, or cannot.
+func (c *call) ending(ctx context.Context, terminal *console.Console) (Ending, error) {
+	for {
+		slice, cancel := context.WithTimeout(ctx, secondLook)
+		err := terminal.Finished(slice)
+		over := slice.Err() != nil
+		cancel()
+		switch {
+		case err == nil && terminal.Waiting() == console.PasswordPrompt:
+			return Asking, nil
+		case err == nil:
+			return Ended, nil
+		case c.ctx.Err() != nil:
+			return Ended, context.Cause(c.ctx)
+		case !over:
+			return Ended, err // the machine is dead
+		case terminal.Asks() && (ctx.Err() != nil || time.Since(terminal.LastByte()) > slowEffect):
+			return Asking, nil
+		case ctx.Err() != nil:
+			return Working, nil
+		}
+	}
+}
+
+// screen is what a console shows last of a command that ended so.
+func screen(terminal *console.Console, e Ending) string {
+	if e == Asking { // its output may leave out the prompt, which is the question
+		return lastLine(terminal.Tail(1))
+	}
+	return lastLine(terminal.Output())
+}
 
 func tryTask(c *call) (starlark.Value, error) {
 	on, r := c.talker("on"), c.rehearsal
@@ -238,7 +282,7 @@ func tryTask(c *call) (starlark.Value, error) {
 	if !target {
 		return doTask(c)
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, c.duration("timeout"))
+	ctx, cancel := c.within()
 	defer cancel()
 	var lines []string
 	for _, answer := range r.Lines {
@@ -253,19 +297,22 @@ func tryTask(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.finish(ctx, terminal); err != nil {
+	end := Ended
+	if r.Solves { // it may well go on, if only it reaches the goal
+		err = c.finish(ctx, terminal)
+	} else if end, err = c.ending(ctx, terminal); end != Ended {
+		ctx = c.ctx // its time is up, and it is looked at all the same
+	}
+	if err != nil {
 		return nil, err
 	}
-	screen := lastLine(terminal.Output())
-	if terminal.Waiting() == console.NoPrompt {
-		screen = strings.TrimSpace(screen + " (it is still at work)")
-	}
+	shown := screen(terminal, end)
 	failure, err := c.lookAgain(ctx)
 	switch {
 	case err != nil:
 		return nil, err
 	case failure != nil:
-		return nil, &Rehearsed{Reason: failure.Message, Hint: failure.Hint, Screen: screen}
+		return nil, &Rehearsed{Reason: failure.Message, Hint: failure.Hint, Screen: shown, Ending: end}
 	}
 	return nil, &Rehearsed{Held: true}
 }

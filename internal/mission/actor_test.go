@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
 )
@@ -129,5 +131,49 @@ func TestACheckIsLimited(t *testing.T) {
 		if !errors.As(err, &failed) || failed.Kind != Script || !strings.Contains(failed.Message, "computes without end") || failed.Position != "lab.star:7:9" {
 			t.Errorf("%s: it ended with %v", part, err)
 		}
+	}
+}
+
+// A wrong answer counts once it has come to its end, and one that does not come there is
+// no answer.
+func TestAnswersAreWaitedFor(t *testing.T) {
+	const notJudged = "`%s` is not judged: "
+	for _, test := range []struct{ answer, failure, screen string }{
+		{"echo no", "", "no"},
+		{"true", "", ""},
+		{"sleep 2; echo late", "", "late"},
+		{"sleep 2; echo yes", "the check accepts `%s`", ""},
+		{"echo begun; sleep 100", notJudged + "it is still at work when the task's time is up", "begun"},
+		{"printf '[sudo] password for nini: '; read x", notJudged + `the console asks "[sudo] password for nini:", and there is no answer`, "[sudo] password for nini:"},
+		{"printf 'Sure? '; read x; echo $x\nno", "", "no"},
+	} {
+		t.Run(test.answer, func(t *testing.T) {
+			t.Parallel()
+			timeout := "60"
+			if strings.HasPrefix(test.failure, notJudged) {
+				timeout = "2"
+			}
+			m, events := load(t, folder("lab.star", script(
+				`host = terminal("host")`,
+				`def says_so():`,
+				`    assert_contains(host, "yes", hint = "Say yes.")`,
+				`task(host, "Have it say yes.", solution = "echo yes", check = says_so, timeout = `+timeout+`, wrong = [`+strconv.Quote(test.answer)+`])`))), &event.Log{}
+			m.session.Act(openLab(t, m, events), events)
+			answered := builtins.Rehearsal{Until: -1, Lines: []string{test.answer}}
+			err := m.play(t.Context(), m.Declared().Steps[0], events, &answered)
+			if len(answered.Instructions) != 1 {
+				t.Fatalf("the step came to %d instructions, and ended with %v", len(answered.Instructions), err)
+			}
+			trial := Trial{}
+			taskVariations(0, "", answered.Instructions[0])[0].conclude(&trial, &answered, err)
+			failure := strings.Replace(test.failure, "%s", strings.ReplaceAll(test.answer, "\n", "; "), 1)
+			told := "Say yes."
+			if failure != "" {
+				told = ""
+			}
+			if trial.Failure != failure || trial.Screen != test.screen || trial.Told != told || failure != "" && trial.Remedy == "" {
+				t.Errorf("the trial says %+v, want the failure %q and the screen %q", trial, failure, test.screen)
+			}
+		})
 	}
 }

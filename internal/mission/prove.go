@@ -326,6 +326,25 @@ func ticked(lines ...string) string {
 	return strings.Join(all, ", ")
 }
 
+// notJudged fails the trial of a wrong answer that did not come to its end: that the
+// check does not hold then says nothing about it.
+func notJudged(t *Trial, answer []string, how *builtins.Rehearsed) {
+	if how.Held {
+		return
+	}
+	switch how.Ending {
+	case builtins.Asking:
+		t.Failure = fmt.Sprintf("%s is not judged: the console asks %q, and there is no answer", ticked(answer...), how.Screen)
+		t.Remedy = "let the answer's next line be what is typed there, or leave out what asks"
+	case builtins.Working:
+		t.Failure = fmt.Sprintf("%s is not judged: it is still at work when the task's time is up", ticked(answer...))
+		t.Remedy = "let the answer come to an end (`timeout 5` before a command, `&` behind it), or give the task a longer timeout"
+	}
+	if t.Failure != "" {
+		t.Told = ""
+	}
+}
+
 // try plays one variation from the step's beginning. Its error ends the proof.
 func (p *prover) try(v variation) error {
 	t, done := p.at(v.name, v.position)
@@ -338,28 +357,35 @@ func (p *prover) try(v variation) error {
 	}
 	r := v.rehearsal
 	err := p.play(&r)
+	if err != nil && p.fatal(err) {
+		return err
+	}
+	v.conclude(&t, &r, err)
+	done(t)
+	return nil
+}
+
+// conclude says what the playing of a variation, which ended with err, tells.
+func (v variation) conclude(t *Trial, r *builtins.Rehearsal, err error) {
 	var rehearsed *builtins.Rehearsed
 	var failed *Error
 	switch {
 	case errors.As(err, &rehearsed):
-		v.judge(&t, rehearsed.Held, rehearsed.Reason)
+		v.judge(t, rehearsed.Held, rehearsed.Reason)
 		if v.wrong {
 			t.Told, t.Screen = rehearsed.Hint, rehearsed.Screen
+			notJudged(t, r.Lines, rehearsed)
 		}
-	case err != nil && p.fatal(err):
-		return err
 	case !r.Reached():
 		t.Failure, t.Remedy = "the step took another way than before", "let a step do the same each time that it is played"
 		if err != nil {
 			t.Failure += ": " + err.Error()
 		}
 	case err == nil:
-		v.judge(&t, true, "")
+		v.judge(t, true, "")
 	case errors.As(err, &failed) && (failed.Kind == Check || failed.Kind == Timeout):
-		v.judge(&t, false, failed.Error())
+		v.judge(t, false, failed.Error())
 	default:
 		t.Failure, t.Remedy = "the script breaks when a student types something else: "+err.Error(), "check an output before the script takes it apart"
 	}
-	done(t)
-	return nil
 }
