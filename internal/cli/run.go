@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -152,8 +151,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		o := lab.Options{Store: store, Events: events, Records: records, Cold: f.cold}
 		start := mission.Start{From: f.from}
 		if f.from > 1 {
-			start.Checkpoints = filepath.Join(store.Dir(), "checkpoints", m.Digest())
-			trimCheckpoints(filepath.Dir(start.Checkpoints), start.Checkpoints)
+			start.Checkpoints = checkpoints(store)
 		}
 		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events, start) })
 	})
@@ -162,26 +160,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 // errBothOut is a call that wants two kinds of results in one place.
 var errBothOut = &usageError{"--json and --junit cannot both write to standard output: give --junit a file"}
 
-// keptCheckpoints is of how many versions of missions the checkpoints of --from are
-// kept; one takes some hundred MB.
-const keptCheckpoints = 3
-
-// trimCheckpoints removes the checkpoints that were made first, but not those of
-// the present mission.
-func trimCheckpoints(root, present string) {
-	folders, _ := filepath.Glob(filepath.Join(root, "*"))
-	age := func(folder string) time.Time {
-		info, err := os.Stat(folder)
-		if err != nil || folder == present {
-			return time.Now()
-		}
-		return info.ModTime()
-	}
-	slices.SortFunc(folders, func(a, b string) int { return age(a).Compare(age(b)) })
-	for _, folder := range folders[:max(0, len(folders)-keptCheckpoints)] {
-		os.RemoveAll(folder)
-	}
-}
+// checkpoints is where the states of labs are kept to begin from at a later step.
+func checkpoints(store *image.Store) string { return filepath.Join(store.Dir(), "checkpoints") }
 
 // record keeps what happens in a run, from its first event to its last. play
 // returns how many steps have passed.

@@ -49,7 +49,7 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 			return p.test(c.Context(), c, args, f)
 		},
 	}
-	c.Flags().IntVar(&f.step, "step", 0, "prove this `step` only, after playing those before it")
+	c.Flags().IntVar(&f.step, "step", 0, "prove this `step` only: the machines are brought there, from a saved state from the second time on")
 	c.Flags().BoolVar(&f.json, "json", false, "write each trial as a JSON line")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the trials as JUnit XML to this `file`")
 	f.allow.flag(c)
@@ -115,7 +115,11 @@ func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Loc
 	}
 	defer store.Close()
 	_, err = p.play(ctx, m, lab.Options{Store: store, Events: events}, func(l *lab.Lab) (int, error) {
-		return 0, m.Prove(ctx, l, events, step, to.begins, to.tell)
+		start := mission.Start{From: step}
+		if step > 1 {
+			start.Checkpoints = checkpoints(store)
+		}
+		return 0, m.Prove(ctx, l, events, start, to.begins, to.tell)
 	})
 	return err
 }

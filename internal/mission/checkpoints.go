@@ -2,13 +2,14 @@ package mission
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/lab"
@@ -21,10 +22,38 @@ type checkpoints struct {
 	folder string // empty: none are kept
 	events *event.Log
 	broken bool // one could not be saved, and that was told
+
+	// Where the folder is that of all missions, each of their checkpoints is in one of
+	// its own, named by what it depends on; nil: the folder is this mission's.
+	shared func(step int) string
 }
 
+// mostShared is how many checkpoints are kept in a folder of all missions: one takes
+// some hundred MB.
+const mostShared = 5
+
 func (c *checkpoints) dir(step int) string {
-	return filepath.Join(c.folder, "step-"+strconv.Itoa(step))
+	folder := c.folder
+	if c.shared != nil {
+		folder = filepath.Join(folder, c.shared(step))
+	}
+	return filepath.Join(folder, "step-"+strconv.Itoa(step))
+}
+
+// reach brings the lab as near before the beginning of a step as there is a checkpoint,
+// and returns which step is the next.
+func (c *checkpoints) reach(ctx context.Context, step int) (next int, err error) {
+	for next = step; next > 0; next-- {
+		restored, err := c.restore(ctx, next)
+		if err != nil {
+			return 0, err
+		}
+		if restored {
+			c.events.Emit(event.Notice{Text: fmt.Sprintf("the machines are as they were at the beginning of step %d", next+1)})
+			return next, nil
+		}
+	}
+	return 0, nil
 }
 
 // save keeps the lab as it is now, as the beginning of a step. Where that cannot be
@@ -41,9 +70,28 @@ func (c *checkpoints) save(ctx context.Context, step int) {
 	if err == nil {
 		err = errors.Join(os.RemoveAll(c.dir(step)), os.Rename(fresh, c.dir(step)))
 	}
+	if err == nil && c.shared != nil {
+		c.trim(filepath.Dir(c.dir(step)))
+	}
 	if err != nil && ctx.Err() == nil {
 		c.broken = true
 		c.events.Emit(event.Notice{Text: fmt.Sprintf("the machines' state could not be saved (%v): going back to a step will take longer", err)})
+	}
+}
+
+// trim removes the shared checkpoints that were made first, but not the present one.
+func (c *checkpoints) trim(present string) {
+	folders, _ := filepath.Glob(filepath.Join(c.folder, "*"))
+	age := func(folder string) time.Time {
+		info, err := os.Stat(folder)
+		if err != nil || folder == present {
+			return time.Now()
+		}
+		return info.ModTime()
+	}
+	slices.SortFunc(folders, func(a, b string) int { return age(a).Compare(age(b)) })
+	for _, folder := range folders[:max(0, len(folders)-mostShared)] {
+		os.RemoveAll(folder)
 	}
 }
 
@@ -82,25 +130,4 @@ func (c *checkpoints) kept() []int {
 		}
 	}
 	return steps
-}
-
-// latest returns the last step, up to a given one, that there is a checkpoint of;
-// 0 if there is none.
-func (c *checkpoints) latest(most int) int {
-	last := 0
-	for _, n := range c.kept() {
-		if n <= most {
-			last = max(last, n)
-		}
-	}
-	return last
-}
-
-// Digest tells the mission from others and from its other versions.
-func (m *Mission) Digest() string {
-	sum := sha256.New()
-	for _, s := range m.sources {
-		fmt.Fprintf(sum, "%d %s\n%s", len(s.text), filepath.Base(s.shown), s.text)
-	}
-	return fmt.Sprintf("%x", sum.Sum(nil)[:8])
 }

@@ -41,19 +41,28 @@ const enterPatience = 4 * time.Second
 // the computer, or the user, ended it. A step that its own solution does not solve is
 // a failed trial, and the last one. It is run once.
 //
-// Only is the one step to prove, counted from 1, after those before it are played;
-// 0 means all.
-func (m *Mission) Prove(ctx context.Context, l *lab.Lab, events *event.Log, only int, begins func(trial Trial, more int), tell func(Trial)) error {
+// Where start says a step, that is the one to prove: the machines are brought there as
+// Run brings them.
+func (m *Mission) Prove(ctx context.Context, l *lab.Lab, events *event.Log, start Start, begins func(trial Trial, more int), tell func(Trial)) error {
 	m.session.Act(l, events)
 	p := &prover{m: m, ctx: ctx, lab: l, events: events, begins: begins, tell: tell}
-	steps := m.Declared().Steps
-	for i, step := range steps {
+	steps, only := m.Declared().Steps, start.From
+	saved := &checkpoints{lab: l, folder: start.Checkpoints, events: events, shared: m.before}
+	first, err := saved.reach(ctx, max(only-1, 0))
+	if err != nil {
+		return Classify(ctx, err)
+	}
+	for i, step := range steps[first:] {
+		i += first
 		p.index, p.step = i, step
-		if only != 0 && i+1 < only {
+		if i+1 < only {
 			if err := p.play(nil); err != nil {
 				return err
 			}
 			continue
+		}
+		if i+1 == only && first < i {
+			saved.save(ctx, i)
 		}
 		solved, err := p.prove(i+1 == len(steps) || i+1 == only)
 		if err != nil {

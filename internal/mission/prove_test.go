@@ -15,7 +15,7 @@ import (
 
 // prove proves a mission on one real machine, called pc, that its first step boots.
 // It returns a line for each trial of the steps after that.
-func prove(t *testing.T, only int, body string) []string {
+func prove(t *testing.T, start Start, events *event.Log, body string) []string {
 	t.Helper()
 	lock, store := openImages(t)
 	source := `mission(title = "Lab", api = 1)
@@ -32,7 +32,6 @@ step(begin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := &event.Log{}
 	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events})
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +45,7 @@ step(begin)
 	defer cancel()
 	var told []string
 	begun := Trial{}
-	err = m.Prove(ctx, l, events, only, func(trial Trial, _ int) { begun = trial }, func(trial Trial) {
+	err = m.Prove(ctx, l, events, start, func(trial Trial, _ int) { begun = trial }, func(trial Trial) {
 		if trial.NotTried == "" && (trial.Name != begun.Name || trial.Step != begun.Step) {
 			t.Errorf("%q ends, and what began is %q", trial.Name, begun.Name)
 		}
@@ -86,7 +85,7 @@ func wantTrials(t *testing.T, got []string, want ...string) {
 }
 
 func TestProveAGoodLab(t *testing.T) {
-	wantTrials(t, prove(t, 0, `
+	wantTrials(t, prove(t, Start{}, &event.Log{}, `
 def it_has_a_note():
     assert_contains(read_file(pc, "/root/note"), "\"hello\"", hint = "Look at /root/note.")
 
@@ -132,7 +131,7 @@ step(two_tasks)
 
 // A machine that starts again under a check is waited for.
 func TestProveAReboot(t *testing.T) {
-	wantTrials(t, prove(t, 0, `
+	wantTrials(t, prove(t, Start{}, &event.Log{}, `
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 
 def start_again():
@@ -150,7 +149,7 @@ step(start_again)
 
 // TestProveCatches has a defect in each step.
 func TestProveCatches(t *testing.T) {
-	wantTrials(t, prove(t, 0, `
+	wantTrials(t, prove(t, Start{}, &event.Log{}, `
 def nothing():
     pass
 
@@ -241,12 +240,22 @@ step(never)
 		"9 solved not tried: an earlier step is not solved")
 }
 
+// One step is proved after those before it, and from a saved state the next time, though
+// its author has worked on it.
 func TestProveOneStep(t *testing.T) {
-	wantTrials(t, prove(t, 2, `
+	start := Start{From: 2, Checkpoints: t.TempDir()}
+	for _, hint := range []string{"Type `hostname`.", "Say `hostname`."} {
+		events, boots := &event.Log{}, 0
+		events.Attach(func(r event.Record) {
+			if acted, ok := r.Event.(event.Acted); ok && acted.Verb == "boot" {
+				boots++
+			}
+		})
+		wantTrials(t, prove(t, start, events, `
 def second():
     """Second"""
     send(pc, "hostname")
-    assert_contains(pc, "localhost", hint = "Type `+"`hostname`"+`.")
+    assert_contains(pc, "localhost", hint = "`+hint+`")
 
 step(second)
 
@@ -256,6 +265,10 @@ def third():
 
 step(third)
 `), "2 solved", "2 twice", "2 fails without `hostname` at pc", "2 the hint of assert_contains solves it")
+		if again := strings.HasPrefix(hint, "Say"); again != (boots == 0) {
+			t.Errorf("with the hint %q the first step was played: %v", hint, boots > 0)
+		}
+	}
 }
 
 func TestCommands(t *testing.T) {

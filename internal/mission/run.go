@@ -2,7 +2,6 @@ package mission
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -21,7 +20,7 @@ func (m *Mission) Config() lab.Config {
 // Start says where a run begins.
 type Start struct {
 	From        int    // the step, counted from 1; 0 or 1: the first
-	Checkpoints string // folder for the states of labs at the beginnings of steps
+	Checkpoints string // folder for the states of all missions' labs at the beginnings of steps; empty: none are kept
 }
 
 // Run plays every step on the given lab, in order, and stops at the first that
@@ -35,19 +34,10 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 	m.session.Act(l, events)
 	steps := m.Declared().Steps
 	from := max(start.From-1, 0)
-	saved := &checkpoints{lab: l, folder: start.Checkpoints, events: events}
-	first := 0
-	if from > 0 {
-		first = saved.latest(from)
-		restored, err := saved.restore(ctx, first)
-		if err != nil {
-			return 0, Classify(ctx, err)
-		}
-		if !restored {
-			first = 0
-		} else {
-			events.Emit(event.Notice{Text: fmt.Sprintf("the machines are as they were at the beginning of step %d", first+1)})
-		}
+	saved := &checkpoints{lab: l, folder: start.Checkpoints, events: events, shared: m.before}
+	first, err := saved.reach(ctx, from)
+	if err != nil {
+		return 0, Classify(ctx, err)
 	}
 	for i := first; i < len(steps); i++ {
 		if i == from && from > 0 && first < from {

@@ -1,0 +1,79 @@
+package mission
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// What decides how a lab is where a step begins, and what does not.
+func TestBefore(t *testing.T) {
+	files := func(edit, to string) fstest.MapFS {
+		lab := `load("./own.star", "both")
+mission(title = "Lab", api = 1)
+pc = machine("pc", image = "debian")
+WORD = "x"
+
+def first():
+    """First"""
+    helps()
+step(first)
+
+def helps():
+    both(pc)
+
+def looks():
+    both(pc)
+
+def second():
+    """Second"""
+    send(pc, WORD)
+    looks()
+step(second)
+
+def third():
+    """Third"""
+    boot(pc)
+step(third)
+`
+		own := "def both(m):\n    run(m, \"true\")\n\ndef other():\n    pass\n"
+		return folder("lab.star", strings.Replace(lab, edit, to, 1), "own.star", strings.Replace(own, edit, to, 1))
+	}
+	names := func(edit, to string) (all []string) {
+		m := load(t, files(edit, to))
+		for i := range m.Declared().Steps {
+			all = append(all, m.before(i))
+		}
+		return all
+	}
+	original := names("", "")
+	for _, test := range []struct {
+		edit, to string
+		changed  string // of the first, second and third step's beginnings: y or n
+	}{
+		{"", "", "nnn"},
+		{"    boot(pc)\n", "    boot()\n", "nnn"},                                                // the last step itself
+		{"    looks()\n", "    looks()\n    pass\n", "nny"},                                      // the second step
+		{"def looks():\n", "def looks():\n    pass\n", "nny"},                                    // what it calls
+		{"def helps():\n", "def helps():\n    pass\n", "nyy"},                                    // what the first one calls
+		{"\"true\"", "\"false\"", "yyy"},                                                         // in a file: its name is loaded
+		{"def other():\n", "def other():\n    x = 1\n", "nnn"},                                   // in a file, and nobody names it
+		{"WORD = \"x\"", "WORD = \"y\"", "yyy"},                                                  // at the top level
+		{"step(third)\n", "step(third)\ndef more():\n    \"\"\"More\"\"\"\nstep(more)\n", "nnn"}, // a further step
+	} {
+		got := ""
+		for i, name := range names(test.edit, test.to)[:3] {
+			if name == original[i] {
+				got += "n"
+			} else {
+				got += "y"
+			}
+		}
+		if got != test.changed {
+			t.Errorf("%q for %q: the beginnings of steps have changed: %s, want %s", test.to, test.edit, got, test.changed)
+		}
+	}
+	if original[0] == original[1] || original[1] == original[2] {
+		t.Errorf("two steps begin alike: %q", original)
+	}
+}
