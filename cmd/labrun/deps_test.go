@@ -15,25 +15,26 @@ const module = "github.com/labrun/labrun"
 // levels is the architecture: a package imports only packages of lower levels.
 // docs/architecture.md explains it.
 var levels = map[string]int{
-	"/cmd/labrun":        7,
-	"/internal/cli":      6,
-	"/internal/lsp":      5,
-	"/internal/mission":  4,
-	"/builtins":          3,
-	"/internal/lab":      2,
-	"/internal/labtest":  2,
-	"/internal/qemu":     1,
-	"/internal/control":  1,
-	"/internal/report":   1,
-	"/internal/guide":    1,
-	"/internal/attach":   1,
-	"/internal/console":  0,
-	"/internal/lan":      0,
-	"/internal/image":    1,
-	"/internal/event":    0,
-	"/internal/markdown": 0,
-	"/internal/host":     0,
-	"":                   0, // the embedded data
+	"/cmd/labrun":                7,
+	"/internal/cli":              6,
+	"/internal/lsp":              5,
+	"/internal/mission":          4,
+	"/builtins":                  3,
+	"/internal/lab":              2,
+	"/internal/labtest":          2,
+	"/internal/labtest/fakeqemu": 1,
+	"/internal/qemu":             1,
+	"/internal/control":          1,
+	"/internal/report":           1,
+	"/internal/guide":            1,
+	"/internal/attach":           1,
+	"/internal/console":          0,
+	"/internal/lan":              0,
+	"/internal/image":            1,
+	"/internal/event":            0,
+	"/internal/markdown":         0,
+	"/internal/host":             0,
+	"":                           0, // the embedded data
 }
 
 // starlarkUsers are the only packages that may know what a script is.

@@ -231,22 +231,6 @@ func TestCrashWhileStarting(t *testing.T) {
 	}
 }
 
-func TestPowersOffInMidWait(t *testing.T) {
-	ctx, _, router := routerAlone(t)
-	c, _ := router.Console()
-	if err := c.Send(ctx, "poweroff -f\n"); err != nil {
-		t.Fatal(err)
-	}
-	_, err := c.Expect(ctx, console.Text("what never comes"))
-	var exit *qemu.ExitError
-	if !errors.As(err, &exit) || exit.Reason != qemu.PoweredOff {
-		t.Errorf("the wait ended with %v", err)
-	}
-	if _, err := router.Run(ctx, "true", time.Minute); !errors.As(err, &exit) {
-		t.Errorf("a command on a machine that is off: %v", err)
-	}
-}
-
 func TestKilledFromOutside(t *testing.T) {
 	ctx, l, router := routerAlone(t)
 	c, _ := router.Console()
@@ -284,32 +268,6 @@ func TestPromptThatNeverComes(t *testing.T) {
 	_, err := router.WaitPrompt(short)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the tail") {
 		t.Errorf("the wait ended with %v", err)
-	}
-}
-
-func TestShutdownKeepsTheDisk(t *testing.T) {
-	ctx, l, router := routerAlone(t)
-	if err := router.WriteFile(ctx, "/root/kept", []byte("still here"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if r, err := router.Run(ctx, "sync", time.Minute); err != nil || r.Status != 0 {
-		t.Fatal(r, err)
-	}
-	// This router's kernel may know no power button; then the plug is pulled, which is told.
-	short, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := router.Shutdown(short); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		t.Error(err)
-	}
-	if router.Running() {
-		t.Fatal("it still runs")
-	}
-	if err := l.Boot(ctx, router); err != nil {
-		t.Fatal(err)
-	}
-	data, err := router.ReadFile(ctx, "/root/kept")
-	if err != nil || string(data) != "still here" {
-		t.Errorf("after the reboot the file holds %q, %v", data, err)
 	}
 }
 

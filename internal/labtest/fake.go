@@ -1,0 +1,113 @@
+package labtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/labtest/fakeqemu"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+// Main is the TestMain of a package whose tests have fake machines: the test's program is QEMU, too, if it is started under
+// that name.
+func Main(m *testing.M) {
+	fakeqemu.Main()
+	os.Exit(m.Run())
+}
+
+// guests are the fake images, with the profiles that images.lock has for the real ones.
+var guests = map[string]fakeqemu.Description{
+	"debian": {Hostname: "os25", Password: "root", Prompt: `root@\h:\w# `},
+	"alpine": {Hostname: "localhost", Password: "root", Prompt: `\h:\w# `},
+	"mini":   {Hostname: "localhost", Password: "root", Prompt: `\h:\w# `},
+	"router7": {
+		Hostname: "router7", Prompt: `\w # `, Folders: []string{"perm/dhcp4d"},
+		Names:   map[string]string{"52:55:00:d1:55:03": "uplink0", "52:55:00:d1:55:04": "lan0"},
+		Address: map[string]string{"lan0": "10.254.0.1/24"},
+	},
+}
+
+// Store opens a cache of fake images, debian, alpine, mini and router7, with the profiles that images.lock has for the real
+// ones. For the rest of the test QEMU is the test's program, which has to have Main as its TestMain; see
+// [fakeqemu.Faults] for what can go wrong with a machine. A test on a computer that cannot confine guests is skipped.
+func Store(t testing.TB) *image.Store {
+	t.Helper()
+	store, err := image.Open(Options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// Options are those of Store, for a test that opens one by itself, or more than one of the same folder.
+func Options(t testing.TB) image.StoreOptions {
+	t.Helper()
+	if err := fakeqemu.Possible(); err != nil {
+		t.Skip(err)
+	}
+	bin := t.TempDir()
+	if err := fakeqemu.Install(bin); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	// Else each process that the race detector watches takes a second to end.
+	t.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
+	recipes := fstest.MapFS{}
+	for name, guest := range guests {
+		description, err := json.Marshal(guest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := fmt.Sprintf("cat >\"$OUT/vmlinuz\" <<'EOF'\n%s\nEOF\necho new >\"$OUT/disk.img\"\n", description)
+		recipes[name+"/build"] = &fstest.MapFile{Data: []byte(script)}
+	}
+	lock, err := image.ParseLock(fakeLock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := noKVM(dir); err != nil {
+		t.Fatal(err)
+	}
+	return image.StoreOptions{Dir: dir, Lock: lock, Recipes: recipes}
+}
+
+// fakeLock is images.lock with other sources: each image comes from its fake recipe.
+func fakeLock() []byte {
+	var lock bytes.Buffer
+	source := false
+	for line := range strings.Lines(string(labrun.ImagesLock)) {
+		if strings.HasPrefix(line, "[") {
+			source = strings.HasPrefix(line, "[[images.")
+		}
+		if !source {
+			lock.WriteString(line)
+		}
+	}
+	for name := range guests {
+		fmt.Fprintf(&lock, "\n[[images.%s.sources]]\nrecipe = %q\n", name, name)
+	}
+	return lock.Bytes()
+}
+
+// noKVM writes the verdict that a fake is to run without KVM, whatever the computer has.
+func noKVM(dir string) error {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return err
+	}
+	verdict, err := json.Marshal(qemu.Verdict{Accel: qemu.TCG, Reason: "QEMU is a fake", Boot: strings.TrimSpace(string(boot))})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "accel.json"), verdict, 0o600)
+}
