@@ -307,6 +307,8 @@ func TestWeek1Guided(t *testing.T) {
 	guide.sees("One answer: They share what is left")
 	guide.sees("Step 8 of 8: Mission complete")
 	guide.sees("Mission complete: all 8 steps are done")
+	guide.sees("The machines stay on")
+	guide.types("quit")
 	guide.leaves(0)
 	for _, viewer := range []*student{router, debian, alpine} {
 		viewer.leavesWhatIsOver()

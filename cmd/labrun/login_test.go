@@ -53,5 +53,7 @@ step(who)
 	guide.sees("> On pc, type: id -un")
 	pc.types("id -un")
 	guide.sees("Mission complete: its one step is done.")
+	guide.sees("The machines stay on")
+	guide.types("quit")
 	guide.leaves(0)
 }

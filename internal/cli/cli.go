@@ -205,9 +205,12 @@ func (p *program) explain(ctx context.Context, err error) int {
 	var environment *environmentError
 	var failed *mission.Error
 	var unfinished errUnfinished
+	var told *errTold
 	switch {
 	case err == nil:
 		return exitPassed
+	case errors.As(err, &told):
+		return told.code
 	case errors.As(err, &unfinished):
 		return int(unfinished)
 	case errors.As(err, &reported):

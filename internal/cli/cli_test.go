@@ -78,6 +78,8 @@ func TestCalls(t *testing.T) {
 		{"two missions", []string{lab, lab}, 2, "", "one mission at a time"},
 		{"unknown flag", []string{"--colour", lab}, 2, "", "unknown flag: --colour"},
 		{"unknown flag of a command", []string{"check", "--fast", lab}, 2, "", "unknown flag: --fast"},
+		{"machines that nobody would end", []string{"--keep", lab}, 2, "", "--keep needs a terminal"},
+		{"machines that a student ends", []string{"--keep", "--guide", lab}, 2, "", "with --guide the machines stay until the student says quit"},
 		{"unknown consent", []string{"--allow", "network", lab}, 2, "", `invalid argument "network" for "--allow" flag: only host can be allowed`},
 		{"nothing to check", []string{"check"}, 2, "", "check: which missions?"},
 		{"images", []string{"images"}, 0, "fetch", ""},

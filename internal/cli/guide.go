@@ -93,6 +93,9 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 				if done = g.Finish(); done < len(m.Declared().Steps) {
 					err = errUnfinished(exitCheck)
 				}
+				if p.keyboard() != nil && anyOn(l) { // in a pipe, nobody would end it
+					g.Stay(ctx)
+				}
 				return done, err
 			}
 			if ctx.Err() != nil || errors.Is(err, guide.ErrQuit) {

@@ -23,7 +23,7 @@ import (
 
 type runFlags struct {
 	json, quiet bool
-	cold        bool
+	cold, keep  bool
 	records     string
 	junit       string
 	allow       consent
@@ -51,6 +51,7 @@ func (p *program) newRun() *cobra.Command {
 	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the run as JUnit XML to this `file`")
 	c.Flags().BoolVar(&f.cold, "cold", false, "boot the machines instead of restoring saved ones")
+	c.Flags().BoolVar(&f.keep, "keep", false, "leave the machines on at the end, also after a failure, until Enter is pressed")
 	f.allow.flag(c)
 	c.Flags().IntVar(&f.from, "from", 1, "begin at this `step`: what the ones before it made of the machines is restored, the first time made")
 	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
@@ -97,6 +98,10 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	switch {
 	case !f.guide && (f.restart || f.tmux):
 		return &usageError{"--restart and --tmux go with --guide"}
+	case f.keep && f.guide:
+		return &usageError{"--keep is for labrun's own runs: with --guide the machines stay until the student says quit"}
+	case f.keep && p.keyboard() == nil:
+		return &usageError{"--keep needs a terminal: somebody has to press Enter when the machines are not needed any more"}
 	case f.from < 1:
 		return &usageError{fmt.Sprintf("--from %d: steps are counted from 1", f.from)}
 	case f.guide && f.from > 1:
@@ -153,7 +158,13 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 		if f.from > 1 {
 			start.Checkpoints = checkpoints(store)
 		}
-		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) { return m.Run(ctx, l, events, start) })
+		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) {
+			passed, err := m.Run(ctx, l, events, start)
+			if f.keep && ctx.Err() == nil && anyOn(l) {
+				err = p.keep(ctx, l, err)
+			}
+			return passed, err
+		})
 	})
 }
 
@@ -174,15 +185,24 @@ func (p *program) record(ctx context.Context, m *mission.Mission, events *event.
 	events.Emit(event.RunStarted{
 		Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: f.guide, Titles: titles(declared.Steps),
 	})
+	ended := started // when the last step did: what comes after it is no part of the run
+	events.Attach(func(r event.Record) {
+		if _, ok := r.Event.(event.StepEnded); ok {
+			ended = r.Time
+		}
+	})
 	passed, err := play(kept.dir)
-	ended := event.RunEnded{
-		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: time.Since(started).Seconds(), Records: kept.folder(),
+	if ended == started {
+		ended = time.Now()
+	}
+	end := event.RunEnded{
+		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: ended.Sub(started).Seconds(), Records: kept.folder(),
 	}
 	if err != nil {
-		ended.ExitCode = p.explain(ctx, err)
-		ended.Failed = err.Error()
+		end.ExitCode = p.explain(ctx, err)
+		end.Failed = err.Error()
 	}
-	events.Emit(ended)
+	events.Emit(end)
 	if closing := kept.close(); closing != nil && err == nil {
 		return closing
 	} else if closing != nil {
@@ -192,7 +212,7 @@ func (p *program) record(ctx context.Context, m *mission.Mission, events *event.
 		p.tell(p.Err, "report: %s, with the run's other records beside it", filepath.Join(folder, report.PageFile))
 	}
 	if err != nil {
-		return errReported(ended.ExitCode)
+		return errReported(end.ExitCode)
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type Instruction struct {
 	Leave  bool                          // the word next
 	Check  func()                        // the word check; nil and not Again: shows the instruction again
 	Again  bool                          // the word check ends the wait
+	Over   bool                          // there is nothing left to do: only looking around, and quit
 }
 
 // Outcome is how an instruction ended.
@@ -118,7 +119,9 @@ func (w *wait) serve() (Outcome, error) {
 			w.show()
 			w.options.Events.Emit(event.Instructed{Console: w.Console, Verb: w.Verb, Words: w.Words, Text: w.Text})
 		case <-remind.C:
-			w.say("still")
+			if !w.Over {
+				w.say("still")
+			}
 		}
 	}
 	return w.outcome, w.failure
@@ -164,6 +167,17 @@ func (g *Guide) Trouble(ctx context.Context, text string, leave bool) error {
 		return nil
 	})
 	return err
+}
+
+// Stay leaves the machines to the student, who looks around until they say that they are
+// done.
+func (g *Guide) Stay(ctx context.Context) {
+	i := Instruction{Verb: "stay", Show: g.Say("stay", strings.Join(g.options.Machines.Names(), ", ")), Known: true, Over: true}
+	g.blank()
+	g.Note("> " + i.Show)
+	for err := ErrRetry; errors.Is(err, ErrRetry); { // a machine was started anew
+		_, err = g.Await(ctx, i, func(ctx context.Context) error { <-ctx.Done(); return nil })
+	}
 }
 
 // NotYet tells the student why a check does not hold, and waits until watch
@@ -216,6 +230,10 @@ func (w *wait) hear(line string) {
 		if w.Answer(strings.TrimLeft(line, `"「`)) {
 			w.end(ByStudent, nil)
 		}
+		return
+	}
+	if w.Over && slices.Contains([]string{"hint", "do", "skip", "check", "redo", "ok", "next"}, name) {
+		w.show()
 		return
 	}
 	switch name {

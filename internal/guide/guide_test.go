@@ -287,6 +287,34 @@ func TestConsoleInThisTerminal(t *testing.T) {
 	}
 }
 
+// After the end there is time to look around, and nothing else to do.
+func TestStay(t *testing.T) {
+	d := newDesk(t, "en")
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		d.g.Stay(t.Context())
+	}()
+	d.reads("> The machines stay on (router7, debian), so look around")
+	d.says("redo")
+	d.says("restart debian")
+	d.reads("debian is switched off and on again")
+	d.says("console debian")
+	d.says("uname\x1d")
+	d.reads("Back at the guide.")
+	d.says("next")
+	d.says("quit")
+	<-over
+	for _, e := range d.events {
+		if e.Kind() != "helped" {
+			t.Errorf("it is recorded as %+v", e)
+		}
+	}
+	if len(d.restarted) != 1 {
+		t.Errorf("restarted are %v", d.restarted)
+	}
+}
+
 func TestTerminalLost(t *testing.T) {
 	d := newDesk(t, "en")
 	d.g.BeginStep(0)

@@ -94,6 +94,7 @@ var phrases = map[string]phrase{
 	"complete some":     {"You have reached the end. %d of %d steps are done.", "你已經走到最後。%d / %d 個步驟完成。"},
 	"complete help one": {"labrun did some of it for you (step %s). `labrun --guide %s` begins anew, if you want to try that yourself.", "其中有些是 labrun 代你做的（第 %s 步）。想自己試一次，執行 `labrun --guide %s` 會從頭開始。"},
 	"complete help":     {"labrun did some of it for you (steps %s). `labrun --guide %s` begins anew, if you want to try those yourself.", "其中有些是 labrun 代你做的（第 %s 步）。想自己試一次，執行 `labrun --guide %s` 會從頭開始。"},
+	"stay":              {"The machines stay on (%s), so look around as long as you like: `console NAME` here, or `labrun attach NAME` in another terminal. Say quit when you are done; then they are gone.", "機器都還開著（%s），想再看看就看：在這裡輸入 `console 名稱`，或在另一個終端機輸入 `labrun attach 名稱`。看完了輸入 quit，機器就會關掉。"},
 	"kept":              {"Your progress is kept: `labrun --guide %s` goes on at step %d.", "你的進度已保存：執行 `labrun --guide %s` 會從第 %d 步繼續。"},
 	"resume":            {"Welcome back. You were at step %d of %d. labrun first brings the machines to where that step begins; then it is your turn again.", "歡迎回來。你上次做到第 %d 步（共 %d 步）。labrun 會先讓機器回到這一步開始時的樣子，然後就換你。"},
 	"resume fresh":      {"To begin at the first step instead, quit and say `labrun --guide --restart %s`.", "想從第一步重新開始，請先離開，再執行 `labrun --guide --restart %s`。"},

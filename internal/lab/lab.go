@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labrun/labrun/internal/attach"
@@ -90,6 +91,8 @@ type Lab struct {
 
 	noticing sync.Mutex
 	noticed  map[string]bool
+
+	handed atomic.Bool // see HandOver
 
 	closing sync.Once
 	closed  error

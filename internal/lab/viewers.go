@@ -57,7 +57,11 @@ type seats struct{ *Lab }
 
 func (s seats) Names() []string { return s.order }
 
-func (s seats) Interactive() bool { return s.options.Interactive }
+// HandOver lets viewers type at the consoles and switch machines on from now on: labrun
+// types no more.
+func (l *Lab) HandOver() { l.handed.Store(true) }
+
+func (s seats) Interactive() bool { return s.options.Interactive || s.handed.Load() }
 
 func (s seats) Await(ctx context.Context, machine string, other *console.Console, wait bool) (*console.Console, error) {
 	return s.machines[machine].await(ctx, other, wait)
