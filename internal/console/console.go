@@ -68,6 +68,8 @@ type Console struct {
 	closing sync.Once
 	closed  error // of the stream's Close
 
+	showing sync.Mutex // keeps those who look from being told two things at once
+
 	mu       sync.Mutex // guards all below
 	clean    cleaner
 	texts    *texts
@@ -88,6 +90,8 @@ type Console struct {
 	raw      view          // the last bytes as they came
 	printed  chan struct{} // closed when raw grows, and for good when the stream has ended
 	drained  bool          // the stream has ended
+	aside    *Aside        // nil: none is under way
+	writing  bool          // something is being typed
 	err      error         // why the console is dead
 }
 
@@ -116,7 +120,14 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 	if err != nil {
 		panic(fmt.Sprintf("console %s: noise: %v", o.Name, err))
 	}
-	c := &Console{
+	c := build(stream, o, noise)
+	c.tasks.Go(c.drain)
+	c.tasks.Go(c.typist)
+	return c
+}
+
+func build(stream io.ReadWriteCloser, o Options, noise *noise) *Console {
+	return &Console{
 		name:       o.Name,
 		prompts:    o.Prompts,
 		line:       o.Line,
@@ -130,9 +141,6 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 		texts:      newTexts(o.History, noise),
 		known:      known{none: true},
 	}
-	c.tasks.Go(c.drain)
-	c.tasks.Go(c.typist)
-	return c
 }
 
 // drain reads until the stream ends.
@@ -140,13 +148,8 @@ func (c *Console) drain() {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := c.stream.Read(buf)
-		if n > 0 {
-			if c.transcript != nil {
-				c.transcript.Write(buf[:n]) // its error is its owner's to look at
-			}
-			for _, w := range c.record(buf[:n]) {
-				w.see(buf[:n])
-			}
+		if b := c.overheard(buf[:n]); len(b) > 0 {
+			c.take(b)
 		}
 		if err != nil {
 			c.mu.Lock()
@@ -164,6 +167,28 @@ func (c *Console) drain() {
 			c.mu.Unlock()
 			return
 		}
+	}
+}
+
+// overheard takes away what is part of an aside.
+func (c *Console) overheard(b []byte) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.aside == nil {
+		return b
+	}
+	return c.aside.hear(b)
+}
+
+// take takes in what the guest has printed, and shows it to those who look.
+func (c *Console) take(b []byte) {
+	c.showing.Lock()
+	defer c.showing.Unlock()
+	if c.transcript != nil {
+		c.transcript.Write(b) // its error is its owner's to look at
+	}
+	for _, w := range c.record(b) {
+		w.see(b)
 	}
 }
 
@@ -277,7 +302,8 @@ func (c *Console) typist() {
 }
 
 func (c *Console) write(t typed) error {
-	secret, err := c.expectEcho(t)
+	secret, err := c.begin(t)
+	defer c.written()
 	if err != nil {
 		return err
 	}
@@ -301,11 +327,39 @@ func (c *Console) write(t typed) error {
 	return nil
 }
 
-// expectEcho moves the cursor for what is about to be typed, and reports
-// whether it is a password.
-func (c *Console) expectEcho(t typed) (secret bool, err error) {
+// begin has the console expect what is about to be typed, after the aside that may be under
+// way; writing is set until written.
+func (c *Console) begin(t typed) (secret bool, err error) {
+	for {
+		c.mu.Lock()
+		aside := c.aside
+		if aside == nil {
+			c.writing = true
+			secret, err = c.expectEcho(t)
+		}
+		c.mu.Unlock()
+		if aside == nil {
+			return secret, err
+		}
+		select {
+		case <-aside.over:
+		case <-t.ctx.Done():
+			return false, context.Cause(t.ctx)
+		case <-c.failing:
+			return false, c.reason()
+		}
+	}
+}
+
+func (c *Console) written() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.writing = false
+}
+
+// expectEcho moves the cursor for what is about to be typed, and reports
+// whether it is a password. The caller holds mu.
+func (c *Console) expectEcho(t typed) (secret bool, err error) {
 	if t.person {
 		return c.relayed(t.text), nil
 	}
@@ -496,6 +550,9 @@ func (c *Console) Fail(err error) {
 		close(c.failing)
 	case errors.Is(c.err, ErrClosed) && !errors.Is(err, ErrClosed):
 		c.err = err
+	}
+	if c.aside != nil {
+		c.aside.Fail(c.err)
 	}
 	c.finish()
 }

@@ -100,7 +100,7 @@ func TestControlChannel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shells := map[string]*control.Shell{"own port": g.shell, "shared console": control.NewForeign("router7", g.console)}
+	shells := map[string]*control.Shell{"own port": g.shell, "shared console": control.NewForeign(g.console, control.Options{Machine: "router7", Cards: router.macs})}
 	for name, shell := range shells {
 		t.Run(name, func(t *testing.T) {
 			r, err := shell.Run(ctx, `printf 'one\n\n'; printf "it's two" >&2; exit 7`, time.Minute)

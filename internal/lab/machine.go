@@ -309,12 +309,12 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 	if port := process.Control(); port != nil {
 		g.control = console.New(&channel{port, g.failed}, console.Options{Name: m.config.Name + "'s control channel", History: control.History})
 		if g.warm {
-			g.shell = control.Resume(m.config.Name, g.control)
+			g.shell = control.Resume(g.control, m.controls(g))
 		} else {
-			g.shell = control.New(m.config.Name, g.control)
+			g.shell = control.New(g.control, m.controls(g))
 		}
 	} else {
-		g.shell = control.NewForeign(m.config.Name, g.console)
+		g.shell = control.NewForeign(g.console, m.controls(g))
 	}
 	m.lab.guests.Store(g, nil)
 	go g.watch(m.lab, m.config.Name)
@@ -331,6 +331,24 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 		g.ports, g.neighbours = append(g.ports, port), append(g.neighbours, port.Neighbour(m.hardware(i)))
 	}
 	return g, nil
+}
+
+// controls are what the guest's shell has to know.
+func (m *Machine) controls(g *guest) control.Options {
+	o := control.Options{Machine: m.config.Name, Within: m.lab.Within, Cards: m.macs}
+	if !m.lab.options.Interactive { // else it is for the student to press Enter
+		o.Rest = func(ctx context.Context) error { return m.rest(ctx, g) }
+	}
+	return o
+}
+
+// rest waits until labrun may type a line of its own at the console. Enter is pressed as
+// for a prompt that is waited for.
+func (m *Machine) rest(ctx context.Context, g *guest) error {
+	_, err := pressing(ctx, g.console, m.profile.Console.Poke && !g.up.Load(), func(ctx context.Context) (console.Match, error) {
+		return console.Match{}, g.console.AtRest(ctx)
+	})
+	return err
 }
 
 // settle waits until the control channel is the mission's.

@@ -1,0 +1,112 @@
+package console
+
+import (
+	"bytes"
+	"io"
+	"time"
+)
+
+// An Aside is a conversation with the shell at a console that nobody sees who looks
+// at the console: neither those who follow it, nor its transcript, nor its waits, its
+// Output and its lines. It is a console itself, with the guest as it is heard from then
+// on. Meanwhile what is typed at the other waits.
+//
+// Noise is not part of the conversation: each of its lines goes to the other console,
+// as if nobody had typed.
+type Aside struct {
+	*Console
+	Prompt string // at which it began, and should end
+
+	from  *Console
+	mark  string
+	over  chan struct{}
+	shown int64 // in the full text: the noise before this was passed on
+}
+
+// StepAside begins an aside that keeps so many bytes of text in memory. Lines with the
+// mark are of the conversation, even where they look like noise into which something
+// else was printed. It returns nil if the console is not at rest now (see AtRest), or
+// another aside is under way. Whoever begins one ends it.
+func (c *Console) StepAside(history int, mark string) *Aside {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if c.err != nil || c.aside != nil || c.writing || now.Sub(c.changed) < settlePrompt || !c.entry.bare(now) {
+		return nil
+	}
+	at, _ := c.prompt(c.asked)
+	if at.kind != ShellPrompt || !c.believed(at) {
+		return nil
+	}
+	a := &Aside{
+		Console: build(unclosed{c.stream}, Options{Name: c.name, Prompts: c.prompts, History: history}, c.texts.noise),
+		Prompt:  at.text,
+		from:    c, mark: mark, over: make(chan struct{}),
+	}
+	c.tasks.Go(a.typist)
+	c.aside = a
+	return a
+}
+
+// unclosed is the stream that an aside shares.
+type unclosed struct{ io.ReadWriteCloser }
+
+func (unclosed) Close() error { return nil }
+
+// hear takes in what the guest prints during an aside, and returns what is not for it.
+func (a *Aside) hear(b []byte) (noise []byte) {
+	a.record(b)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, g := range a.texts.gaps {
+		start := max(g.start, a.shown)
+		for line := range bytes.Lines(a.texts.full.slice(start, g.end)) {
+			if line[len(line)-1] != '\n' {
+				break
+			}
+			a.shown = start + int64(len(line))
+			start = a.shown
+			if !bytes.Contains(line, []byte(a.mark)) {
+				noise = append(append(noise, line[:len(line)-1]...), "\r\n"...)
+			}
+		}
+	}
+	return noise
+}
+
+// unfinished is a line of noise whose end has not come.
+func (a *Aside) unfinished() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch t := a.texts; {
+	case len(t.held) > 0:
+		return string(t.held)
+	case t.inNoise:
+		return string(t.full.slice(max(a.shown, t.gaps[len(t.gaps)-1].start), t.full.end()))
+	}
+	return ""
+}
+
+// Quiet returns what was heard since the aside began, without noise.
+func (a *Aside) Quiet() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return string(a.texts.quiet.slice(0, a.texts.quiet.end()))
+}
+
+// End ends the aside: what the guest prints now is everybody's again. The guest should be
+// at the prompt at which it was. What was heard and belongs to the other console is
+// given to it, and then the prompt, since that of before is on an earlier line now.
+func (a *Aside) End(others string) {
+	if others != "" {
+		others += a.Prompt
+	}
+	if others += a.unfinished(); others != "" {
+		a.from.take([]byte(others))
+	}
+	a.from.mu.Lock()
+	a.from.aside = nil
+	close(a.over)
+	a.from.mu.Unlock()
+	a.Fail(ErrClosed)
+}
