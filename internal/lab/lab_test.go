@@ -480,6 +480,18 @@ func TestSessionsOfTheDeadAreSwept(t *testing.T) {
 	}
 }
 
+// When labrun has done its part, viewers may do theirs.
+func TestHandOver(t *testing.T) {
+	l := &Lab{}
+	if (seats{l}).Interactive() {
+		t.Error("viewers may type while labrun does")
+	}
+	l.HandOver()
+	if !(seats{l}).Interactive() || (seats{l}).Status().Guided {
+		t.Error("viewers may not type, or the run counts as a student's")
+	}
+}
+
 // A session is called as its mission is, so that a student knows it again.
 func TestSessionNames(t *testing.T) {
 	root := t.TempDir()
