@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -90,7 +91,7 @@ func router7Disk(ctx context.Context, folder string) (string, error) {
 		return "", err
 	}
 	lock := flock.New(filepath.Join(folder, "lock"))
-	if _, err := lock.TryLockContext(ctx, 100_000_000); err != nil {
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
 		return "", err
 	}
 	defer lock.Unlock()
