@@ -1,5 +1,6 @@
 # Shared by the recipes: sourced by images/NAME/build, which runs with the work folder as its current folder.
-# A recipe takes every package from the Debian sources this machine is configured with, and names no source itself.
+# A recipe takes every package of Debian's release $DEBIAN (images.lock says which) from the Debian sources that this
+# machine is configured with, or from those that the user names in LABRUN_DEBIAN, and names none itself.
 # shellcheck shell=sh
 
 # say NOTE tells the user what happens now; everything else on stdout is log.
@@ -15,6 +16,8 @@ need() {
   [ -z "$missing" ] || cannot "tools are missing: run apt-get install$missing"
 }
 
+os_release=/etc/os-release
+
 # ordinary users find mke2fs only here
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 umask 022
@@ -23,29 +26,22 @@ export LC_ALL=C
 # become_root re-runs the recipe under fakeroot unless it is root, so that files in the image belong to root either way.
 become_root() { [ "$(id -u)" = 0 ] || exec fakeroot -- sh "$0"; }
 
-# debian_sources makes a private apt: its own lists and cache (so no root, and no stale lists), of the machine's sources
-# only those that Debian signed for this release. Every later apt command uses it through APT_CONFIG.
+# debian_sources makes a private apt: its own lists and cache (so no root, and no stale lists), and only what Debian
+# signed for release $DEBIAN, whatever runs here. Every later apt command uses it through APT_CONFIG.
 debian_sources() {
-  need apt-get=apt dpkg-deb=dpkg
+  { command -v apt-get && command -v dpkg-deb; } >/dev/null || cannot 'images are made with apt-get and dpkg, and this machine lacks them'
   [ "$(dpkg --print-architecture)" = amd64 ] || cannot 'the images are for amd64, and this machine is not'
-  codename=$(. /etc/os-release && echo "$ID ${VERSION_CODENAME:-}")
-  case $codename in
-    'debian '?*) codename=${codename#debian } ;;
-    *) cannot 'this machine is not Debian, so it has no Debian package sources' ;;
-  esac
   keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-  [ -s $keyring ] || cannot 'the package debian-archive-keyring is missing'
+  [ -s $keyring ] || cannot "Debian's keys are missing: run apt-get install debian-archive-keyring"
 
   apt=$PWD/apt
   mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts"
   : >"$apt/status"
-  # shellcheck disable=SC2016 # the fields are apt's
-  apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ARCHITECTURE)' 'Created-By: Packages' |
-    awk -v codename="$codename" -v keyring=$keyring '
-      $3 == "main" && $4 == "amd64" && ($2 ~ "^" codename "(-updates|-security)?$" || $2 ~ /^(old)?stable(-updates|-security)?$/) {
-        print "deb [arch=amd64 signed-by=" keyring "]", $1, $2, $3
-      }' | sort -u >"$apt/candidates"
-  [ -s "$apt/candidates" ] || cannot "no Debian package sources for $codename are configured on this machine"
+  debian_archives | while read -r archive; do
+    for suite in ${archive% *}; do echo "deb [arch=amd64 signed-by=$keyring] ${archive##* } $suite main"; done
+  done >"$apt/sources.list"
+  [ -s "$apt/sources.list" ] ||
+    cannot "no source of Debian's packages is configured on this machine: set LABRUN_DEBIAN to the URL of a Debian mirror that has $DEBIAN"
 
   # the machine's ways to reach its sources (proxies, certificates), but none of its hooks
   { apt-config dump | grep '^Acquire::' || :; cat <<EOF
@@ -70,15 +66,33 @@ EOF
   } >"$apt/conf"
   use_debian_sources
 
-  cp "$apt/candidates" "$apt/sources.list"
-  apt-get update || : # another vendor's source for this release fails here: it lacks Debian's signature
+  # another vendor's source for a release of that name fails here: it lacks Debian's signature
+  apt-get update 2>"$apt/complaints" || :
+  cat "$apt/complaints"
   # shellcheck disable=SC2016 # the fields are apt's
   apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
-    awk -v codename="$codename" -v keyring=$keyring 'index($4, codename) == 1 {
+    awk -v release="$DEBIAN" -v keyring=$keyring 'index($4, release) == 1 {
       print "deb [arch=amd64 signed-by=" keyring "]", $1, $2, $3 }' >"$apt/sources.list.new"
   mv "$apt/sources.list.new" "$apt/sources.list"
-  [ -n "$(apt-cache madison dpkg)" ] ||
-    cannot "the Debian package sources of this machine could not be read (is there a network? apt-get update tells more)"
+  [ -n "$(apt-cache madison dpkg)" ] && return
+  if grep -q -E 'does not have a Release file|is not signed|404' "$apt/complaints"; then
+    cannot "the Debian mirror of this machine does not have $DEBIAN with Debian's signature: set LABRUN_DEBIAN to the URL of one that has it"
+  fi
+  cannot "Debian's package sources could not be read (is there a network?): $(sed -n 's/^[A-Za-z]*: //p' "$apt/complaints" | head -n 1)"
+}
+
+# debian_archives prints the archives of Debian's that this machine is configured with, for whatever release: each as its
+# URI after the suites that $DEBIAN has there. Security updates may be in an archive of their own.
+debian_archives() {
+  for uri in ${LABRUN_DEBIAN:-}; do echo "$DEBIAN $DEBIAN-updates $DEBIAN-security $uri"; done
+  [ -z "${LABRUN_DEBIAN:-}" ] || return 0
+  names=$(. "$os_release"; [ "$ID" != debian ] || echo "|$VERSION_CODENAME|(old)*stable|testing|unstable|sid")
+  # shellcheck disable=SC2016 # the fields are apt's
+  apt-get indextargets --no-release-info --format '$(RELEASE) $(COMPONENT) $(ARCHITECTURE) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v release="$DEBIAN" -v names="^($DEBIAN$names)([-/].*)?$" '
+      $1 ~ names && $2 == "main" && $3 == "amd64" && $4 !~ /^cdrom:/ {
+        print ($1 ~ /-security/ ? release "-security" : release " " release "-updates"), $4
+      }' | sort -u
 }
 
 # use_debian_sources takes up the apt that debian_sources made, in another process of the same recipe too.
@@ -98,8 +112,16 @@ unpack() {
     ln -s "usr/$name" "$folder/$name"
   done
   for deb in "$apt"/archives/*.deb; do
+    made_of "$deb"
     dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$folder"
   done
+}
+
+# made_of DEB… notes packages in the list that is kept with the image: a line «name version» for each.
+made_of() { for deb in "$@"; do dpkg-deb --show --showformat='${Package} ${Version}\n' "$deb"; done | keep_list; }
+keep_list() {
+  touch "$OUT/packages"
+  sort -u -o "$OUT/packages" - "$OUT/packages"
 }
 
 # kernel FLAVOUR unpacks Debian's current kernel of that flavour into kernel/, sets $release, and installs OUT/vmlinuz.
@@ -108,6 +130,7 @@ kernel() {
   [ -n "$package" ] || cannot "the package linux-image-$1 is not in this machine's package sources"
   mkdir -p kernel
   (cd kernel && apt-get download "$package") || cannot "could not download $package"
+  made_of kernel/"$package"_*.deb
   dpkg-deb --extract kernel/"$package"_*.deb kernel
   rm kernel/*.deb
   [ -d kernel/lib ] || mv kernel/usr/lib kernel/lib
@@ -144,11 +167,14 @@ tools() {
   busybox=$PWD/tools/usr/bin/busybox
 }
 
-# tool NAME FILE ARGUMENT… runs a program from tools/ under that name, with the libraries it was unpacked with;
-# fakeroot's is not among them, and not needed.
+# The loader of an unpacked tree. Its usual name, in lib64, may be a link to the loader of the machine that follows it.
+loader=usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+
+# tool NAME FILE ARGUMENT… runs a program from tools/ under that name, with the loader and libraries it was unpacked
+# with; fakeroot's is not among them, and not needed.
 tool() {
   name=$1 file=$PWD/tools/usr/$2; shift 2
-  LD_PRELOAD='' "$PWD/tools/usr/lib64/ld-linux-x86-64.so.2" --argv0 "$name" \
+  LD_PRELOAD='' "$PWD/tools/$loader" --argv0 "$name" \
     --library-path "$PWD/tools/usr/lib/x86_64-linux-gnu" "$file" "$@"
 }
 
@@ -181,9 +207,10 @@ initrd() {
 }
 
 # disk FOLDER SIZE writes OUT/disk.img: a sparse ext4 root file system of that size from the folder.
-# Fixed identifiers keep it the same from build to build; the tables are written now, not by the guest at first mount.
+# Fixed identifiers keep it the same from build to build, and features that newer tools turn on stay off; the tables are
+# written now, not by the guest at first mount.
 disk() {
-  mke2fs -q -t ext4 -d "$1" -L root -m 0 -J size=8 -U 5255b2a7-7c9b-4d4e-9e6f-0a2540000001 \
+  mke2fs -q -t ext4 -O ^orphan_file,^metadata_csum_seed -d "$1" -L root -m 0 -J size=8 -U 5255b2a7-7c9b-4d4e-9e6f-0a2540000001 \
     -E hash_seed=5255b2a7-7c9b-4d4e-9e6f-0a2540000002,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 "$OUT/disk.img" "$2"
   fallocate --dig-holes "$OUT/disk.img" || : # only saves space
 }
@@ -224,7 +251,6 @@ small() {
 # at Debian's own paths, so beside another C library they find their loader and libraries, and disturb nothing.
 programs() {
   folder=$PWD/$1 root=$2; shift 2
-  loader=lib64/ld-linux-x86-64.so.2
   for program in "$@"; do
     mkdir -p "$root/${program%/*}"
     cp "$folder$program" "$root$program"
@@ -235,7 +261,7 @@ programs() {
     cp -L "$folder/$library" "$root/$library"
   done
   mkdir -p "$root/lib64"
-  cp -L "$folder/$loader" "$root/$loader"
+  cp "$folder/$loader" "$root/lib64/ld-linux-x86-64.so.2"
 }
 
 # set_password SHADOW makes root's password root. Its hash takes few rounds: everybody knows it, and each login and ssh

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,7 @@ import (
 
 // tool is a program that labrun needs, and the Debian package that has it.
 type tool struct {
-	program, pkg, why string
+	program, pkg, why string // a program, or the path of another file
 
 	optional bool // labs run without it
 }
@@ -33,6 +34,8 @@ var tools = []tool{
 	{"mke2fs", "e2fsprogs", "makes the images' file systems", false},
 	{"fakeroot", "fakeroot", "builds images without being root", false},
 	{"fakechroot", "fakechroot", "builds images without being root", false},
+	{"newuidmap", "uidmap", "builds images without being root", false},
+	{"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring", "tells that packages are Debian's", false},
 	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", true},
 	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", true},
 }
@@ -41,6 +44,10 @@ var tools = []tool{
 const systemPath = "/usr/sbin:/sbin"
 
 func (t tool) installed() bool {
+	if strings.HasPrefix(t.program, "/") {
+		_, err := os.Stat(t.program)
+		return err == nil
+	}
 	if _, err := exec.LookPath(t.program); err == nil {
 		return true
 	}
@@ -92,6 +99,7 @@ func (p *program) diagnose(ctx context.Context) error {
 	findings := findTools()
 	findings = append(findings, findAcceleration(ctx, store), findMemory(store), findDisk(store))
 	findings = append(findings, findImages(store)...)
+	findings = append(findings, findPackages(ctx, store)...)
 	healthy := true
 	for _, f := range findings {
 		fmt.Fprintf(p.Out, "%-8s %s\n", f.state, f.text)
@@ -222,6 +230,24 @@ func findImages(store *image.Store) []finding {
 		}
 	}
 	return all
+}
+
+// findPackages asks for Debian's packages, unless all images are here that would be
+// made of them.
+func findPackages(ctx context.Context, store *image.Store) []finding {
+	missing := slices.ContainsFunc(weekOne, func(name string) bool {
+		_, ok := store.Cached(name)
+		return !ok
+	})
+	if !missing {
+		return nil
+	}
+	releases, err := store.CheckDebian(ctx)
+	text := "packages of Debian " + strings.Join(releases, ", ") + ", which images are made of"
+	if err != nil {
+		return []finding{{state: "missing", text: text, mend: err.Error()}}
+	}
+	return []finding{{state: "ok", text: text}}
 }
 
 // mend installs the packages of the missing tools.

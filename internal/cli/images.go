@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -93,19 +96,21 @@ func (p *program) newImages() *cobra.Command {
 
 // listed is an image in machine-readable output.
 type listed struct {
-	Name    string   `json:"name"`
-	Summary string   `json:"summary"`
-	Sources []string `json:"sources"`
-	Ready   bool     `json:"ready"`
-	Source  string   `json:"source,omitempty"`
-	StandIn string   `json:"stand_in,omitempty"`
-	Bytes   int64    `json:"bytes,omitempty"`
-	Kernel  string   `json:"kernel,omitempty"`
-	Initrd  string   `json:"initrd,omitempty"`
-	Cmdline string   `json:"cmdline,omitempty"`
-	Disk    string   `json:"disk,omitempty"`
-	Format  string   `json:"disk_format,omitempty"`
-	Digest  string   `json:"digest,omitempty"`
+	Name     string   `json:"name"`
+	Summary  string   `json:"summary"`
+	Sources  []string `json:"sources"`
+	Ready    bool     `json:"ready"`
+	Source   string   `json:"source,omitempty"`
+	StandIn  string   `json:"stand_in,omitempty"`
+	Bytes    int64    `json:"bytes,omitempty"`
+	Kernel   string   `json:"kernel,omitempty"`
+	Initrd   string   `json:"initrd,omitempty"`
+	Cmdline  string   `json:"cmdline,omitempty"`
+	Disk     string   `json:"disk,omitempty"`
+	Format   string   `json:"disk_format,omitempty"`
+	Digest   string   `json:"digest,omitempty"`
+	Debian   string   `json:"debian,omitempty"`
+	Packages string   `json:"packages,omitempty"`
 	image.Hardware
 }
 
@@ -127,7 +132,7 @@ func (p *program) newListImages() *cobra.Command {
 			l := listed{Name: s.Name, Summary: s.Summary, Sources: s.Sources, Bytes: s.Size, Hardware: profile.Hardware}
 			if i := s.Image; i != nil {
 				l.Ready, l.Source, l.StandIn, l.Digest = true, i.Source, i.StandIn, i.Digest
-				l.Hardware = i.Hardware
+				l.Hardware, l.Debian, l.Packages = i.Hardware, i.Debian, i.Packages
 				l.Kernel, l.Initrd, l.Cmdline, l.Disk, l.Format = i.Kernel, i.Initrd, i.Cmdline, i.Disk, i.DiskFormat
 			}
 			if err := encoder.Encode(l); err != nil {
@@ -176,8 +181,12 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 		}
 		fmt.Fprintf(p.Out, "%s: %s\n", name, about.Summary)
 		img, ready := store.Cached(name)
+		made := ""
 		if ready {
 			about.Hardware = img.Hardware
+			if img.Packages != "" {
+				made = fmt.Sprintf("packages of Debian %s, in the versions that %s lists", img.Debian, img.Packages)
+			}
 		}
 		if ready && img.BIOS {
 			fmt.Fprintf(p.Out, "  (Here a disk image that was added is used: what is in it only you know. labrun has no control channel to it.)\n")
@@ -195,6 +204,7 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 			{"machine", about.Hardware.String()},
 			{"cards", strings.Join(cards, ", then ")},
 			{"runs", about.Runs},
+			{"made of", made},
 			{"has", strings.Join(about.Has, " ")},
 			{"lacks", strings.Join(about.Lacks, " ")},
 		} {
@@ -279,9 +289,23 @@ func (p *program) verifyImages(c *cobra.Command, store cache, args []string) err
 			faults = append(faults, err)
 			continue
 		}
-		fmt.Fprintf(p.Out, "%s: ok\n", name)
+		img, _ := store.Cached(name)
+		fmt.Fprintf(p.Out, "%s: ok%s\n", name, packagesOf(img))
 	}
 	return errors.Join(faults...)
+}
+
+// packagesOf tells what an image was made of: two computers that tell the same have
+// the same lab.
+func packagesOf(img *image.Image) string {
+	if img == nil || img.Packages == "" {
+		return ""
+	}
+	list, err := os.ReadFile(img.Packages)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(", of Debian %s, %s with the versions %.6x", img.Debian, report.Count(bytes.Count(list, []byte("\n")), "package"), sha256.Sum256(list))
 }
 
 func (p *program) newAddImage() *cobra.Command {

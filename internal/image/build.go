@@ -37,6 +37,9 @@ type fileRecord struct {
 	ModTime time.Time `json:"mtime"` // whole seconds: archives keep no more
 }
 
+// roles are what the files of an image are for, in the order of its digest.
+var roles = []string{"kernel", "initrd", "disk", "packages"}
+
 // errDamaged marks an image whose files are not what its manifest says.
 var errDamaged = errors.New("damaged")
 
@@ -129,13 +132,17 @@ func (m *manifest) image(e entry, src source, dir string) *Image {
 	}
 	sum := sha256.New()
 	fmt.Fprintln(sum, m.Format, m.BIOS)
-	for _, role := range []string{"kernel", "initrd", "disk"} {
+	for _, role := range roles {
 		f, ok := m.Files[role]
 		if !ok {
 			continue
 		}
-		fmt.Fprintln(sum, role, f.SHA256)
 		path := filepath.Join(dir, f.Name)
+		if role == "packages" { // nothing boots from it
+			img.Debian, img.Packages = src.Debian, path
+			continue
+		}
+		fmt.Fprintln(sum, role, f.SHA256)
 		switch role {
 		case "kernel":
 			img.Kernel = path
@@ -152,11 +159,11 @@ func (m *manifest) image(e entry, src source, dir string) *Image {
 // seal turns the folder tmp into the image folder dir: it records the files by
 // role, makes them read-only, and moves the folder into place. tmp and dir are
 // on the same file system.
-func (s *Store) seal(ctx context.Context, image, tmp, dir string, m manifest, roles map[string]string) error {
+func (s *Store) seal(ctx context.Context, image, tmp, dir string, m manifest, names map[string]string) error {
 	m.Made = time.Now().UTC().Truncate(time.Second)
 	m.Files = map[string]fileRecord{}
-	for _, role := range []string{"kernel", "initrd", "disk"} {
-		name, ok := roles[role]
+	for _, role := range roles {
+		name, ok := names[role]
 		if !ok {
 			continue
 		}
@@ -241,6 +248,9 @@ func (s *Store) buildDir(src source) (string, error) {
 	} else {
 		if err := hashRecipe(h, s.recipes, src.Recipe); err != nil {
 			return "", fmt.Errorf("recipe %s: %w", src.Recipe, err)
+		}
+		if src.Debian != "" {
+			fmt.Fprintln(h, "debian", src.Debian)
 		}
 		for _, in := range src.Inputs {
 			fmt.Fprintln(h, in.Name, in.id())

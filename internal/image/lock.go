@@ -89,6 +89,7 @@ type source struct {
 	Recipe  string  `toml:"recipe"`
 	Inputs  []input `toml:"inputs"`
 	StandIn string  `toml:"stand_in"` // what users know it by, if it is not the real thing
+	Debian  string  `toml:"debian"`   // the release of Debian that the recipe takes packages of, such as "bookworm"
 	Space   int64   `toml:"space"`    // MiB a build takes on the cache's disk, at its peak
 
 	Hardware // where it differs from the profile's
@@ -251,6 +252,7 @@ func (c *checker) line(table string, n int, key string) int {
 }
 
 var imageName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+var releaseName = regexp.MustCompile(`^[a-z]{2,32}$`)
 var inputName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
 func (c *checker) entry(e entry) {
@@ -332,6 +334,9 @@ func (c *checker) source(e entry, i int, s source) {
 		}
 	default:
 		bad("", "a source needs a recipe or a url")
+	}
+	if s.Debian != "" && (s.Recipe == "" || !releaseName.MatchString(s.Debian)) {
+		bad("debian", "debian %q is not the name of a release of Debian, for a recipe", s.Debian)
 	}
 	s.Hardware.check(bad)
 	if s.Space < 0 || s.Space > 1<<20 {

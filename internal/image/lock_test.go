@@ -61,6 +61,7 @@ func TestParseLockFaults(t *testing.T) {
 		{"memory  = 64", "memory = 64\nmemroy = 64", `images.lock:5: unknown key "images.box.memroy"`},
 		{"memory  = 64", "memory  = 0", "images.lock:4: box: memory is 0"},
 		{"memory  = 64", "memory  = 8", "images.lock:4: box: memory is 8 MiB"},
+		{`recipe = "box"`, "recipe = \"box\"\ndebian = \"Debian 12\"", `images.lock:19: box: debian "Debian 12" is not the name`},
 		{`stand_in = "tiny"`, "stand_in = \"tiny\"\ncpus = 65", "images.lock:28: box: cpus is 65"},
 		{`stand_in = "tiny"`, "stand_in = \"tiny\"\nnic_model = \"ne\"", "images.lock:28: box: there is no network card \"ne\"; it is one of virtio-net-pci, e1000"},
 		{"memory  = 64", "memory  = 64\ndisk_bus = \"usb\"", "images.lock:5: box: there is no disk bus \"usb\"; it is one of virtio, ide"},
@@ -106,6 +107,13 @@ func TestOwnLock(t *testing.T) {
 	}
 	if p, _ := l.Profile("alpine"); p.Console.Line != 1022 {
 		t.Errorf("alpine's shell keeps %d bytes of a line", p.Console.Line)
+	}
+	for _, e := range l.images {
+		for _, src := range e.Sources {
+			if src.Recipe != "" && src.Debian == "" {
+				t.Errorf("the release of Debian that recipe %s takes packages of is not locked", src.Recipe)
+			}
+		}
 	}
 	if p, _ := l.Profile("debian"); !p.Console.ShellPrompt.MatchString("root@os25:/etc# ") || p.Console.ShellPrompt.MatchString("os25 login: ") {
 		t.Error("debian's shell prompt")

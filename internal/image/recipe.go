@@ -29,7 +29,7 @@ exec 3<&-
 exec sh "$1"`
 
 // recipeOutputs are the files a recipe may leave, and their roles.
-var recipeOutputs = map[string]string{"vmlinuz": "kernel", "initrd": "initrd", "disk.img": "disk"}
+var recipeOutputs = map[string]string{"vmlinuz": "kernel", "initrd": "initrd", "disk.img": "disk", "packages": "packages"}
 
 // recipeFiles lists what can change the result of a recipe: its own folder,
 // the folder common, and the files beside them.
@@ -99,10 +99,7 @@ func (s *Store) runRecipe(ctx context.Context, image string, src source, dir str
 		return err
 	}
 	key := filepath.Base(dir)
-	if err := s.clearWork(key); err != nil {
-		return err
-	}
-	work, err := os.MkdirTemp(filepath.Join(s.dir, "work"), key+".")
+	work, err := s.workFolder(key, src.Recipe)
 	if err != nil {
 		return err
 	}
@@ -111,19 +108,7 @@ func (s *Store) runRecipe(ctx context.Context, image string, src source, dir str
 			err = rmErr
 		}
 	}()
-	// Tools that map user ids, such as mmdebstrap, must be able to pass.
-	if err := os.Chmod(work, 0o755); err != nil {
-		return err
-	}
-	for _, sub := range []string{"out", "tmp", "cwd"} {
-		if err := os.Mkdir(filepath.Join(work, sub), 0o755); err != nil {
-			return err
-		}
-	}
-	if err := copyRecipe(s.recipes, src.Recipe, filepath.Join(work, "recipes")); err != nil {
-		return fmt.Errorf("copy recipe %s: %w", src.Recipe, err)
-	}
-	if err := s.runScript(ctx, image, src.Recipe, key, work, inputs); err != nil {
+	if err := s.runScript(ctx, image, src, key, work, inputs); err != nil {
 		if s.freeOrZero() < 16<<20 && ctx.Err() == nil {
 			return &spaceError{dir: s.dir, need: src.Space << 20, free: s.freeOrZero()}
 		}
@@ -135,25 +120,55 @@ func (s *Store) runRecipe(ctx context.Context, image string, src source, dir str
 	if err != nil {
 		return err
 	}
-	roles := map[string]string{}
+	names := map[string]string{}
 	for _, f := range left {
 		role, ok := recipeOutputs[f.Name()]
 		if !ok {
-			return fmt.Errorf("recipe %s left the file %s, which is not one of vmlinuz, initrd, disk.img", src.Recipe, f.Name())
+			return fmt.Errorf("recipe %s left the file %s, which is not one of vmlinuz, initrd, disk.img, packages", src.Recipe, f.Name())
 		}
-		roles[role] = f.Name()
+		names[role] = f.Name()
 	}
-	if roles["kernel"] == "" || roles["disk"] == "" && roles["initrd"] == "" {
+	if names["kernel"] == "" || names["disk"] == "" && names["initrd"] == "" {
 		return fmt.Errorf("recipe %s left no vmlinuz, or neither disk.img nor initrd; its log is %s", src.Recipe, s.logFile(key))
 	}
 	m := manifest{Source: src.String()}
-	if roles["disk"] != "" {
+	if names["disk"] != "" {
 		m.Format = "raw"
 	}
-	if err := s.seal(ctx, image, out, dir, m, roles); err != nil {
+	if err := s.seal(ctx, image, out, dir, m, names); err != nil {
 		return fmt.Errorf("keep result of recipe %s: %w", src.Recipe, err)
 	}
 	return nil
+}
+
+// workFolder makes the folder that a recipe works in, with a copy of what the
+// recipe may use.
+func (s *Store) workFolder(key, recipe string) (work string, err error) {
+	if err := s.clearWork(key); err != nil {
+		return "", err
+	}
+	work, err = os.MkdirTemp(filepath.Join(s.dir, "work"), key+".")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(work)
+		}
+	}()
+	// Tools that map user ids, such as mmdebstrap, must be able to pass.
+	if err := os.Chmod(work, 0o755); err != nil {
+		return "", err
+	}
+	for _, sub := range []string{"out", "tmp", "cwd"} {
+		if err := os.Mkdir(filepath.Join(work, sub), 0o755); err != nil {
+			return "", err
+		}
+	}
+	if err := copyRecipe(s.recipes, recipe, filepath.Join(work, "recipes")); err != nil {
+		return "", fmt.Errorf("copy recipe %s: %w", recipe, err)
+	}
+	return work, nil
 }
 
 // clearWork removes what a labrun that was killed left of the build called key.
@@ -193,7 +208,8 @@ func copyRecipe(recipes fs.FS, name, dir string) error {
 }
 
 // runScript runs a recipe in work and waits for all of its processes.
-func (s *Store) runScript(ctx context.Context, image, recipe, key, work string, inputs map[string]string) error {
+func (s *Store) runScript(ctx context.Context, image string, src source, key, work string, inputs map[string]string) error {
+	recipe := src.Recipe
 	logPath := s.logFile(key)
 	logFile, err := os.Create(logPath)
 	if err != nil {
@@ -218,7 +234,7 @@ func (s *Store) runScript(ctx context.Context, image, recipe, key, work string, 
 
 	cmd := exec.CommandContext(ctx, "sh", "-c", guard, "labrun-recipe", filepath.Join(work, "recipes", recipe, "build"))
 	cmd.Dir = filepath.Join(work, "cwd")
-	cmd.Env = recipeEnv(work, inputs)
+	cmd.Env = recipeEnv(work, src.Debian, inputs)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.ExtraFiles = []*os.File{alive}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -257,19 +273,20 @@ func (s *Store) logFile(key string) string { return filepath.Join(s.dir, "logs",
 
 // recipeEnv is the environment of a recipe: nothing of the user's that is not
 // needed to find tools and reach the network.
-func recipeEnv(work string, inputs map[string]string) []string {
+func recipeEnv(work, debian string, inputs map[string]string) []string {
 	env := []string{
 		"LC_ALL=C",
 		// mke2fs and others are not on an ordinary user's path.
 		"PATH=" + os.Getenv("PATH") + ":/usr/local/sbin:/usr/sbin:/sbin",
 		"OUT=" + filepath.Join(work, "out"),
+		"DEBIAN=" + debian,
 		"RECIPES=" + filepath.Join(work, "recipes"),
 		"TMPDIR=" + filepath.Join(work, "tmp"),
 	}
 	for name, path := range inputs {
 		env = append(env, "INPUT_"+strings.ToUpper(name)+"="+path)
 	}
-	kept := []string{"HOME", "USER", "LOGNAME", "APT_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
+	kept := []string{"HOME", "USER", "LOGNAME", "APT_CONFIG", "LABRUN_DEBIAN", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
 		"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"}
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")

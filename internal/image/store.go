@@ -31,6 +31,8 @@ type Image struct {
 	DiskFormat string // "raw" or "qcow2"
 	DiskSHA256 string // of that file, hexadecimal
 	BIOS       bool   // boots from its disk by the BIOS
+	Debian     string // the release of Debian that it is made of; empty: of none
+	Packages   string // absolute path of the list of its Debian packages, a line "name version" each; empty: none is known
 	Digest     string // hexadecimal SHA-256 over all it boots from
 }
 

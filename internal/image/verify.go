@@ -12,7 +12,8 @@ import (
 )
 
 // Verify reads every file of all that the cache has for name, downloads and
-// templates too, and compares their digests. Damaged images are set aside, damaged downloads
+// templates too, and compares their digests, and what a disk says of its Debian
+// packages with the list of them. Damaged images are set aside, damaged downloads
 // removed, and the error says which; the next Ensure makes them again. It is an
 // error, too, if the cache has nothing for name.
 func (s *Store) Verify(ctx context.Context, name string) error {
@@ -22,8 +23,8 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 	}
 	found := false
 	var faults []error
-	check := func(dir, advice string) error {
-		exists, err := s.verifyDir(ctx, name, dir)
+	check := func(dir string, src source, advice string) error {
+		exists, err := s.verifyDir(ctx, name, dir, src)
 		if ctx.Err() != nil {
 			return fmt.Errorf("verify image %s: %w", name, context.Cause(ctx))
 		}
@@ -33,7 +34,7 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 		}
 		return nil
 	}
-	if err := check(s.addedDir(name), "add it again with `labrun images add "+name+" FILE`"); err != nil {
+	if err := check(s.addedDir(name), source{}, "add it again with `labrun images add "+name+" FILE`"); err != nil {
 		return err
 	}
 	for _, src := range e.Sources {
@@ -41,7 +42,7 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("verify image %s: %w", name, err)
 		}
-		if err := check(dir, "it will be made again when it is needed"); err != nil {
+		if err := check(dir, src, "it will be made again when it is needed"); err != nil {
 			return err
 		}
 		for _, d := range src.downloads() {
@@ -74,7 +75,7 @@ func (s source) downloads() []download {
 }
 
 // verifyDir checks one image folder, and sets it aside if it is damaged.
-func (s *Store) verifyDir(ctx context.Context, image, dir string) (exists bool, err error) {
+func (s *Store) verifyDir(ctx context.Context, image, dir string, src source) (exists bool, err error) {
 	key := filepath.Base(dir)
 	if filepath.Dir(dir) == filepath.Join(s.dir, "added") {
 		key = "added-" + key
@@ -105,6 +106,16 @@ func (s *Store) verifyDir(ctx context.Context, image, dir string) (exists bool, 
 			bad = append(bad, fmt.Sprintf("%s has %d bytes, not %d", f.Name, size, f.Size))
 		case hexSum(sums.sha256) != f.SHA256:
 			bad = append(bad, fmt.Sprintf("%s has sha256 %s, not %s", f.Name, hexSum(sums.sha256), f.SHA256))
+		}
+	}
+	list, listed := m.Files["packages"]
+	if disk, ok := m.Files["disk"]; ok && listed && len(bad) == 0 {
+		err := checkPackages(ctx, filepath.Join(dir, list.Name), filepath.Join(dir, disk.Name), src.Debian)
+		switch {
+		case ctx.Err() != nil:
+			return true, context.Cause(ctx)
+		case err != nil:
+			bad = append(bad, err.Error())
 		}
 	}
 	if len(bad) == 0 {
