@@ -17,6 +17,7 @@ const (
 	Match    Kind = "match"
 	Result   Kind = "result"
 	Stats    Kind = "stats"
+	Load     Kind = "load"
 	Lease    Kind = "lease"
 	Leases   Kind = "list of leases"
 	Packet   Kind = "packet"
@@ -63,7 +64,12 @@ func Types() []Type {
 			{"cpu_seconds", Decimal, "processor time used since boot"},
 			{"memory", Integer, "MiB promised"},
 			{"resident", Integer, "MiB in use"},
-			{"seconds", Decimal, "since boot"}}},
+			{"seconds", Decimal, "since boot"},
+			{"waited", Anything, "seconds for which its CPUs were ready to run and no real one was free; None if that is not known"}}},
+		{Load, "what the computer's CPUs have done since it was started, in seconds", []Field{
+			{"cpu_seconds", Decimal, "they worked"},
+			{"others", Decimal, "of these for programs that are no part of the lab"},
+			{"stolen", Decimal, "wanted, and given to others by the host of this virtual computer"}}},
 		{Lease, "an address that a router has lent", []Field{
 			{"num", Integer, "its number"},
 			{"addr", Text, "the IPv4 address"},

@@ -37,6 +37,13 @@ class Stats:
     memory: int  # MiB promised
     resident: int  # MiB in use
     seconds: float  # since boot
+    waited: Any  # seconds for which its CPUs were ready to run and no real one was free; None if that is not known
+
+class Load:
+    """What the computer's CPUs have done since it was started, in seconds"""
+    cpu_seconds: float  # they worked
+    others: float  # of these for programs that are no part of the lab
+    stolen: float  # wanted, and given to others by the host of this virtual computer
 
 class Lease:
     """An address that a router has lent"""
@@ -499,10 +506,10 @@ def ask(question: str, choices: list[str] = [], answer: str = "", *, explain: st
 def stats(machine: Machine) -> Stats:
     r'''What a machine costs its host.
 
-    A task's check may call it.
+    `waited` tells whether a machine was slow because it had to share: it is of all its virtual CPUs together, and `None` where this computer's kernel does not count it. A task's check may call it.
 
     machine: a machine of this mission
-    returns struct: `cpus`, virtual; `cpu_seconds`, processor time used since boot; `memory`, MiB promised; `resident`, MiB in use; `seconds`, since boot
+    returns struct: `cpus`, virtual; `cpu_seconds`, processor time used since boot; `memory`, MiB promised; `resident`, MiB in use; `seconds`, since boot; `waited`, seconds for which its CPUs were ready to run and no real one was free
 
         before = stats(debian).cpu_seconds
     '''
@@ -515,6 +522,18 @@ def host_cpus() -> int:
     returns int
 
         say("%d CPUs" % host_cpus())
+    '''
+
+def host_load() -> Load:
+    r'''What this computer's CPUs have done so far, for the lab and for others.
+
+    Take it twice: the difference tells whether something else was at work while you measured. It is counted in hundredths of a second, and of the whole computer also where labrun is in a container. `in_turns` of [`@labrun//measure.star`](libraries.md) measures with it. A task's check may call it.
+
+    returns struct, in seconds of all CPUs together: `cpu_seconds`, used since this computer was started; `others`, of these by programs that are no part of the lab; `stolen`, wanted and given to others by the host that this computer is a virtual machine of
+
+        before = host_load().others
+        run(debian, "sleep 2")
+        say("others used %s s of CPU time" % (host_load().others - before))
     '''
 
 def terminal(name: str) -> Terminal:

@@ -19,8 +19,8 @@ func (l *Lab) Within(ctx context.Context, limit time.Duration, cause error) (con
 	var timer *time.Timer
 	timer = time.AfterFunc(math.MaxInt64, func() {
 		lost := time.Duration(0)
-		for g, delay := range l.delays() {
-			lost = max(lost, delay-before[g])
+		for thread, delay := range l.delays() {
+			lost = max(lost, delay-before[thread])
 		}
 		left := remaining(limit, time.Since(began), lost)
 		if left <= 0 {
@@ -41,12 +41,21 @@ func remaining(limit, passed, lost time.Duration) time.Duration {
 	return min(limit-(passed-lost), mostPatience*limit-passed)
 }
 
-// delays returns how long each machine that runs has waited for a processor since it was
-// started.
-func (l *Lab) delays() map[*guest]time.Duration {
-	all := map[*guest]time.Duration{}
-	l.guests.Range(func(g, _ any) bool {
-		all[g.(*guest)] = g.(*guest).process.Delay()
+// thread is one of a machine that runs.
+type thread struct {
+	guest *guest
+	id    int
+}
+
+// delays returns how long each thread of each machine that runs has waited for a
+// processor since it was started.
+func (l *Lab) delays() map[thread]time.Duration {
+	all := map[thread]time.Duration{}
+	l.guests.Range(func(key, _ any) bool {
+		g := key.(*guest)
+		for id, delay := range g.process.Delays() {
+			all[thread{g, id}] = delay
+		}
 		return true
 	})
 	return all

@@ -72,6 +72,7 @@ type Process struct {
 	nics    []net.Conn
 	memory  *os.File // the guest's, if Spec.Savable
 	qmp     *monitor
+	vcpus   []int // the ids of its threads that are virtual CPUs
 	started time.Time
 
 	stopping atomic.Bool // labrun asked for the end
@@ -174,7 +175,9 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		f.Close() // else a channel of a QEMU that ends would not
 	}
 	inherited = nil
-	err = p.qmp.connect(ctx)
+	if err = p.qmp.connect(ctx); err == nil {
+		err = p.findVCPUs(ctx)
+	}
 	if err == nil && spec.Saved != nil {
 		err = p.loadState(ctx, state)
 	}

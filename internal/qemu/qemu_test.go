@@ -241,7 +241,7 @@ func TestProcess(t *testing.T) {
 		t.Errorf("an unknown QMP command: %v", err)
 	}
 	usage, err := p.Usage()
-	if err != nil || usage.CPU <= 0 || usage.Resident < 16<<20 || usage.Private > usage.Resident || usage.Alive <= 0 {
+	if err != nil || usage.CPU <= 0 || usage.Resident < 16<<20 || usage.Private > usage.Resident || usage.Alive <= 0 || usage.Waited == 0 || len(p.vcpus) != 1 {
 		t.Errorf("usage: %+v, %v", usage, err)
 	}
 	p.Quit(limited(t))

@@ -1,64 +1,53 @@
 package qemu
 
 import (
-	"bufio"
+	"context"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Usage is what a machine has cost its host so far.
 type Usage struct {
-	CPU      time.Duration // processor time, user and system, of all its threads
-	Resident int64         // bytes of memory in use
-	Private  int64         // bytes that no other process shares
-	Alive    time.Duration // since it was started
+	host.Usage
+	Alive  time.Duration // since it was started
+	Waited time.Duration // for which its virtual CPUs were ready to run and had no processor, added up; -1: the kernel does not count it
 }
 
-// clockTick is the kernel's USER_HZ, which Linux fixes at 100 for user space
-// (see proc(5), sysconf(_SC_CLK_TCK)).
-const clockTick = 10 * time.Millisecond
-
-// Usage reads the present cost from /proc.
-func (p *Process) Usage() (Usage, error) {
-	u := Usage{Alive: time.Since(p.started)}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
-	if err != nil {
+// Usage reads the present cost.
+func (p *Process) Usage() (u Usage, err error) {
+	if u.Usage, err = host.ProcessUsage(p.Pid()); err != nil {
 		return u, fmt.Errorf("usage of %s: %w", p.spec.Name, err)
 	}
-	// The second field is the program's name in parentheses and may hold spaces;
-	// user and system time are the 14th and 15th, counted from 1.
-	rest := string(stat[strings.LastIndexByte(string(stat), ')')+1:])
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return u, fmt.Errorf("usage of %s: /proc/%d/stat is cut short", p.spec.Name, p.Pid())
-	}
-	for _, field := range fields[11:13] {
-		ticks, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return u, fmt.Errorf("usage of %s: %w", p.spec.Name, err)
+	u.Alive = time.Since(p.started)
+	delays := p.Delays()
+	for _, thread := range p.vcpus {
+		delay, counted := delays[thread]
+		if !counted {
+			u.Waited = -1
+			break
 		}
-		u.CPU += time.Duration(ticks) * clockTick
-	}
-	rollup, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", p.Pid()))
-	if err != nil {
-		return u, fmt.Errorf("usage of %s: %w", p.spec.Name, err)
-	}
-	defer rollup.Close()
-	for lines := bufio.NewScanner(rollup); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 2 {
-			continue
-		}
-		kib, _ := strconv.ParseInt(fields[1], 10, 64)
-		switch fields[0] {
-		case "Rss:":
-			u.Resident = kib << 10
-		case "Private_Clean:", "Private_Dirty:":
-			u.Private += kib << 10
-		}
+		u.Waited += delay
 	}
 	return u, nil
+}
+
+// Delays returns for how long each of the machine's threads, which are virtual CPUs and
+// devices, was ready to run since its start and had no processor; empty where the kernel
+// does not count it.
+func (p *Process) Delays() map[int]time.Duration { return host.Delays(p.Pid()) }
+
+// findVCPUs asks QEMU which of its threads are virtual CPUs; they stay the same.
+func (p *Process) findVCPUs(ctx context.Context) error {
+	var cpus []struct {
+		Thread int `json:"thread-id"`
+	}
+	if err := p.Command(ctx, "query-cpus-fast", nil, &cpus); err != nil {
+		return err
+	}
+	for _, cpu := range cpus {
+		p.vcpus = append(p.vcpus, cpu.Thread)
+	}
+	return nil
 }
