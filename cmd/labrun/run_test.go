@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -165,11 +166,15 @@ func gone(t *testing.T, machine string, limit time.Duration) {
 		func() string { return fmt.Sprintf("QEMU %v still runs", emulators(machine)) })
 }
 
+// TestWeek1 plays the first lab. In step 7, which measures, this computer gets busy.
 func TestWeek1(t *testing.T) {
 	records := t.TempDir()
 	l := command(t, "--json", "--records", records, "../../missions/week1.star")
 	l.begin(t)
+	l.says(t, `"event":"step_started","index":7,`)
+	calm := busy(t)
 	l.finish(t, 0)
+	calm()
 	var last struct {
 		Event    string
 		Passed   bool
@@ -199,6 +204,8 @@ func TestWeek1(t *testing.T) {
 		}
 	}
 
+	consistent(t, l.out.String(), said)
+
 	page, err := os.ReadFile(filepath.Join(records, "report.html"))
 	if err != nil {
 		t.Fatal(err)
@@ -211,6 +218,51 @@ func TestWeek1(t *testing.T) {
 		if !regexp.MustCompile(pattern).Match(page) {
 			t.Errorf("the report lacks %s:\n%s", pattern, page)
 		}
+	}
+}
+
+// busy has four programs compute until calm is called, each in a session of its own,
+// since Linux shares the processors out by session.
+func busy(t *testing.T) (calm func()) {
+	var all []*exec.Cmd
+	calm = sync.OnceFunc(func() {
+		for _, c := range all {
+			c.Process.Kill()
+			c.Wait()
+		}
+	})
+	t.Cleanup(calm)
+	for range 4 {
+		c := exec.Command("sh", "-c", "while :; do :; done")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	return calm
+}
+
+// consistent checks that the lesson of step 7 is what was measured, and that there is
+// none where that was unclear.
+func consistent(t *testing.T, events, said string) {
+	t.Helper()
+	const number = `(\d+\.\d+)`
+	lesson := regexp.MustCompile(`took router7 ` + number + ` times and alpine ` + number + ` times as long`).FindStringSubmatch(events)
+	measured := regexp.MustCompile(number+` times as long`).FindAllStringSubmatch(said, -1)
+	unclear := strings.Contains(said, "This computer has too much else to do")
+	room := strings.Contains(events, "here each found one of the")
+	if len(measured) != 2 {
+		t.Fatalf("%d machines were measured:\n%s", len(measured), said)
+	}
+	for i, m := range measured {
+		times, _ := strconv.ParseFloat(m[1], 64)
+		if lesson != nil && (lesson[i+1] != m[1] || times < 1.2) {
+			t.Errorf("it was taught that it took %s times as long, and measured %s", lesson[i+1], m[1])
+		}
+	}
+	if count := map[bool]int{true: 1}; count[lesson != nil]+count[unclear]+count[room] != 1 {
+		t.Errorf("a lesson: %q; unclear: %v; room for all: %v; it said:\n%s", lesson, unclear, room, said)
 	}
 }
 

@@ -55,7 +55,7 @@ func libraryNames() []string {
 func libraryFile(request string) (string, error) {
 	name := strings.TrimPrefix(request, libraryPrefix)
 	if _, err := fs.Stat(labrun.Libraries(), path.Clean("/" + name)[1:]); err != nil || path.Ext(name) != ".star" {
-		return "", fmt.Errorf("labrun has no library of that name%s: there is %s", builtins.Suggest(request, libraryNames()), strings.Join(libraryNames(), ", "))
+		return "", fmt.Errorf("labrun has no library of that name%s: there are %s", builtins.Suggest(request, libraryNames()), strings.Join(libraryNames(), ", "))
 	}
 	return libraryFolder + name, nil
 }
