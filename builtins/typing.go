@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/Netflix/go-expect"
 	"go.starlark.net/starlark"
 
 	"github.com/labrun/labrun/internal/console"
@@ -80,10 +79,10 @@ func promptName(kind console.PromptKind) starlark.String {
 }
 
 // condition is what wait_for waits for.
-func (c *call) condition() (expect.ExpectOpt, error) {
+func (c *call) condition() (console.Condition, error) {
 	switch text, pattern := c.text("text"), c.text("pattern"); {
 	case (text == "") == (pattern == ""):
-		return nil, fmt.Errorf("wait_for: give either text or pattern: %s", c.entry.Signature())
+		return console.Condition{}, fmt.Errorf("wait_for: give either text or pattern: %s", c.entry.Signature())
 	case pattern != "":
 		return console.Pattern(c.pattern("pattern")), nil
 	default:

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/Netflix/go-expect"
 )
 
 // chunks is a stream that yields its chunks once a wait is under way, and ends.
@@ -35,14 +33,14 @@ func (s *chunks) Write(b []byte) (int, error) { return len(b), nil }
 func (s *chunks) Close() error                { return nil }
 
 // outcome is what a wait gets that was there before the first byte came.
-func outcome(t testing.TB, parts []string, conds ...expect.ExpectOpt) Match {
+func outcome(t testing.TB, parts []string, conds ...Condition) Match {
 	t.Helper()
 	m, _, _ := play(t, parts, conds...)
 	return m
 }
 
 // play returns also what is unread then, and the text, both views of it.
-func play(t testing.TB, parts []string, conds ...expect.ExpectOpt) (m Match, unread, text string) {
+func play(t testing.TB, parts []string, conds ...Condition) (m Match, unread, text string) {
 	t.Helper()
 	s := &chunks{start: make(chan struct{})}
 	for _, p := range parts {
@@ -84,7 +82,7 @@ var captures = []string{
 	"\x1b]0;title\x07x\x1b(By\x1bPq\x1b\\z\x1b[31;1mred\x1b[0m\x00\x07 [    1.0000\b\b\b\b\b\b\b\b\b\b\bfoo\r\n",
 }
 
-var conditionSets = [][]expect.ExpectOpt{
+var conditionSets = [][]Condition{
 	{Text("passphrase"), Text("usb"), Text("10.")},
 	{Text("["), Text("x\n"), Text("done")},
 	{pattern(`inet (\S+)`), Text("10.0.2")},
@@ -118,7 +116,7 @@ func split(s string, seed uint64) (parts []string) {
 	return parts
 }
 
-func compareChunks(t *testing.T, whole string, parts []string, conds []expect.ExpectOpt) {
+func compareChunks(t *testing.T, whole string, parts []string, conds []Condition) {
 	t.Helper()
 	m1, unread1, text1 := play(t, []string{whole}, conds...)
 	m2, unread2, text2 := play(t, parts, conds...)

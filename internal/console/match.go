@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/Netflix/go-expect"
 )
 
 // growth is how far, in bytes, a regular expression's match is followed while
@@ -31,11 +29,24 @@ type Match struct {
 	At     time.Time  // when the last byte looked at arrived
 }
 
-// Text is the condition that s appears.
-func Text(s string) expect.ExpectOpt { return expect.String(s) }
+// A Condition is one thing that a wait can look for: see [Text], [Pattern] and [Prompt].
+type Condition struct {
+	text  []byte
+	re    *regexp.Regexp
+	kinds []PromptKind
+	wrong error // why it cannot be waited for
+}
+
+// Text is the condition that s appears, which must not be empty.
+func Text(s string) Condition {
+	if s == "" {
+		return Condition{wrong: errors.New("the text to wait for is empty")}
+	}
+	return Condition{text: []byte(s)}
+}
 
 // Pattern is the condition that re matches.
-func Pattern(re *regexp.Regexp) expect.ExpectOpt { return expect.Regexp(re) }
+func Pattern(re *regexp.Regexp) Condition { return Condition{re: re} }
 
 var anyPrompt = []PromptKind{LoginPrompt, PasswordPrompt, ShellPrompt}
 
@@ -43,70 +54,38 @@ var anyPrompt = []PromptKind{LoginPrompt, PasswordPrompt, ShellPrompt}
 // kinds, or of any kind if none is given: its last line is unterminated, ends in
 // that prompt, has not changed for 40 ms (for seconds, if no such prompt is known), and
 // was printed since anything was last typed.
-func Prompt(kinds ...PromptKind) expect.ExpectOpt {
+func Prompt(kinds ...PromptKind) Condition {
 	if len(kinds) == 0 {
 		kinds = anyPrompt
 	}
-	return func(o *expect.ExpectOpts) error {
-		o.Matchers = append(o.Matchers, promptMatcher(kinds))
-		return nil
-	}
+	return Condition{kinds: kinds}
 }
 
-// promptMatcher makes a prompt an expect.Matcher. A buffer alone cannot tell
-// that a line is the last one and stands still, so Match never holds.
-type promptMatcher []PromptKind
-
-func (promptMatcher) Match(any) bool  { return false }
-func (m promptMatcher) Criteria() any { return m }
-
-// A condition is one thing that a wait looks for.
+// A condition is a Condition that is being waited for.
 type condition struct {
+	Condition
 	index int
-	text  []byte
-	re    *regexp.Regexp
 	dfa   *dfa
-	kinds []PromptKind
 }
 
-// conditions unpacks what Expect was given.
-func conditions(opts []expect.ExpectOpt) ([]condition, error) {
-	var all []condition
-	for i, opt := range opts {
-		var o expect.ExpectOpts
-		if err := opt(&o); err != nil {
-			return nil, err
-		}
-		if o.ReadTimeout != nil {
-			return nil, errors.New("a console's time-out comes from the context, not from expect.WithTimeout")
-		}
-		for _, m := range o.Matchers {
-			if _, ok := m.(expect.CallbackMatcher); ok {
-				return nil, errors.New("a console runs no callbacks (ExpectOpt.Then); use the match that Expect returns")
-			}
-			c := condition{index: i}
-			switch want := m.Criteria().(type) {
-			case string:
-				if want == "" {
-					return nil, errors.New("the text to wait for is empty")
-				}
-				c.text = []byte(want)
-			case *regexp.Regexp:
-				d, err := newDFA(want.String(), false)
-				if err != nil {
-					return nil, fmt.Errorf("pattern %q: %w", want, err)
-				}
-				c.re, c.dfa = want, d
-			case promptMatcher:
-				c.kinds = want
-			default:
-				return nil, fmt.Errorf("a console cannot wait for %T; it knows text, patterns and prompts", want)
-			}
-			all = append(all, c)
-		}
-	}
-	if len(all) == 0 {
+// conditions prepares what Expect was given.
+func conditions(given []Condition) ([]condition, error) {
+	if len(given) == 0 {
 		return nil, errors.New("nothing to wait for")
+	}
+	var all []condition
+	for i, one := range given {
+		c := condition{Condition: one, index: i}
+		if one.wrong != nil {
+			return nil, one.wrong
+		}
+		if one.re != nil {
+			var err error
+			if c.dfa, err = newDFA(one.re.String(), false); err != nil {
+				return nil, fmt.Errorf("pattern %q: %w", one.re, err)
+			}
+		}
+		all = append(all, c)
 	}
 	return all, nil
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/Netflix/go-expect"
 )
 
 const (
@@ -104,15 +102,14 @@ func (s scan) view(t *texts) *view {
 
 // Expect waits until one of the conditions holds in the text after the cursor,
 // and moves the cursor to the end of what matched. The conditions are
-// [Text], [Pattern] and [Prompt], and go-expect's String, Regexp and
-// RegexpPattern. If several hold, the one that became certain first wins, then
-// the one named first. The time-out is that of ctx and for the whole wait.
+// [Text], [Pattern] and [Prompt]. If several hold, the one that became certain first
+// wins, then the one named first. The time-out is that of ctx and for the whole wait.
 //
 // A wait that fails returns a *[WaitError]; what has already arrived is looked
 // at first even if ctx has ended or the console is dead. A dead console has no
 // prompts. Prompt holds whenever the console is at a prompt now that was printed
 // since anything was last typed, even if an earlier wait has matched it.
-func (c *Console) Expect(ctx context.Context, conds ...expect.ExpectOpt) (Match, error) {
+func (c *Console) Expect(ctx context.Context, conds ...Condition) (Match, error) {
 	all, err := conditions(conds)
 	if err != nil {
 		return Match{}, fmt.Errorf("wait on %s: %w", c.name, err)
@@ -125,7 +122,7 @@ func (c *Console) Expect(ctx context.Context, conds ...expect.ExpectOpt) (Match,
 // stays where it is, so that what was printed can still be waited for. The time-out
 // is that of ctx, and the error a *[WaitError].
 func (c *Console) Finished(ctx context.Context) error {
-	w := newWaiter([]condition{{kinds: anyPrompt}})
+	w := newWaiter([]condition{{Condition: Prompt()}})
 	w.peek = true
 	_, err := c.wait(ctx, w)
 	return err
@@ -134,7 +131,7 @@ func (c *Console) Finished(ctx context.Context) error {
 // Ready is like Finished, but takes a question for a prompt, too: a line that ends as
 // questions do and stands still for a second.
 func (c *Console) Ready(ctx context.Context) error {
-	w := newWaiter([]condition{{kinds: append(slices.Clone(anyPrompt), Question)}})
+	w := newWaiter([]condition{{Condition: Prompt(append(slices.Clone(anyPrompt), Question)...)}})
 	w.peek = true
 	_, err := c.wait(ctx, w)
 	return err
@@ -147,7 +144,7 @@ func (c *Console) Ready(ctx context.Context) error {
 // may begin to type as soon as it has returned. Like Finished, it leaves the cursor
 // where it is; the time-out is that of ctx, and the error a *[WaitError].
 func (c *Console) AtRest(ctx context.Context) error {
-	w := newWaiter([]condition{{kinds: []PromptKind{bareShell}}})
+	w := newWaiter([]condition{{Condition: Prompt(bareShell)}})
 	w.peek = true
 	_, err := c.wait(ctx, w)
 	return err
