@@ -36,6 +36,7 @@ var tools = []tool{
 	{"fakechroot", "fakechroot", "builds images without being root", false},
 	{"newuidmap", "uidmap", "builds images without being root", false},
 	{"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring", "tells that packages are Debian's", false},
+	{"busybox", "busybox", "is a guest's shell in labrun's own tests", true},
 	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", true},
 	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", true},
 }

@@ -55,7 +55,7 @@ func run(t *testing.T, cmd *exec.Cmd, port, terminal *os.File) *guest {
 		Noise: []*regexp.Regexp{regexp.MustCompile(`\d{4}/\d\d/\d\d `)},
 	})
 	t.Cleanup(func() {
-		cmd.Process.Kill()
+		endSession(cmd.Process.Pid)
 		cmd.Wait()
 		c.Close()
 		terminal.Close()
@@ -104,7 +104,7 @@ func lookPath(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("there is no %s here", name)
+		t.Fatalf("%s is missing: `labrun doctor --mend` installs it", name)
 	}
 	return path
 }

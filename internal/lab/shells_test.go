@@ -21,7 +21,7 @@ func TestRealShells(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := exec.LookPath(tt.shell[0]); err != nil {
-				t.Skip(err)
+				t.Fatalf("%v: `labrun doctor --mend` installs it", err)
 			}
 			t.Parallel()
 			c := startShell(t, tt.prompt, tt.shell)
