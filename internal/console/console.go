@@ -83,7 +83,8 @@ type Console struct {
 	again    echo      // of the line entered last, where a shell that reads it only now may print it once more
 	known    known     // what the shells' prompts are
 	lastByte time.Time // of the stream
-	changed  time.Time // when the quiet text last changed
+	changed  time.Time // when the quiet text, or what may become part of it, last changed
+	lastText time.Time // when the quiet text last grew
 	waiters  []*waiter
 	watchers []*watcher    // replaced, never changed in place
 	entry    entry         // lines and keys that were typed
@@ -212,8 +213,12 @@ type cleaned Console
 
 func (s *cleaned) text(b []byte) {
 	c := (*Console)(s)
+	quiet := c.texts.quiet.end()
 	if c.texts.add(b) {
 		c.changed = c.lastByte
+	}
+	if c.texts.quiet.end() > quiet {
+		c.lastText = c.lastByte
 	}
 	c.look()
 }
@@ -520,6 +525,13 @@ func (c *Console) LastByte() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lastByte
+}
+
+// LastText returns when the guest last printed anything but noise; zero if never.
+func (c *Console) LastText() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastText
 }
 
 // Watch calls fn with each chunk of raw bytes from now on, in order, after it

@@ -16,8 +16,9 @@ const (
 	// A guest that prints nothing for so long may be waiting for Enter. BusyBox
 	// activates a console only then, and a daemon's message may have hidden a
 	// prompt that is already there.
-	pokeSoon = 700 * time.Millisecond // for an image known to need it
-	pokeLate = 15 * time.Second       // for any other
+	pokeSoon = 700 * time.Millisecond // for an image known to need it; then after twice as long, up to
+	pokeSlow = 6 * time.Second
+	pokeLate = 15 * time.Second // for any other, and where nothing but noise is printed
 	// BusyBox asks for it («Please press Enter to activate this console. »); where
 	// that is the last thing said, there is nothing to wait for.
 	invitation = "press Enter"
@@ -48,15 +49,17 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 }
 
 // pressing waits with wait, and presses Enter at a console that stays silent; eager
-// says that its guest is known to need it.
+// says that its guest is known to need it. Each Enter may make the guest complain that
+// there is no shell yet, so they become seldom, and one that it has not taken notice of
+// is not followed by others: they would all be answered at once.
 func pressing(ctx context.Context, c *console.Console, eager bool, wait func(context.Context) (console.Match, error)) (console.Match, error) {
-	silence, look := pokeLate, pokeSoon
+	look, pause := pokeSoon, pokeSoon
 	if eager {
-		silence, look = pokeSoon, pokeLook
+		look = pokeLook
 	}
 	began := time.Now()
 	poked := began // from then on the guest is given the time to answer
-	for {
+	for first := true; ; {
 		// Wait in slices; the deadline is still ctx's.
 		slice, cancel := context.WithTimeoutCause(ctx, look, errSilent)
 		match, err := wait(slice)
@@ -68,15 +71,23 @@ func pressing(ctx context.Context, c *console.Console, eager bool, wait func(con
 			}
 			return match, err
 		}
-		still := time.Since(c.LastByte())
-		invited := eager && still > pokeLook && strings.Contains(c.Tail(1), invitation)
-		if !invited && min(still, time.Since(poked)) < silence || c.Waiting() == console.PasswordPrompt {
+		last := c.LastByte()
+		silent, given := time.Since(last), time.Since(poked)
+		press := min(given, time.Since(c.LastText())) >= pokeLate
+		if eager && !last.IsZero() && (first || last.After(poked)) {
+			invited := silent > pokeLook && strings.Contains(c.Tail(1), invitation)
+			press = press || invited || min(silent, given) >= pause
+		}
+		if !press || c.Waiting() == console.PasswordPrompt {
 			continue
 		}
 		if err := c.SendRaw(ctx, []byte("\r")); err != nil {
 			return match, err
 		}
-		poked = time.Now()
+		if !first {
+			pause = min(2*pause, pokeSlow)
+		}
+		first, poked = false, time.Now()
 	}
 }
 
