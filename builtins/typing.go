@@ -56,7 +56,8 @@ wait_for(alpine, text = "password:")`,
 		Name: "output", Group: group, Phase: Acting, Effect: Looks, call: output, lead: leadOutput, Result: Text, Returns: "string",
 		Params:  []Param{on, timeout("60")},
 		Summary: "what the machine printed since the last send",
-		Detail:  "Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it.",
+		Detail: "Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it. " +
+			"A line that looks like a prompt and is not the one that was there before (`Working # `) is taken for one after three seconds.",
 		Example: `send(debian, "hostname")
 assert_equal(output(debian).strip(), "os25")`,
 	}}

@@ -234,7 +234,7 @@ def send_key(on: Machine | Terminal, key: str) -> None:
 def output(on: Machine | Terminal, *, timeout: float | str = 60) -> str:
     r'''What the machine printed since the last send.
 
-    Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it. A task's check may call it.
+    Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it. A line that looks like a prompt and is not the one that was there before (`Working # `) is taken for one after three seconds. A task's check may call it.
 
     on: a machine, or a terminal of the host
     timeout: how long to wait: seconds, or a string such as `"2m"`
