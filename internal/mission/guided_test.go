@@ -212,8 +212,8 @@ def boots():
     send(router, "printf 'Working # '; sleep 1; echo done")
     say("It said " + output(router).strip() + ".")
     for word in ["two", "three"]:
-        send(router, "printf one\\necho %s" % word)
-        assert_equal(output(router), "one%s\\n" % word, hint = "Type both lines.")
+        send(router, "printf one\necho %s" % word)
+        assert_equal(output(router), "one%s\n" % word, hint = "Type both lines.")
 
 step(boots)
 `, 0)
