@@ -305,7 +305,7 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 		return nil, nil, nil
 	case "getfd":
 		if file == nil {
-			return nil, nil, errors.New("No file descriptor supplied via SCM_RIGHTS")
+			return nil, nil, errors.New("no file descriptor supplied via SCM_RIGHTS")
 		}
 		e.monitor.files[text("fdname")] = file
 		return nil, nil, nil
@@ -331,7 +331,7 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 				return nil, nil, nil
 			}
 		}
-		return nil, nil, fmt.Errorf("Device '%s' not found", text("name"))
+		return nil, nil, fmt.Errorf("device %q not found", text("name"))
 	case "system_reset":
 		return nil, func() { e.mu.Lock(); defer e.mu.Unlock(); e.reset(false) }, nil
 	case "system_powerdown":
@@ -347,7 +347,7 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 		e.monitor.event("SHUTDOWN", map[string]any{"guest": false, "reason": "host-qmp-quit"})
 		return nil, func() { e.end(0) }, nil
 	}
-	return nil, nil, fmt.Errorf("The command %s has not been found", command)
+	return nil, nil, fmt.Errorf("the command %s has not been found", command)
 }
 
 // pause stops the guest and writes its disk. The caller holds e.mu.

@@ -92,7 +92,7 @@ func (m *monitor) serve() {
 			case request.Execute == "qmp_capabilities":
 				ready = true
 			case !ready:
-				err = fmt.Errorf("Expecting capabilities negotiation with 'qmp_capabilities'")
+				err = fmt.Errorf("expecting capabilities negotiation with 'qmp_capabilities'")
 			default:
 				var file *os.File
 				if request.Execute == "getfd" && len(files) > 0 {
