@@ -19,7 +19,7 @@ func channel() []Entry {
 		Params: []Param{m, {Name: "command", Kind: Text, Doc: "for the guest's `sh`, as root, in root's home"},
 			{Name: "check", Kind: Boolean, Default: "False", Doc: "fail the step if the status is not 0"}, hint, timeout("60")},
 		Summary: "run a command on the control channel, which no student sees",
-		Detail:  "A command that is still running when its time is up is ended. On an image without a control channel the console is used, which must then be at a shell prompt.",
+		Detail:  "A command that is still running when its time is up is ended; its output, 8 MiB at most, may take longer to arrive. On an image without a control channel the console is used as soon as a shell prompt waits there with nothing typed at it; nobody at the console sees that, and what they type meanwhile waits.",
 		Example: `assert_equal(run(debian, "id -un").stdout, "root\n")`,
 	}, {
 		Name: "read_file", Group: group, Phase: Acting, Effect: Looks, call: readFile, Result: Content, Returns: "string, or bytes if it is no UTF-8",

@@ -338,7 +338,7 @@ def task(on: Machine | Terminal, prompt: str, *, solution: str | Callable[[], ob
 def run(machine: Machine, command: str, check: bool = False, *, hint: str = "", timeout: float | str = 60) -> Result:
     r'''Run a command on the control channel, which no student sees.
 
-    A command that is still running when its time is up is ended. On an image without a control channel the console is used, which must then be at a shell prompt. A task's check may call it. There, let the command only look, too: labrun cannot know what it does.
+    A command that is still running when its time is up is ended; its output, 8 MiB at most, may take longer to arrive. On an image without a control channel the console is used as soon as a shell prompt waits there with nothing typed at it; nobody at the console sees that, and what they type meanwhile waits. A task's check may call it. There, let the command only look, too: labrun cannot know what it does.
 
     machine: a machine of this mission
     command: for the guest's `sh`, as root, in root's home

@@ -58,4 +58,9 @@
 // which a shell that has more to read shows it. The output of what was typed ahead begins
 // after that prompt, and after the line itself where the shell's editor prints it again.
 // Outputs belong to the line that was typed, whatever was believed.
+//
+// # Asides
+//
+// Where there is no other way to a guest, labrun speaks to its shell on its console in an
+// [Aside]: what is said there is on no console, and the console is afterwards as it was.
 package console

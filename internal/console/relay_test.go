@@ -111,7 +111,7 @@ func TestAwaitLine(t *testing.T) {
 
 func TestPasswordsAreNotRecorded(t *testing.T) {
 	dir := t.TempDir()
-	transcript, err := NewTranscript(dir, "debian", 80, 24)
+	transcript, err := NewTranscript(dir, "debian", 80, 24, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

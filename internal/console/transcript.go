@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,8 +35,9 @@ type Transcript struct {
 }
 
 // NewTranscript creates the files of a transcript in a folder that exists. The
-// size is that of the terminal the guest believes in, in characters.
-func NewTranscript(dir, name string, width, height int) (*Transcript, error) {
+// size is that of the terminal the guest believes in, in characters. The console's noise
+// is noted, so that whoever shows a part of the transcript can leave it out.
+func NewTranscript(dir, name string, width, height int, noise []*regexp.Regexp) (*Transcript, error) {
 	logFile, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, fmt.Errorf("transcript of %s: %w", name, err)
@@ -53,15 +55,17 @@ func NewTranscript(dir, name string, width, height int) (*Transcript, error) {
 		start:    time.Now(),
 		parts:    make(map[byte][]byte),
 	}
-	// The format has whole seconds only; started is ours, and players ignore it.
+	// The format has whole seconds only; started and noise are ours, and players ignore
+	// them.
 	header, err := json.Marshal(struct {
-		Version   int       `json:"version"`
-		Width     int       `json:"width"`
-		Height    int       `json:"height"`
-		Timestamp int64     `json:"timestamp"`
-		Title     string    `json:"title"`
-		Started   time.Time `json:"started"`
-	}{2, width, height, t.start.Unix(), name, t.start.UTC()})
+		Version   int              `json:"version"`
+		Width     int              `json:"width"`
+		Height    int              `json:"height"`
+		Timestamp int64            `json:"timestamp"`
+		Title     string           `json:"title"`
+		Started   time.Time        `json:"started"`
+		Noise     []*regexp.Regexp `json:"noise,omitempty"`
+	}{2, width, height, t.start.Unix(), name, t.start.UTC(), noise})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("transcript of %s: %w", name, err), t.Close())
 	}

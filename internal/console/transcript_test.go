@@ -11,7 +11,7 @@ import (
 
 func TestTranscript(t *testing.T) {
 	dir := t.TempDir()
-	tr, err := NewTranscript(dir, "debian", 80, 24)
+	tr, err := NewTranscript(dir, "debian", 80, 24, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestTranscriptDiskFull(t *testing.T) {
 	if err := os.Symlink(full, filepath.Join(dir, "debian.log")); err != nil {
 		t.Fatal(err)
 	}
-	tr, err := NewTranscript(dir, "debian", 80, 24)
+	tr, err := NewTranscript(dir, "debian", 80, 24, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestTranscriptDiskFull(t *testing.T) {
 	if err := tr.Close(); err == nil {
 		t.Error("a full disk is no error")
 	}
-	if _, err := NewTranscript(filepath.Join(dir, "missing"), "x", 80, 24); err == nil {
+	if _, err := NewTranscript(filepath.Join(dir, "missing"), "x", 80, 24, nil); err == nil {
 		t.Error("a missing folder is no error")
 	}
 }

@@ -25,8 +25,8 @@ func (u userland) set() string {
 // tools have in common. Each program that runs costs an emulated guest tens of
 // milliseconds, so there are few.
 //
-//	labrun_run ID SECONDS COMMAND  run it; answer status, times and output. (What BusyBox says
-//	                               of a program that was ended is not for the port.)
+//	labrun_run ID SECONDS COMMAND  run it; answer status, times and output. What the shell
+//	                               itself says of a program that was ended is dropped
 //	labrun_get ID FILE             answer a file
 //	labrun_put FILE BASE64         append to a file; answer its size
 //	labrun_send SIZE FILE          the body of an answer

@@ -288,7 +288,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 		if m.boots > 0 {
 			name = fmt.Sprintf("%s-%d", name, m.boots+1)
 		}
-		if g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, 24); err != nil {
+		if g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, 24, m.profile.Console.Noise); err != nil {
 			process.Close()
 			return nil, fmt.Errorf("boot %s: transcript: %w", m.config.Name, err)
 		}

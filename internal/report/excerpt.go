@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -62,8 +63,9 @@ func (o *outline) readCast(r io.Reader, b *boot) error {
 	in := bufio.NewReader(r)
 	line, err := in.ReadBytes('\n')
 	var header struct {
-		Timestamp int64     `json:"timestamp"`
-		Started   time.Time `json:"started"` // labrun's own, to the nanosecond
+		Timestamp int64            `json:"timestamp"`
+		Started   time.Time        `json:"started"` // labrun's own, to the nanosecond
+		Noise     []*regexp.Regexp `json:"noise"`   // labrun's own: how daemons' log lines begin
 	}
 	if json.Unmarshal(line, &header) != nil {
 		return nil
@@ -99,7 +101,7 @@ func (o *outline) readCast(r io.Reader, b *boot) error {
 		}
 	}
 	for i, t := range tails {
-		if e := t.excerpt(); e.Text != "" {
+		if e := t.excerpt(header.Noise); e.Text != "" {
 			e.Console = b.Label()
 			o.Steps[i].Consoles = append(o.Steps[i].Consoles, e)
 		}
@@ -149,7 +151,9 @@ func printed(events [][]byte) (output []byte) {
 	return output
 }
 
-func (t *tail) excerpt() excerpt {
+// excerpt leaves out what daemons say, unless nobody else says anything. (The kernel's
+// lines stay: they may be why a step failed.)
+func (t *tail) excerpt(noise []*regexp.Regexp) excerpt {
 	text := console.Plain(printed(t.events))
 	if strings.TrimSpace(text) == "" {
 		return excerpt{}
@@ -157,6 +161,18 @@ func (t *tail) excerpt() excerpt {
 	if !t.cut {
 		before := console.Plain(printed(t.before))
 		text = before[strings.LastIndexByte(before, '\n')+1:] + text
+	}
+	quiet := text
+	for _, begins := range noise {
+		if begins == nil {
+			continue // a recording is data that somebody may have changed
+		}
+		if whole, err := regexp.Compile("(?:" + begins.String() + `)[^\n]*\n?`); err == nil {
+			quiet = whole.ReplaceAllString(quiet, "")
+		}
+	}
+	if strings.TrimSpace(quiet) != "" {
+		text = quiet
 	}
 	lines := strings.Split(strings.Trim(text, "\n"), "\n")
 	cut := t.cut || len(lines) > excerptLines
