@@ -155,7 +155,7 @@ func (p *program) listImages(list []image.Status) error {
 			case s.Image.StandIn != "":
 				ready = "stand-in " + s.Image.StandIn
 			case s.Image.BIOS:
-				from += ": " + s.Image.Hardware.String()
+				from += ": " + s.Image.Hardware.Describe()
 			}
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, ready, size, from, s.Summary)
@@ -201,7 +201,7 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 		for _, row := range [][2]string{
 			{"calls itself", about.Hostname},
 			{"log in as", login},
-			{"machine", about.Hardware.String()},
+			{"machine", about.Hardware.Describe()},
 			{"cards", strings.Join(cards, ", then ")},
 			{"runs", about.Runs},
 			{"made of", made},
@@ -326,7 +326,7 @@ func (p *program) newAddImage() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(p.Out, "%s: %s, %s\n  sha256 %s\n`labrun images remove %s` returns to its own sources\n",
-				args[0], img.Source, img.Hardware, img.DiskSHA256, args[0])
+				args[0], img.Source, img.Hardware.Describe(), img.DiskSHA256, args[0])
 			return nil
 		}),
 	}

@@ -106,7 +106,7 @@ func TestHardware(t *testing.T) {
 			t.Errorf("added with %+v: %+v, %v", said, img.Hardware, err)
 		}
 	}
-	if text := img.Hardware.String() + "; " + (Hardware{512, 4, "", "ide"}).String(); text != "32 MiB, 1 CPU, network cards e1000; 512 MiB, 4 CPUs, disk on ide" {
+	if text := img.Hardware.Describe() + "; " + (Hardware{512, 4, "", "ide"}).Describe(); text != "32 MiB, 1 CPU, network cards e1000; 512 MiB, 4 CPUs, disk on ide" {
 		t.Errorf("for people: %s", text)
 	}
 }

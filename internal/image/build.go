@@ -263,6 +263,7 @@ func (s *Store) buildDir(src source) (string, error) {
 type failedRecord struct {
 	Time   time.Time `json:"time"`
 	Mirror string    `json:"mirror"`
+	Debian string    `json:"debian,omitempty"` // LABRUN_DEBIAN
 	Reason string    `json:"reason"`
 }
 
@@ -282,7 +283,7 @@ func (s *Store) remembered(src source) (string, bool) {
 	}
 	data, err := os.ReadFile(path)
 	var r failedRecord
-	if err != nil || json.Unmarshal(data, &r) != nil || r.Mirror != s.mirror || s.mirrorHas(src) {
+	if err != nil || json.Unmarshal(data, &r) != nil || r.Mirror != s.mirror || r.Debian != os.Getenv("LABRUN_DEBIAN") || s.mirrorHas(src) {
 		return "", false
 	}
 	// A clock set back must not prolong a failure.
@@ -294,7 +295,7 @@ func (s *Store) remembered(src source) (string, bool) {
 
 // remember is best effort: without it, the source is tried once more.
 func (s *Store) remember(src source, cause error) {
-	data, err := json.Marshal(failedRecord{time.Now().UTC(), s.mirror, cause.Error()})
+	data, err := json.Marshal(failedRecord{time.Now().UTC(), s.mirror, os.Getenv("LABRUN_DEBIAN"), cause.Error()})
 	if err != nil {
 		return
 	}

@@ -130,3 +130,19 @@ func TestCheckDebian(t *testing.T) {
 		}
 	}
 }
+
+// Who does what a failure advises is not told of that failure again.
+func TestNamedMirrorIsTriedAtOnce(t *testing.T) {
+	url, _ := serve(t, "hello")
+	all := recipes()
+	all["box/build"] = &fstest.MapFile{Data: []byte(`. "$RECIPES/lib.sh"; [ -n "${LABRUN_DEBIAN:-}" ] || { echo no source >&2; exit 75; }; echo box >"$OUT/disk.img"; finish`)}
+	t.Setenv("LABRUN_DEBIAN", "")
+	s := open(t, StoreOptions{Lock: box(t, url+"/data", "hello"), Recipes: all})
+	for _, mirror := range []string{"", "http://mirror.example/debian"} {
+		t.Setenv("LABRUN_DEBIAN", mirror)
+		img, err := s.Ensure(within(t), "box")
+		if err != nil || (img.StandIn == "") != (mirror != "") {
+			t.Errorf("with LABRUN_DEBIAN=%s: %+v, %v", mirror, img, err)
+		}
+	}
+}

@@ -30,8 +30,8 @@ func (h Hardware) or(other Hardware) Hardware {
 	}
 }
 
-// String says it all, for people; cards and disk only if they are not the usual ones.
-func (h Hardware) String() string {
+// Describe says it all, for people; cards and disk only if they are not the usual ones.
+func (h Hardware) Describe() string {
 	parts := []string{fmt.Sprintf("%d MiB", h.Memory), "1 CPU"}
 	if h.CPUs != 1 {
 		parts[1] = fmt.Sprintf("%d CPUs", h.CPUs)
