@@ -40,11 +40,13 @@ func (m *Mission) GuideSteps() []guide.Step {
 // the step can be begun again, in this run and in the next.
 func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *guide.Guide, from int, folder string) error {
 	m.session.Act(l, events)
-	student := m.session.Lead(g)
+	lesson := &lesson{
+		m: m, events: events, guide: g, student: m.session.Lead(g),
+		saved: &checkpoints{lab: l, folder: folder, events: events},
+	}
 	steps := m.Declared().Steps
-	saved := &checkpoints{lab: l, folder: folder, events: events}
 	started := time.Now()
-	restored, err := saved.restore(ctx, from)
+	restored, err := lesson.saved.restore(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -60,13 +62,13 @@ func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *g
 		case i < from && restored:
 			g.Recall(i)
 		case i < from:
-			err = m.replay(ctx, i, step, events, g, student)
+			err = lesson.replay(ctx, i, step)
 		default:
 			if !restored || i > from {
-				saved.saveOnly(ctx, i)
+				lesson.saved.saveOnly(ctx, i)
 			}
 			var record guide.Record
-			record, err = m.lead(ctx, i, step, events, g, student, saved)
+			record, err = lesson.lead(ctx, i, step)
 			ended.Skipped, ended.Passed = record.State == guide.Skipped, record.State != guide.Left
 		}
 		ended.Seconds = time.Since(started).Seconds()
@@ -81,13 +83,22 @@ func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *g
 	return nil
 }
 
+// lesson is a mission that a student is led through.
+type lesson struct {
+	m       *Mission
+	events  *event.Log
+	guide   *guide.Guide
+	student *builtins.Student // who carries out what the script says
+	saved   *checkpoints
+}
+
 // replay plays a step that is behind the student.
-func (m *Mission) replay(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide, student *builtins.Student) error {
-	started := time.Now()
+func (l *lesson) replay(ctx context.Context, index int, step builtins.Step) error {
+	started, g := time.Now(), l.guide
 	for {
 		g.Replaying(index)
-		student.BeginStep()
-		err := m.play(ctx, step, events, student)
+		l.student.BeginStep()
+		err := l.m.play(ctx, step, l.events, l.student)
 		g.Replayed(index, time.Since(started).Seconds(), err == nil)
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -105,12 +116,13 @@ func again(err error) bool {
 }
 
 // lead has the student do a step.
-func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, events *event.Log, g *guide.Guide, student *builtins.Student, saved *checkpoints) (guide.Record, error) {
+func (l *lesson) lead(ctx context.Context, index int, step builtins.Step) (guide.Record, error) {
+	g, student := l.guide, l.student
 	student.BeginStep()
 	g.BeginStep(index)
 	pause := lookAgain
 	for {
-		err := m.play(ctx, step, events, student)
+		err := l.m.play(ctx, step, l.events, student)
 		if err == nil {
 			err = student.Settle(ctx)
 		}
@@ -121,11 +133,11 @@ func (m *Mission) lead(ctx context.Context, index int, step builtins.Step, event
 			return guide.Record{}, err
 		}
 		if !decided(err) {
-			err = m.unfinished(ctx, err, g, student, &pause)
+			err = l.unfinished(ctx, err, &pause)
 		}
 		switch {
 		case errors.Is(err, guide.ErrRedo):
-			restored, err := saved.restore(ctx, index)
+			restored, err := l.saved.restore(ctx, index)
 			if err != nil {
 				return guide.Record{}, err
 			}
@@ -152,7 +164,8 @@ func decided(err error) bool {
 // unfinished deals with a step that did not come to its end: a check that does not
 // hold yet is waited for, and anything else told. Its error is what the student
 // decides; nil means that it is worth another try.
-func (m *Mission) unfinished(ctx context.Context, err error, g *guide.Guide, student *builtins.Student, pause *time.Duration) error {
+func (l *lesson) unfinished(ctx context.Context, err error, pause *time.Duration) error {
+	g := l.guide
 	var check *builtins.CheckError
 	var refused *control.GuestError
 	var reason string
@@ -174,7 +187,7 @@ func (m *Mission) unfinished(ctx context.Context, err error, g *guide.Guide, stu
 		}
 		return g.Trouble(ctx, trouble, true)
 	}
-	active, err := g.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return student.Activity(ctx, *pause) })
+	active, err := g.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return l.student.Activity(ctx, *pause) })
 	if *pause = min(2**pause, longestPause); active {
 		*pause = lookAgain
 	}
