@@ -22,6 +22,7 @@ func networks() []Entry {
 		Params: []Param{m,
 			{Name: "network", Kind: Network, Default: "None", Doc: "which of its networks; the first if not given"}, timeout("120")},
 		Summary: "a machine's IPv4 address; waits until it has one",
+		Detail:  "A machine with a control channel is asked. Of any other it is what the network has heard and its card answers to now; only where that tells nothing is it asked at its console.",
 		Example: `send(alpine, "ping -c 1 " + address(debian))`,
 	}, {
 		Name: "read_leases", Group: group, Phase: Acting, Effect: Looks, Demands: "wait_for", call: readLeases,

@@ -393,7 +393,7 @@ def read_json(machine: Machine, path: str, *, timeout: float | str = 60) -> Any:
 def address(machine: Machine, network: Network | None = None, *, timeout: float | str = 120) -> str:
     r'''A machine's IPv4 address; waits until it has one.
 
-    A task's check may call it.
+    A machine with a control channel is asked. Of any other it is what the network has heard and its card answers to now; only where that tells nothing is it asked at its console. A task's check may call it.
 
     machine: a machine of this mission
     network: which of its networks; the first if not given

@@ -101,12 +101,16 @@ func (a *Aside) End(others string) {
 	if others != "" {
 		others += a.Prompt
 	}
-	if others += a.unfinished(); others != "" {
-		a.from.take([]byte(others))
+	c := a.from
+	c.showing.Lock() // what comes after this is shown after it
+	c.mu.Lock()
+	c.aside = nil
+	others += a.unfinished()
+	c.mu.Unlock()
+	if others != "" {
+		c.show([]byte(others))
 	}
-	a.from.mu.Lock()
-	a.from.aside = nil
+	c.showing.Unlock()
 	close(a.over)
-	a.from.mu.Unlock()
 	a.Fail(ErrClosed)
 }

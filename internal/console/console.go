@@ -185,6 +185,11 @@ func (c *Console) overheard(b []byte) []byte {
 func (c *Console) take(b []byte) {
 	c.showing.Lock()
 	defer c.showing.Unlock()
+	c.show(b)
+}
+
+// show is take for a caller that holds showing.
+func (c *Console) show(b []byte) {
 	if c.transcript != nil {
 		c.transcript.Write(b) // its error is its owner's to look at
 	}

@@ -81,14 +81,6 @@ func (n *Neighbour) Recall(addresses []netip.Addr) {
 	}
 }
 
-// Lent reports whether a DHCP server has given the station an address since the
-// port was made.
-func (n *Neighbour) Lent() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.ContainsFunc(n.claims, func(c claim) bool { return !c.lent.IsZero() })
-}
-
 // News returns a channel that is closed when what is known of the station's addresses
 // next changes, or the station next speaks of one.
 func (n *Neighbour) News() <-chan struct{} {
