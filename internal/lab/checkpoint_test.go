@@ -91,7 +91,11 @@ func TestCheckpoint(t *testing.T) {
 		if text := c.Tail(4); !strings.Contains(text, "here=then") {
 			t.Errorf("the console shows %q", text)
 		}
-		if got := typeAt(t, ctx, mini, "echo $here; cat /root/file; jobs"); !strings.HasPrefix(got, "then\non disk\n") || !strings.Contains(got, "sleep 1000") {
+		got := typeAt(t, ctx, mini, "cat /root/file; echo $here; jobs")
+		if !strings.HasPrefix(got, "on disk") {
+			t.Errorf("try %d: the file holds %q", try, got)
+		}
+		if !testing.Short() && !(strings.HasPrefix(got, "on disk\nthen\n") && strings.Contains(got, "sleep 1000")) { // a fake's shell has lost them
 			t.Errorf("try %d: the shell knows %q", try, got)
 		}
 		if got := typeAt(t, ctx, router, "ping -c 2 -W 5 "+addr.String()); !strings.Contains(got, " 0% packet loss") {
@@ -153,7 +157,7 @@ func TestCheckpoint(t *testing.T) {
 	if err := other.Restore(ctx, dir); !errors.As(err, &stale) {
 		t.Errorf("a machine of another size: %v", err)
 	}
-	if err := os.Truncate(filepath.Join(dir, "mini.state"), 100_000); err != nil {
+	if err := os.Truncate(filepath.Join(dir, "mini.state"), 100); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Restore(ctx, dir); !errors.As(err, &stale) || router.Running() || mini.Running() {

@@ -10,6 +10,7 @@ import (
 
 // TestImagesHaveWhatTheLockSays: authors of missions rely on it.
 func TestImagesHaveWhatTheLockSays(t *testing.T) {
+	needsMachines(t)
 	ctx := context5(t)
 	store := openStore(t)
 	var config Config

@@ -16,8 +16,6 @@ import (
 
 // These tests have fake machines: package fakeqemu tells what they are.
 
-func TestMain(m *testing.M) { labtest.Main(m) }
-
 var fakeDebian = MachineConfig{Name: "debian", Image: "debian", NICs: []NICConfig{{Network: "lan"}}}
 
 // fakes boots a lab of fake machines, cold.

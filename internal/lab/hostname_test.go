@@ -11,6 +11,7 @@ import (
 // TestHostname: a machine has the name that the lab gives it, at its prompts and after
 // a reboot, and who is logged in there matters if it is asked for.
 func TestHostname(t *testing.T) {
+	needsMachines(t)
 	for name, cold := range map[string]bool{"restored": false, "cold": true} {
 		t.Run(name, func(t *testing.T) {
 			ctx := context5(t)

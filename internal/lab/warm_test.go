@@ -22,6 +22,7 @@ import (
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/qemu"
 )
 
@@ -31,6 +32,9 @@ var restores = flag.Int("restores", 5, "how many restores in a row TestRestoresI
 func freshStore(t *testing.T) *image.Store {
 	t.Helper()
 	users := openStore(t)
+	if testing.Short() {
+		return users // it is the test's own
+	}
 	for _, name := range []string{"router7", "debian", "mini"} {
 		if _, err := users.Ensure(t.Context(), name); err != nil {
 			t.Fatal(err)
@@ -50,11 +54,18 @@ func freshStore(t *testing.T) *image.Store {
 
 func openAt(t *testing.T, dir string) *image.Store {
 	t.Helper()
-	lock, err := image.ParseLock(labrun.ImagesLock)
-	if err != nil {
-		t.Fatal(err)
+	var options image.StoreOptions
+	if testing.Short() {
+		options = labtest.Options(t)
+	} else {
+		lock, err := image.ParseLock(labrun.ImagesLock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options = image.StoreOptions{Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")}
 	}
-	store, err := image.Open(image.StoreOptions{Dir: dir, Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")})
+	options.Dir = dir
+	store, err := image.Open(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -460,6 +471,7 @@ func TestInterruptedWhileSaving(t *testing.T) {
 
 // TestTwins: two machines of one template are two machines.
 func TestTwins(t *testing.T) {
+	needsMachines(t)
 	ctx := context5(t)
 	l := newLab(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
 		{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
@@ -569,11 +581,12 @@ func TestHangsWhenRestored(t *testing.T) {
 			notices = append(notices, e.Text)
 		}
 	})
+	store := openStore(t)
 	l := newLabWith(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
 		{Name: "mini", Image: "mini", Hostname: "small", NICs: []NICConfig{{Network: "lan"}}},
-	}}, Options{Store: openStore(t), Events: events})
+	}}, Options{Store: store, Events: events})
 	mini := l.Machine("mini")
-	if why, err := MakeTemplate(ctx, "mini", Options{Store: openStore(t), Events: &event.Log{}}); why != "" || err != nil {
+	if why, err := MakeTemplate(ctx, "mini", Options{Store: store, Events: &event.Log{}}); why != "" || err != nil {
 		t.Fatal(why, err)
 	}
 	mini.profile.Restored = `[ -e /hung ] || { : >/hung; sync; sleep 1000; }; date -s "@$2"`

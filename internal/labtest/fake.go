@@ -25,13 +25,14 @@ func Main(m *testing.M) {
 
 // guests are the fake images, with the profiles that images.lock has for the real ones.
 var guests = map[string]fakeqemu.Description{
-	"debian": {Hostname: "os25", Password: "root", Prompt: `root@\h:\w# `},
-	"alpine": {Hostname: "localhost", Password: "root", Prompt: `\h:\w# `},
-	"mini":   {Hostname: "localhost", Password: "root", Prompt: `\h:\w# `},
+	"debian": {Hostname: "os25", Password: "root", Prompt: `root@\h:\w# `, DHCP: "client"},
+	"alpine": {Hostname: "localhost", Password: "root", Prompt: `\h:\w# `, DHCP: "client"},
+	"mini":   {Hostname: "localhost", Password: "root", Prompt: `\h:\w# `, DHCP: "client"},
 	"router7": {
 		Hostname: "router7", Prompt: `\w # `, Folders: []string{"perm/dhcp4d"},
 		Names:   map[string]string{"52:55:00:d1:55:03": "uplink0", "52:55:00:d1:55:04": "lan0"},
 		Address: map[string]string{"lan0": "10.254.0.1/24"},
+		DHCP:    "/perm/dhcp4d/leases.json",
 	},
 }
 
@@ -61,6 +62,9 @@ func Options(t testing.TB) image.StoreOptions {
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	// Else each process that the race detector watches takes a second to end.
 	t.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
+	if testing.CoverMode() != "" {
+		t.Setenv("GOCOVERDIR", t.TempDir()) // else each complains that it has none
+	}
 	recipes := fstest.MapFS{}
 	for name, guest := range guests {
 		description, err := json.Marshal(guest)

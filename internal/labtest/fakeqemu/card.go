@@ -2,7 +2,6 @@ package fakeqemu
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,8 +10,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
 	"golang.org/x/sys/unix"
 )
 
@@ -89,54 +91,102 @@ func (k *kernel) plug(p plug) error {
 	if err := os.WriteFile(folder+"/address", []byte(p.MAC+"\n"), 0o644); err != nil {
 		return err
 	}
-	cable, ready := make(chan bool), make(chan error)
-	go k.wire(p, cable, ready)
-	if err := <-ready; err != nil {
+	if err := ip("link set lo up\n"); err != nil {
+		return err
+	}
+	var port int
+	made := make(chan error)
+	go func() {
+		// The thread stays in the outer network namespace, so it ends with this goroutine.
+		runtime.LockOSThread()
+		var err error
+		port, err = outerEnd(name, p.MAC)
+		made <- err
+	}()
+	if err := <-made; err != nil {
 		return fmt.Errorf("card %d: %w", p.Card, err)
 	}
-	k.cables[p.Card] = cable
 	if err := sumsItself(name); err != nil {
 		return fmt.Errorf("card %d: %w", p.Card, err)
 	}
-	commands := "link set lo up\n"
-	if address := k.Address[name]; address != "" {
-		commands += fmt.Sprintf("address replace %s dev %s\nlink set %s up\n", address, name, name)
+	out := &atomic.Bool{}
+	socket, joined := k.Sockets[p.Card]
+	send := func(frame []byte) {
+		if joined && !out.Load() {
+			unix.Write(socket, frame) // what does not fit is lost, as on a cable
+		}
 	}
-	if err := ip(commands); err != nil {
+	k.cables[p.Card] = cable{out, send}
+	if err := k.move(p); err != nil || !joined {
 		return err
 	}
-	return k.cable(p)
+	d, err := k.network(p, send)
+	if err != nil {
+		return fmt.Errorf("card %d: %w", p.Card, err)
+	}
+	go frames(port, send)
+	go frames(socket, func(frame []byte) {
+		if !out.Load() && (d == nil || !d.take(frame)) {
+			unix.Write(port, frame)
+		}
+	})
+	return nil
 }
 
-// cable puts the card's cable in, or pulls it out.
-func (k *kernel) cable(p plug) error {
-	carrier := "1\n"
+// cable is what a card is joined to the network by.
+type cable struct {
+	out  *atomic.Bool
+	send func(frame []byte)
+}
+
+// move puts the card's cable in, or pulls it out. A machine whose card finds a network says there who it is.
+func (k *kernel) move(p plug) error {
+	name, carrier := k.name(p), "1\n"
 	if p.Out {
 		carrier = "0\n"
 	}
-	k.cables[p.Card] <- !p.Out
-	return os.WriteFile("/sys/class/net/"+k.name(p)+"/carrier", []byte(carrier), 0o644)
+	c := k.cables[p.Card]
+	c.out.Store(p.Out)
+	mac, err := net.ParseMAC(p.MAC)
+	if err != nil {
+		return err
+	}
+	for _, address := range k.addresses()[name] {
+		if own, _, err := net.ParseCIDR(address); err == nil {
+			c.send(announcement(mac, own.To4()))
+		}
+	}
+	return os.WriteFile("/sys/class/net/"+name+"/carrier", []byte(carrier), 0o644)
 }
 
-// wire makes the card and passes its frames; then it does with the cable as it is told. Its thread is in the outer network
-// namespace, as are the programs that it starts.
-func (k *kernel) wire(p plug, cable <-chan bool, ready chan<- error) {
-	runtime.LockOSThread()
-	fd, err := outerEnd(k.name(p), p.MAC)
-	ready <- err
+// announcement is a frame that tells everybody whose an address is (a gratuitous ARP).
+func announcement(mac net.HardwareAddr, own net.IP) []byte {
+	frame := gopacket.NewSerializeBuffer()
+	err := gopacket.SerializeLayers(frame, gopacket.SerializeOptions{},
+		&layers.Ethernet{SrcMAC: mac, DstMAC: layers.EthernetBroadcast, EthernetType: layers.EthernetTypeARP},
+		&layers.ARP{
+			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4, Operation: layers.ARPRequest,
+			SourceHwAddress: mac, SourceProtAddress: own, DstHwAddress: make([]byte, 6), DstProtAddress: own,
+		})
 	if err != nil {
-		return
+		panic(err) // all parts are our own
 	}
-	if socket, ok := k.Sockets[p.Card]; ok {
-		go frames(socket, fd)
-		go frames(fd, socket)
-	}
-	for in := range cable {
-		state := "down"
-		if in {
-			state = "up"
+	return frame.Bytes()
+}
+
+// frames passes on the frames that arrive at a socket.
+func frames(from int, pass func([]byte)) {
+	frame := make([]byte, 64<<10)
+	for {
+		n, sender, err := unix.Recvfrom(from, frame, 0)
+		link, _ := sender.(*unix.SockaddrLinklayer)
+		switch {
+		case err == unix.EINTR || err == unix.ENETDOWN:
+		case err != nil || n == 0:
+			return
+		case link == nil || link.Pkttype != unix.PACKET_OUTGOING:
+			pass(frame[:n])
 		}
-		_ = ip("link set port " + state + "\n") // it is there
 	}
 }
 
@@ -145,7 +195,7 @@ func outerEnd(name, mac string) (int, error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return 0, os.NewSyscallError("unshare", err)
 	}
-	err := ip(fmt.Sprintf("link add port type veth peer name %s address %s netns 1\nlink set port addrgenmode none\n", name, mac))
+	err := ip(fmt.Sprintf("link add port type veth peer name %s address %s netns 1\nlink set port addrgenmode none\nlink set port up\n", name, mac))
 	if err != nil {
 		return 0, err
 	}
@@ -159,22 +209,6 @@ func outerEnd(name, mac string) (int, error) {
 		return 0, os.NewSyscallError("socket", err)
 	}
 	return fd, os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: port.Index}))
-}
-
-// frames passes frames from one socket to another.
-func frames(to, from int) {
-	frame := make([]byte, 64<<10)
-	for {
-		n, sender, err := unix.Recvfrom(from, frame, 0)
-		link, _ := sender.(*unix.SockaddrLinklayer)
-		switch {
-		case errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENETDOWN):
-		case err != nil || n == 0:
-			return
-		case link == nil || link.Pkttype != unix.PACKET_OUTGOING:
-			unix.Write(to, frame[:n]) // what does not fit is lost, as on a cable
-		}
-	}
 }
 
 // ip has iproute2 carry out commands, one a line, in the network namespace of this thread.

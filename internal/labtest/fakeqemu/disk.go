@@ -92,10 +92,11 @@ type state struct {
 
 // memory is what is saved of a guest: where it goes on.
 type memory struct {
-	Stage    string            // of the console: see rootfs/getty
-	Folder   string            // the shell's
-	Hostname string            //
-	Lessons  map[string]string // the control shell's functions, by name
+	Stage     string // of the console: see rootfs/getty
+	Folder    string // the shell's
+	Hostname  string
+	Lessons   map[string]string   // the control shell's functions, by name
+	Addresses map[string][]string // by card
 }
 
 const stateMagic = "fake state %08x %d\n"

@@ -267,7 +267,9 @@ func (e *emulator) heard(from *guest, said report) {
 		e.reset(true)
 	case "sync":
 		e.keep(said.Files)
-		from.order(order{What: "synced"})
+		if _, err := from.order(order{What: "synced"}); err != nil {
+			e.fail("%v", err)
+		}
 	case "failed":
 		e.fail("the fake guest: %s", said.Text)
 	}
@@ -297,12 +299,9 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 		}
 		return nil, nil, nil
 	case "cont":
-		if e.guest != nil {
-			e.guest.order(order{What: "run"})
-		}
 		e.status = "running"
 		e.monitor.event("RESUME", nil)
-		return nil, nil, nil
+		return nil, nil, e.order(order{What: "run"})
 	case "getfd":
 		if file == nil {
 			return nil, nil, errors.New("no file descriptor supplied via SCM_RIGHTS")
@@ -316,30 +315,21 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 	case "device_add":
 		p := plug{Card: cardNumber(text("netdev")), MAC: text("mac")}
 		e.plugged = append(e.plugged, p)
-		if e.guest != nil {
-			e.guest.order(order{What: "plug", Plug: p})
-		}
-		return nil, nil, nil
+		return nil, nil, e.order(order{What: "plug", Plug: p})
 	case "set_link":
 		up, _ := a["up"].(bool)
 		for i := range e.plugged {
 			if p := &e.plugged[i]; p.Card == cardNumber(text("name")) {
 				p.Out = !up
-				if e.guest != nil {
-					e.guest.order(order{What: "cable", Plug: *p})
-				}
-				return nil, nil, nil
+				return nil, nil, e.order(order{What: "cable", Plug: *p})
 			}
 		}
 		return nil, nil, fmt.Errorf("device %q not found", text("name"))
 	case "system_reset":
 		return nil, func() { e.mu.Lock(); defer e.mu.Unlock(); e.reset(false) }, nil
 	case "system_powerdown":
-		if e.guest != nil {
-			e.guest.order(order{What: "button"})
-		}
 		e.monitor.event("POWERDOWN", nil)
-		return nil, nil, nil
+		return nil, nil, e.order(order{What: "button"})
 	case "quit":
 		if e.guest != nil && e.status == "running" {
 			_ = e.pause() // so its files are on its disk; a guest that hangs loses them
@@ -350,16 +340,26 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 	return nil, nil, fmt.Errorf("the command %s has not been found", command)
 }
 
+// order gives the guest an order, if there is one. The caller holds e.mu.
+func (e *emulator) order(o order) error {
+	if e.guest == nil {
+		return nil
+	}
+	_, err := e.guest.order(o)
+	return err
+}
+
 // pause stops the guest and writes its disk. The caller holds e.mu.
 func (e *emulator) pause() error {
 	if e.guest == nil {
 		return errNoGuest
 	}
-	packed, err := e.guest.pause()
+	said, err := e.guest.order(order{What: "pause"})
 	if err != nil {
 		return err
 	}
-	e.keep(packed.Files)
+	e.guest.saved = said.Memory
+	e.keep(said.Files)
 	return nil
 }
 

@@ -24,6 +24,7 @@ const (
 	emulatorName = "qemu-system-x86_64"
 	imageName    = "qemu-img"
 	guestName    = "fakeqemu-guest"
+	pingName     = "ping"
 )
 
 // Main is the program that the process was started as, if that is one of QEMU's, and does not return then.
@@ -35,7 +36,9 @@ func Main() {
 	case imageName:
 		os.Exit(makeImage(os.Args[1:]))
 	case guestName:
-		os.Exit(guestMain())
+		guestMain()
+	case pingName:
+		os.Exit(ping(os.Args[1:]))
 	}
 }
 

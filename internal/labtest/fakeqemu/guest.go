@@ -2,7 +2,6 @@ package fakeqemu
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,7 +42,7 @@ type order struct {
 
 // report is what a guest says to the emulator.
 type report struct {
-	What   string // paused, sync, off, reset, failed
+	What   string // done, after an order was obeyed; sync, off, reset, failed
 	Files  []byte
 	Memory memory
 	Text   string
@@ -54,7 +53,7 @@ type guest struct {
 	command *exec.Cmd
 	orders  *json.Encoder
 	link    *os.File
-	paused  chan report
+	done    chan report
 	over    chan struct{} // closed when it says nothing more
 	saved   memory        // as of the last pause
 }
@@ -108,7 +107,7 @@ func startGuest(e *emulator, start begin) (*guest, error) {
 		ours.Close()
 		return nil, fmt.Errorf("start the fake guest: %w", err)
 	}
-	g := &guest{command: command, orders: json.NewEncoder(ours), link: ours, paused: make(chan report, 1), over: make(chan struct{})}
+	g := &guest{command: command, orders: json.NewEncoder(ours), link: ours, done: make(chan report, 1), over: make(chan struct{})}
 	go func() {
 		defer close(g.over)
 		for reports := json.NewDecoder(ours); ; {
@@ -116,8 +115,8 @@ func startGuest(e *emulator, start begin) (*guest, error) {
 			if reports.Decode(&said) != nil {
 				return
 			}
-			if said.What == "paused" {
-				g.paused <- said
+			if said.What == "done" {
+				g.done <- said
 			} else {
 				go e.heard(g, said)
 			}
@@ -130,25 +129,23 @@ func startGuest(e *emulator, start begin) (*guest, error) {
 	return g, nil
 }
 
-// order sends an order. A guest that is gone needs none.
-func (g *guest) order(o order) { _ = g.orders.Encode(o) }
+// obeyLimit is how long a guest may take for an order.
+const obeyLimit = 30 * time.Second
 
-// pauseLimit is how long a guest may take to stand still.
-const pauseLimit = 30 * time.Second
-
-// pause has the guest stand still and tells what it has.
-func (g *guest) pause() (report, error) {
-	g.order(order{What: "pause"})
-	limit := time.NewTimer(pauseLimit)
+// order has the guest do something, and returns when that is done. One order is given at a time.
+func (g *guest) order(o order) (report, error) {
+	if err := g.orders.Encode(o); err != nil {
+		return report{}, errNoGuest
+	}
+	limit := time.NewTimer(obeyLimit)
 	defer limit.Stop()
 	select {
-	case said := <-g.paused:
-		g.saved = said.Memory
+	case said := <-g.done:
 		return said, nil
 	case <-g.over:
 		return report{}, errNoGuest
 	case <-limit.C:
-		return report{}, errors.New("the guest does not stand still")
+		return report{}, fmt.Errorf("the fake guest does not %s", o.What)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,9 +27,9 @@ import (
 
 // Where a guest's programs ask its init for something, and where it answers.
 const (
-	asked    = "/dev/initctl"
-	answered = "/dev/initctl.done"
-	sysrq    = "/dev/sysrq"
+	initctl     = "/dev/initctl"
+	initctlDone = "/dev/initctl.done"
+	sysrq       = "/dev/sysrq"
 )
 
 // kernel is a guest from within: the first process of its namespaces.
@@ -43,10 +44,10 @@ type kernel struct {
 	tty    *os.File // the control port's inner end, open so that the port outlives its shell
 	// Only who obeys orders looks at these.
 	paused bool
-	cables map[int]chan<- bool // by card: in or out
+	cables map[int]cable // by card
 	// Held while the guest stands still, and by what it prints.
 	gate sync.Mutex
-	dead bool // guarded by gate: the kernel has panicked
+	dead atomic.Bool // the kernel has panicked
 
 	mu      sync.Mutex        // guards all below
 	runs    chan struct{}     // closed while the guest runs
@@ -62,13 +63,13 @@ func init() {
 }
 
 // guestMain is the guest.
-func guestMain() int {
+func guestMain() {
 	link := os.NewFile(linkFD, "link")
-	k := &kernel{reports: json.NewEncoder(link), lessons: map[string]string{}, cables: map[int]chan<- bool{}, runs: make(chan struct{})}
+	k := &kernel{reports: json.NewEncoder(link), lessons: map[string]string{}, cables: map[int]cable{}, runs: make(chan struct{})}
 	close(k.runs)
 	orders := json.NewDecoder(link)
 	if err := orders.Decode(&k.begin); err != nil {
-		return 1
+		os.Exit(1)
 	}
 	k.console = os.NewFile(consoleFD, "console")
 	if k.Control {
@@ -77,15 +78,21 @@ func guestMain() int {
 	if k.Saved != nil {
 		k.pause() // until the emulator continues
 	}
+	given := make(chan order, 1024) // so that the end is noticed, whatever the guest is at
+	go func() {
+		for {
+			var o order
+			if orders.Decode(&o) != nil {
+				os.Exit(0) // the emulator is gone, and all of the guest with this process
+			}
+			given <- o
+		}
+	}()
 	if err := k.start(); err != nil {
 		k.tell(report{What: "failed", Text: err.Error()})
 	}
-	for { // until the emulator is gone
-		var o order
-		if orders.Decode(&o) != nil {
-			return 0
-		}
-		k.obey(o)
+	for {
+		k.obey(<-given)
 	}
 }
 
@@ -120,7 +127,7 @@ func (k *kernel) start() error {
 		return err
 	}
 	k.rooted = true
-	for name, value := range map[string]string{"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb"} {
+	for name, value := range map[string]string{"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", "GORACE": "atexit_sleep_ms=0", "GOCOVERDIR": "/tmp"} {
 		os.Setenv(name, value)
 	}
 	stage, hostname := "boot", k.Hostname
@@ -173,7 +180,7 @@ func empty(folder string) error {
 func (k *kernel) print(text string) {
 	k.gate.Lock()
 	defer k.gate.Unlock()
-	if !k.dead {
+	if !k.dead.Load() {
 		k.console.WriteString(text)
 	}
 }
@@ -181,36 +188,23 @@ func (k *kernel) print(text string) {
 // panic ends the guest as Linux does: it says so, and does nothing any more.
 func (k *kernel) panic(why string) {
 	k.print(fmt.Sprintf("[    2.000000] Kernel panic - not syncing: %s\r\n", why))
-	k.gate.Lock()
-	k.dead = true
-	k.gate.Unlock()
+	k.dead.Store(true)
 	if k.rooted {
 		unix.Kill(-1, unix.SIGKILL) // all but itself, in its namespace
 	}
 }
 
-// lives reports whether the kernel has not panicked.
-func (k *kernel) lives() bool {
-	k.gate.Lock()
-	defer k.gate.Unlock()
-	return !k.dead
-}
-
-// obey carries out an order of the emulator.
+// obey carries out an order of the emulator and tells what came of it.
 func (k *kernel) obey(o order) {
+	done := report{What: "done"}
+	var err error
 	switch o.What {
 	case "pause":
 		k.pause()
-		if !k.rooted || k.dead {
-			k.tell(report{What: "paused"})
-			return
+		if k.up() {
+			done.Memory = k.memory()
+			done.Files, err = pack()
 		}
-		files, err := pack()
-		if err != nil {
-			k.tell(report{What: "failed", Text: err.Error()})
-			return
-		}
-		k.tell(report{What: "paused", Files: files, Memory: k.memory()})
 	case "run":
 		if k.paused {
 			k.paused = false
@@ -218,21 +212,29 @@ func (k *kernel) obey(o order) {
 			k.gate.Unlock()
 		}
 	case "plug":
-		if err := k.plug(o.Plug); err != nil {
-			k.tell(report{What: "failed", Text: err.Error()})
+		if k.up() {
+			err = k.plug(o.Plug)
 		}
 	case "cable":
-		if err := k.cable(o.Plug); err != nil {
-			k.tell(report{What: "failed", Text: err.Error()})
+		if k.up() {
+			err = k.move(o.Plug)
 		}
 	case "button":
-		if k.Fault != Deaf && k.rooted {
+		if k.Fault != Deaf && k.up() {
 			go k.leave("off", "reboot: Power down")
 		}
 	case "synced":
-		go os.WriteFile(answered, []byte("\n"), 0)
+		go os.WriteFile(initctlDone, []byte("\n"), 0)
 	}
+	if err != nil {
+		k.tell(report{What: "failed", Text: err.Error()})
+		return
+	}
+	k.tell(done)
 }
+
+// up reports whether the guest has a root folder of its own, and its kernel has not panicked.
+func (k *kernel) up() bool { return k.rooted && !k.dead.Load() }
 
 // pause has nothing be printed any more, and nothing that is typed be read. Orders are obeyed one after the other.
 func (k *kernel) pause() {
@@ -249,7 +251,7 @@ func (k *kernel) pause() {
 func (k *kernel) memory() memory {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	m := memory{Lessons: k.lessons, Stage: "boot"}
+	m := memory{Lessons: k.lessons, Stage: "boot", Addresses: k.addresses()}
 	m.Hostname, _ = os.Hostname()
 	if stage, err := os.ReadFile("/run/stage"); err == nil {
 		m.Stage = strings.TrimSpace(string(stage))
@@ -262,7 +264,7 @@ func (k *kernel) memory() memory {
 
 // leave tells the emulator to write the guest's disk, and then to do what is said.
 func (k *kernel) leave(what, message string) {
-	if !k.lives() {
+	if k.dead.Load() {
 		return
 	}
 	if message != "" {
@@ -278,7 +280,7 @@ func (k *kernel) leave(what, message string) {
 
 // initctl does what the guest's programs ask for.
 func (k *kernel) initctl() {
-	pipe, err := os.OpenFile(asked, os.O_RDWR, 0)
+	pipe, err := os.OpenFile(initctl, os.O_RDWR, 0)
 	if err != nil {
 		k.tell(report{What: "failed", Text: err.Error()})
 		return
@@ -330,7 +332,7 @@ func (k *kernel) startConsole(stage string) error {
 	go k.pass(k.console, master, nil)
 	go k.pass(master, k.console, nil)
 	go func() {
-		for ; k.lives(); stage = "boot" {
+		for ; !k.dead.Load(); stage = "boot" {
 			getty := exec.Command("/usr/local/sbin/getty", strings.Fields(stage)...)
 			getty.Stdin, getty.Stdout, getty.Stderr = tty, tty, tty
 			getty.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -370,7 +372,7 @@ func (k *kernel) startControl() error {
 	}
 	started := make(chan struct{})
 	go func() {
-		for first := true; k.lives(); first = false {
+		for first := true; !k.dead.Load(); first = false {
 			shell := exec.Command("/bin/sh", "/run/control")
 			shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 			if err := shell.Start(); err != nil {
@@ -456,7 +458,7 @@ func (k *kernel) pass(to, from *os.File, see func([]byte)) {
 			to.Write(chunk[:n])
 		} else if n > 0 {
 			k.gate.Lock()
-			if !k.dead {
+			if !k.dead.Load() {
 				to.Write(chunk[:n])
 			}
 			k.gate.Unlock()

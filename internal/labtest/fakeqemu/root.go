@@ -139,7 +139,7 @@ func mountKernel() error {
 			return err
 		}
 	}
-	for _, name := range []string{asked, answered, sysrq} {
+	for _, name := range []string{initctl, initctlDone, sysrq} {
 		if err := unix.Mkfifo(name, 0o600); err != nil {
 			return &os.PathError{Op: "make a pipe", Path: name, Err: err}
 		}
@@ -168,6 +168,10 @@ func ownPrograms() error {
 		return &os.PathError{Op: "mount", Path: "/usr/local", Err: err}
 	}
 	if err := os.Mkdir("/usr/local/sbin", 0o755); err != nil {
+		return err
+	}
+	// The guest's first process is the test's program.
+	if err := os.Symlink("/proc/1/exe", "/usr/local/sbin/"+pingName); err != nil {
 		return err
 	}
 	list, err := rootfs.ReadDir("rootfs")
