@@ -8,6 +8,7 @@ import (
 
 	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/qemu"
 )
 
@@ -15,9 +16,7 @@ import (
 // needs, which is more than its stand-in does; a mission has the last word. No
 // machine is booted.
 func TestHardwareOfAnAddedDisk(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs QEMU: run without -short")
-	}
+	labtest.Options(t) // QEMU need not be installed
 	lock, err := image.ParseLock(labrun.ImagesLock)
 	if err != nil {
 		t.Fatal(err)

@@ -244,7 +244,7 @@ func crashWhileStarting(t *testing.T) (sound bool) {
 		if _, err := c.Expect(ctx, console.Prompt(console.ShellPrompt)); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Send(ctx, crashNow); err != nil {
+		if err := c.SendRaw(ctx, []byte(crashNow)); err != nil { // whose echo may not come any more
 			t.Fatal(err)
 		}
 		return true

@@ -2,16 +2,13 @@ package fakeqemu
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -49,10 +46,11 @@ type kernel struct {
 	gate sync.Mutex
 	dead atomic.Bool // the kernel has panicked
 
-	mu      sync.Mutex        // guards all below
-	runs    chan struct{}     // closed while the guest runs
-	shell   int               // the console's shell; 0: none
-	lessons map[string]string // the functions that the control shell was taught
+	mu      sync.Mutex    // guards all below
+	runs    chan struct{} // closed while the guest runs
+	shell   int           // the console's shell; 0: none
+	lessons []string      // what the control shell was taught, line by line
+	learned bool          // that was all
 }
 
 // The main thread keeps the guest's network namespace, by which others find it.
@@ -65,7 +63,7 @@ func init() {
 // guestMain is the guest.
 func guestMain() {
 	link := os.NewFile(linkFD, "link")
-	k := &kernel{reports: json.NewEncoder(link), lessons: map[string]string{}, cables: map[int]cable{}, runs: make(chan struct{})}
+	k := &kernel{reports: json.NewEncoder(link), cables: map[int]cable{}, runs: make(chan struct{})}
 	close(k.runs)
 	orders := json.NewDecoder(link)
 	if err := orders.Decode(&k.begin); err != nil {
@@ -350,8 +348,8 @@ func (k *kernel) startConsole(stage string) error {
 	return nil
 }
 
-// lesson is a function that the control shell is taught.
-var lesson = regexp.MustCompile(`^(labrun_\w+)\(\) \{`)
+// lastLesson is in the last line of what labrun teaches a control shell.
+const lastLesson = "@labrun- defined"
 
 // startControl runs what our images run on their control port, again and again. A shell that goes on knows what the saved
 // one knew, and announces nothing.
@@ -384,7 +382,7 @@ func (k *kernel) startControl() error {
 			}
 			shell.Wait()
 			k.mu.Lock()
-			clear(k.lessons)
+			k.lessons, k.learned = nil, false
 			k.mu.Unlock()
 			time.Sleep(50 * time.Millisecond) // as an init does not start a program that ends at once over and over
 		}
@@ -396,28 +394,32 @@ func (k *kernel) startControl() error {
 			return err
 		}
 	}
-	var line []byte
-	learn := func(chunk []byte) {
-		for line = append(line, chunk...); ; {
-			end := bytes.IndexByte(line, '\n')
-			if end < 0 {
-				return
-			}
-			if name := lesson.FindSubmatch(line[:end]); name != nil {
-				k.mu.Lock()
-				k.lessons[string(name[1])] = string(line[:end])
-				k.mu.Unlock()
-			}
-			line = line[end+1:]
-		}
-	}
 	go k.pass(k.control, master, nil)
-	go k.pass(master, k.control, learn)
+	go k.pass(master, k.control, k.learn())
 	return nil
 }
 
+// learn returns who sees what is typed at the control port, and keeps the lessons.
+func (k *kernel) learn() func([]byte) {
+	var line []byte
+	return func(chunk []byte) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		for _, b := range chunk {
+			if line = append(line, b); b != '\n' {
+				continue
+			}
+			if text := strings.TrimSuffix(string(line), "\n"); !k.learned {
+				k.lessons = append(k.lessons, text)
+				k.learned = strings.Contains(text, lastLesson)
+			}
+			line = line[:0]
+		}
+	}
+}
+
 // teach tells a control shell what it knew when it was saved, and drops all it says until it has heard that.
-func (k *kernel) teach(port *os.File, lessons map[string]string) error {
+func (k *kernel) teach(port *os.File, lessons []string) error {
 	said := bufio.NewReader(port)
 	until := func(what string) error {
 		for {
@@ -431,7 +433,7 @@ func (k *kernel) teach(port *os.File, lessons map[string]string) error {
 		return err
 	}
 	k.mu.Lock()
-	maps.Copy(k.lessons, lessons)
+	k.lessons, k.learned = lessons, true
 	k.mu.Unlock()
 	for _, text := range lessons {
 		if _, err := port.WriteString(text + "\n"); err != nil {
