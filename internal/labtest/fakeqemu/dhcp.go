@@ -44,7 +44,7 @@ type dhcp struct {
 
 // take reports whether a frame was a message of DHCP's, which it answers.
 func (d *dhcp) take(frame []byte) bool {
-	message, ok := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.NoCopy).Layer(layers.LayerTypeDHCPv4).(*layers.DHCPv4)
+	message, ok := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default).Layer(layers.LayerTypeDHCPv4).(*layers.DHCPv4)
 	switch {
 	case !ok:
 		return false
