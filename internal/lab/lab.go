@@ -312,7 +312,7 @@ func (l *Lab) record() error {
 	l.captures = []*capture{}
 	for name, network := range l.networks {
 		c, err := startCapture(network, filepath.Join(folder, name+".pcap"), func() {
-			l.notice("%s.pcap is full, as it holds %d packets or %d MiB: the network goes on, and what crosses it from now on is not kept", name, lan.CapturePackets, lan.CaptureBytes>>20)
+			l.notice("%s.pcap is full: %d packets, or %d MiB, are kept of a network. The network goes on, and what crosses it from now on is not seen", name, lan.CapturePackets, lan.CaptureBytes>>20)
 		})
 		if err != nil {
 			return err
