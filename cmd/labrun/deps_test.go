@@ -18,6 +18,7 @@ var levels = map[string]int{
 	"/cmd/labrun":                7,
 	"/internal/cli":              6,
 	"/internal/lsp":              5,
+	"/internal/run":              5,
 	"/internal/mission":          4,
 	"/builtins":                  3,
 	"/internal/lab":              2,

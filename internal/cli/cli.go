@@ -21,17 +21,18 @@ import (
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
+	"github.com/labrun/labrun/internal/run"
 )
 
-// Exit codes, part of the interface.
+// Exit codes, part of the interface: those of runs, and of everything else.
 const (
-	exitPassed      = 0
-	exitCheck       = 1
-	exitUsage       = 2
-	exitScript      = 3
-	exitEnvironment = 4
-	exitTimeout     = 5
-	exitInterrupted = 130
+	exitPassed      = run.ExitPassed
+	exitCheck       = run.ExitCheck
+	exitUsage       = run.ExitUsage
+	exitScript      = run.ExitScript
+	exitEnvironment = run.ExitEnvironment
+	exitTimeout     = run.ExitTimeout
+	exitInterrupted = run.ExitInterrupted
 )
 
 // Surroundings are what the program sees of the world.
@@ -50,7 +51,6 @@ func System() Surroundings {
 type program struct {
 	Surroundings
 	args     []string
-	stop     func()                 // as the user's interrupt does
 	yielding atomic.Pointer[func()] // takes the next interrupt instead; nil: it stops labrun
 	lockFile string
 	strict   bool
@@ -76,7 +76,7 @@ func Main(args []string, s Surroundings) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	p := &program{Surroundings: s, args: args, stop: func() { cancel(mission.ErrInterrupted) }}
+	p := &program{Surroundings: s, args: args}
 	go func() {
 		for range signals {
 			if yield := p.yielding.Load(); yield != nil {
@@ -111,7 +111,7 @@ func Main(args []string, s Surroundings) int {
 }
 
 func (p *program) command() *cobra.Command {
-	run := p.newRun()
+	var f runFlags
 	root := &cobra.Command{
 		Use:   "labrun MISSION.star",
 		Short: "run operating-system labs on virtual machines",
@@ -124,12 +124,12 @@ Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
   labrun check my-lab.star      look for mistakes without booting anything
   labrun doctor                 see what this computer lacks, and how to mend it`,
 		Args:          cobra.ArbitraryArgs,
-		RunE:          run.RunE,
+		RunE:          func(c *cobra.Command, args []string) error { return p.run(c.Context(), c, args, f) },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),
 	}
-	root.Flags().AddFlagSet(run.Flags())
+	f.define(root)
 	root.PersistentFlags().StringVar(&p.lockFile, "lock", "", "an images.lock `file` instead of the built-in one")
 	root.PersistentFlags().BoolVar(&p.strict, "strict", false, "refuse stand-ins for images that cannot be had")
 	root.PersistentFlags().StringVar(&p.lang, "lang", "", "the `language` to tell it in, such as zh-TW, instead of the locale's")
@@ -204,31 +204,30 @@ func (p *program) explain(ctx context.Context, err error) int {
 	var usage *usageError
 	var environment *environmentError
 	var failed *mission.Error
-	var unfinished errUnfinished
-	var told *errTold
+	var unfinished *run.Unfinished
 	switch {
 	case err == nil:
 		return exitPassed
-	case errors.As(err, &told):
-		return told.code
-	case errors.As(err, &unfinished):
-		return int(unfinished)
 	case errors.As(err, &reported):
 		return int(reported)
+	case errors.As(err, &unfinished): // the student knows
 	case errors.As(err, &failed):
-		return p.explainMission(failed)
+		p.tellFailure(p.Err, failed.Step, failed.Error(), failed.Hint)
+		if failed.Kind == mission.Environment {
+			p.tell(p.Err, "`labrun doctor` looks at what this computer lacks")
+		}
 	case ctx.Err() != nil:
 		p.tell(p.Err, "labrun: interrupted")
 		return exitInterrupted
-	case errors.As(err, &environment):
-		p.tell(p.Err, "labrun: %v", err)
-		return exitEnvironment
 	case errors.As(err, &usage):
 		p.tell(p.Err, "labrun: %v\n`labrun --help` shows how it is used", err)
-		return exitUsage
+	default:
+		p.tell(p.Err, "labrun: %v", err)
+		if errors.As(err, &environment) {
+			return exitEnvironment
+		}
 	}
-	p.tell(p.Err, "labrun: %v", err)
-	return exitUsage
+	return run.ExitCode(err)
 }
 
 // tell writes a line for people, or several: what strangers have put into them does
@@ -247,22 +246,4 @@ func (p *program) tellFailure(w io.Writer, step, what, hint string) {
 	if hint != "" {
 		p.tell(w, "hint: %s", hint)
 	}
-}
-
-func (p *program) explainMission(e *mission.Error) int {
-	p.tellFailure(p.Err, e.Step, e.Error(), e.Hint)
-	switch e.Kind {
-	case mission.Check:
-		return exitCheck
-	case mission.Usage:
-		return exitUsage
-	case mission.Environment:
-		p.tell(p.Err, "`labrun doctor` looks at what this computer lacks")
-		return exitEnvironment
-	case mission.Timeout:
-		return exitTimeout
-	case mission.Interrupted:
-		return exitInterrupted
-	}
-	return exitScript
 }

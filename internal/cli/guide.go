@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"golang.org/x/term"
 
@@ -17,29 +15,19 @@ import (
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
+	"github.com/labrun/labrun/internal/run"
 )
-
-// errUnfinished is a guided run whose student came to its end and left steps out,
-// or stopped before; its exit code is all that is left to say.
-type errUnfinished int
-
-func (e errUnfinished) Error() string {
-	if e == exitInterrupted {
-		return "the student stopped"
-	}
-	return "not all steps were done"
-}
 
 // guide leads a student through a mission.
 func (p *program) guide(ctx context.Context, m *mission.Mission, name string, store *image.Store, events *event.Log, f runFlags, junit *resultFile) error {
 	if f.tmux && p.Getenv("TMUX") == "" {
 		return p.insideTmux(ctx)
 	}
-	state, err := stateFolder(p.Getenv)
+	state, err := run.StateFolder(p.Getenv)
 	if err != nil {
 		return &environmentError{err}
 	}
-	progress, err := guide.OpenProgress(filepath.Join(state, "progress"), missionIdentity(m.File))
+	progress, err := run.OpenProgress(state, m)
 	var busy *guide.BusyError
 	switch {
 	case errors.As(err, &busy):
@@ -79,45 +67,31 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 	if !f.tmux {
 		welcome()
 	}
-	return p.record(ctx, m, events, f, junit, func(records string) (done int, err error) {
-		steps := func(l *lab.Lab) (int, error) {
-			machines.lab = l
-			if f.tmux {
-				// The panes come first: they decide how wide the guide's own is.
-				defer p.openPanes(ctx, l)()
-				welcome()
+	steps := func(ctx context.Context, l *lab.Lab) (int, error) {
+		machines.lab = l
+		if f.tmux {
+			// The panes come first: they decide how wide the guide's own is.
+			defer p.openPanes(ctx, l)()
+			welcome()
+		}
+		err := m.Guide(ctx, l, events, g, from, progress.Machines())
+		done := len(progress.Steps)
+		if err == nil {
+			if done = g.Finish(); done < len(m.Declared().Steps) {
+				err = &run.Unfinished{}
 			}
-			err := m.Guide(ctx, l, events, g, from, progress.Machines())
-			done := len(progress.Steps)
-			if err == nil {
-				if done = g.Finish(); done < len(m.Declared().Steps) {
-					err = errUnfinished(exitCheck)
-				}
-				if p.keyboard() != nil && anyOn(l) { // in a pipe, nobody would end it
-					g.Stay(ctx)
-				}
-				return done, err
+			if p.keyboard() != nil && l.Running() { // in a pipe, nobody would end it
+				g.Stay(ctx)
 			}
-			if ctx.Err() != nil || errors.Is(err, guide.ErrQuit) {
-				err = errUnfinished(exitInterrupted)
-			}
-			g.Stopped()
 			return done, err
 		}
-		return p.play(ctx, m, lab.Options{Store: store, Events: events, Records: records, Cold: f.cold, Interactive: true}, steps)
-	})
-}
-
-// missionIdentity tells missions apart: a file by where it is, a built-in one by
-// its name.
-func missionIdentity(file string) string {
-	if _, err := os.Stat(file); err != nil {
-		return file
+		if ctx.Err() != nil || errors.Is(err, guide.ErrQuit) {
+			err = &run.Unfinished{Stopped: true}
+		}
+		g.Stopped()
+		return done, err
 	}
-	if whole, err := filepath.Abs(file); err == nil {
-		return whole
-	}
-	return file
+	return p.play(ctx, m, run.Options{Store: store, Events: events, Play: steps}, f, junit)
 }
 
 // width is how many columns the terminal has; 80 where there is none.

@@ -8,22 +8,9 @@ import (
 	"github.com/labrun/labrun/internal/lab"
 )
 
-// errTold is an error that its reader has been told of already, with its exit code.
-type errTold struct {
-	error
-	code int
-}
-
-// Unwrap returns the error.
-func (e *errTold) Unwrap() error { return e.error }
-
-// keep leaves the machines of a run that has ended with err to whoever is at the
-// keyboard, until they press Enter or interrupt. What has failed is told before, since
-// they will want to look at it.
-func (p *program) keep(ctx context.Context, l *lab.Lab, err error) error {
-	if err != nil {
-		err = &errTold{err, p.explain(ctx, err)}
-	}
+// keep leaves the machines of a run that has ended to whoever is at the keyboard, until
+// they press Enter or interrupt.
+func (p *program) keep(ctx context.Context, l *lab.Lab) {
 	l.HandOver()
 	var names []string
 	for _, m := range l.Machines() {
@@ -41,15 +28,4 @@ func (p *program) keep(ctx context.Context, l *lab.Lab, err error) error {
 	case <-entered:
 	case <-ctx.Done():
 	}
-	return err
-}
-
-// anyOn reports whether a machine of the lab is on.
-func anyOn(l *lab.Lab) bool {
-	for _, m := range l.Machines() {
-		if m.Running() {
-			return true
-		}
-	}
-	return false
 }

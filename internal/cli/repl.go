@@ -23,6 +23,7 @@ import (
 	"github.com/labrun/labrun/internal/markdown"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
+	"github.com/labrun/labrun/internal/run"
 )
 
 const replHelp = `Statements act at once, on the mission's machines and with its names:
@@ -85,14 +86,14 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 		}
 		shown.Record(r)
 	})
-	_, err = p.play(ctx, m, lab.Options{Store: store, Events: events, Interactive: true}, func(l *lab.Lab) (int, error) {
+	o := lab.Options{Store: store, Events: events, Interactive: true}
+	return run.OnLab(ctx, m, o, func(ctx context.Context, l *lab.Lab) error {
 		if err := l.Boot(ctx, l.Machines()...); err != nil {
-			return 0, mission.Classify(ctx, err)
+			return mission.Classify(ctx, err)
 		}
 		s := &replSession{program: p, repl: m.Repl(l, events), lab: l}
-		return 0, s.run(ctx, m.Declared().Title)
+		return s.run(ctx, m.Declared().Title)
 	})
-	return err
 }
 
 // replSession is a person, or a pipe, at the prompt.
@@ -167,7 +168,7 @@ func (s *replSession) editor(in *os.File) func(more bool) (string, error) {
 		io.Reader
 		io.Writer
 	}{keys, s.Out}, "")
-	if state, err := stateFolder(s.Getenv); err == nil {
+	if state, err := run.StateFolder(s.Getenv); err == nil {
 		t.History = openHistory(filepath.Join(state, "repl-history"))
 	}
 	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/report"
+	"github.com/labrun/labrun/internal/run"
 )
 
 func (p *program) newReport() *cobra.Command {
@@ -54,13 +55,13 @@ func (p *program) recordsOf(args []string) (string, error) {
 		}
 		return args[0], nil
 	}
-	root, err := recordsRoot(p.Getenv)
+	state, err := p.recordsState()
 	if err != nil {
-		return "", &environmentError{err}
+		return "", err
 	}
-	runs := keptRuns(root)
+	runs := run.Kept(state)
 	if len(runs) == 0 {
-		return "", &usageError{fmt.Sprintf("report: no run is recorded in %s: name the folder of its records", root)}
+		return "", &usageError{fmt.Sprintf("report: no run is recorded in %s: name the folder of its records", run.RecordsIn(state))}
 	}
 	return runs[len(runs)-1], nil
 }

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/labrun/labrun/internal/event"
 )
 
 // files are the names in a folder.
@@ -66,30 +64,6 @@ func TestEventsAreTheJSONLines(t *testing.T) {
 	contains(t, dir+"/events.jsonl", got.out)
 	if got.err != "" {
 		t.Errorf("stderr = %q, want nothing", got.err)
-	}
-}
-
-// A folder that is used again never has the page of one run and the events of
-// another: a run that is killed makes no page.
-func TestRecordsInAUsedFolder(t *testing.T) {
-	isolate(t)
-	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/report.html", []byte("old"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := &program{Surroundings: Surroundings{Getenv: os.Getenv}}
-	var log event.Log
-	r, err := p.openRecords(dir, "lab.star", nil, &log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log.Emit(event.StepStarted{Index: 1, Total: 1, Title: "One"})
-	if left := files(t, dir); left != "events.jsonl" {
-		t.Errorf("while the run goes on there are %s", left)
-	}
-	contains(t, dir+"/events.jsonl", `"event":"step_started","index":1,"total":1,"title":"One"}`)
-	if err := r.close(); err != nil || r.folder() != dir {
-		t.Errorf("folder %q, error %v", r.folder(), err)
 	}
 }
 

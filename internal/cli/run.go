@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
+	"github.com/labrun/labrun/internal/run"
 )
 
 type runFlags struct {
@@ -32,20 +32,8 @@ type runFlags struct {
 	guide, restart, tmux bool
 }
 
-func (p *program) newRun() *cobra.Command {
-	var f runFlags
-	c := &cobra.Command{
-		Use: "run MISSION.star",
-		RunE: func(c *cobra.Command, args []string) error {
-			switch len(args) {
-			case 0:
-				return c.Help()
-			case 1:
-				return p.run(c.Context(), c, args[0], f)
-			}
-			return &usageError{fmt.Sprintf("one mission at a time: got %s", strings.Join(args, ", "))}
-		},
-	}
+// define adds the flags to a command.
+func (f *runFlags) define(c *cobra.Command) {
 	c.Flags().BoolVar(&f.json, "json", false, "write the run as JSON lines instead of text")
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "write only failures and the last line")
 	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
@@ -53,11 +41,11 @@ func (p *program) newRun() *cobra.Command {
 	c.Flags().BoolVar(&f.cold, "cold", false, "boot the machines instead of restoring saved ones")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave the machines on at the end, also after a failure, until Enter is pressed")
 	f.allow.flag(c)
-	c.Flags().IntVar(&f.from, "from", 1, "begin at this `step`: what the ones before it made of the machines is restored, the first time made")
+	c.Flags().IntVar(&f.from, "from", 1,
+		"begin at this `step`: what the ones before it made of the machines is restored, the first time made")
 	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
 	c.Flags().BoolVar(&f.tmux, "tmux", false, "with --guide: show the guide and the consoles side by side in tmux")
-	return c
 }
 
 // loading is how missions are loaded here.
@@ -94,7 +82,15 @@ func missionNames() []string {
 	return files
 }
 
-func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runFlags) error {
+func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f runFlags) error {
+	switch len(args) {
+	case 0:
+		return c.Help()
+	case 1:
+	default:
+		return &usageError{fmt.Sprintf("one mission at a time: got %s", strings.Join(args, ", "))}
+	}
+	name := args[0]
 	switch {
 	case !f.guide && (f.restart || f.tmux):
 		return &usageError{"--restart and --tmux go with --guide"}
@@ -152,88 +148,60 @@ func (p *program) run(ctx context.Context, c *cobra.Command, name string, f runF
 	} else {
 		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv), f.quiet).Record)
 	}
-	return p.record(ctx, m, events, f, junit, func(records string) (int, error) {
-		o := lab.Options{Store: store, Events: events, Records: records, Cold: f.cold}
-		start := mission.Start{From: f.from}
-		if f.from > 1 {
-			start.Checkpoints = checkpoints(store)
-		}
-		return p.play(ctx, m, o, func(l *lab.Lab) (int, error) {
-			passed, err := m.Run(ctx, l, events, start)
-			if f.keep && ctx.Err() == nil && anyOn(l) {
-				err = p.keep(ctx, l, err)
-			}
-			return passed, err
-		})
-	})
+	return p.play(ctx, m, run.Options{Store: store, Events: events, From: f.from}, f, junit)
 }
 
 // errBothOut is a call that wants two kinds of results in one place.
 var errBothOut = &usageError{"--json and --junit cannot both write to standard output: give --junit a file"}
 
-// checkpoints is where the states of labs are kept to begin from at a later step.
-func checkpoints(store *image.Store) string { return filepath.Join(store.Dir(), "checkpoints") }
-
-// record keeps what happens in a run, from its first event to its last. play
-// returns how many steps have passed.
-func (p *program) record(ctx context.Context, m *mission.Mission, events *event.Log, f runFlags, junit *resultFile, play func(records string) (int, error)) error {
-	kept, err := p.openRecords(f.records, m.File, junit, events)
+// play has a run played, and says why it did not pass and where its records are.
+func (p *program) play(ctx context.Context, m *mission.Mission, o run.Options, f runFlags, junit *resultFile) error {
+	o.Cold = f.cold
+	if o.Records = f.records; o.Records == "" {
+		var err error
+		if o.State, err = p.recordsState(); err != nil {
+			return err
+		}
+	}
+	told := false
+	o.Failed = func(err error) {
+		if !told {
+			p.explain(ctx, err)
+		}
+	}
+	if f.keep {
+		o.Rest = func(ctx context.Context, l *lab.Lab, err error) {
+			if told = err != nil; told { // who looks around in the machines of a failed run wants to know why it did
+				p.explain(ctx, err)
+			}
+			p.keep(ctx, l)
+		}
+	}
+	running, err := run.Start(ctx, m, o)
 	if err != nil {
 		return err
 	}
-	declared, started := m.Declared(), time.Now()
-	events.Emit(event.RunStarted{
-		Mission: m.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: f.guide, Titles: titles(declared.Steps),
-	})
-	ended := started // when the last step did: what comes after it is no part of the run
-	events.Attach(func(r event.Record) {
-		if _, ok := r.Event.(event.StepEnded); ok {
-			ended = r.Time
-		}
-	})
-	passed, err := play(kept.dir)
-	if ended == started {
-		ended = time.Now()
-	}
-	end := event.RunEnded{
-		Passed: err == nil, Steps: passed, Total: len(declared.Steps), Seconds: ended.Sub(started).Seconds(), Records: kept.folder(),
-	}
-	if err != nil {
-		end.ExitCode = p.explain(ctx, err)
-		end.Failed = err.Error()
-	}
-	events.Emit(end)
-	if closing := kept.close(); closing != nil && err == nil {
-		return closing
+	result := running.Wait()
+	closing := errors.Join(result.Closing, junit.write(report.JUnit(result.Events)))
+	if closing != nil && result.Err == nil {
+		return &environmentError{closing}
 	} else if closing != nil {
 		p.tell(p.Err, "labrun: %v", closing)
 	}
-	if folder := kept.folder(); folder != "" && !f.json && (!f.quiet || err != nil) {
-		p.tell(p.Err, "report: %s, with the run's other records beside it", filepath.Join(folder, report.PageFile))
+	if result.Records != "" && !f.json && (!f.quiet || result.Err != nil) {
+		p.tell(p.Err, "report: %s, with the run's other records beside it", filepath.Join(result.Records, report.PageFile))
 	}
-	if err != nil {
-		return errReported(end.ExitCode)
+	if result.Err != nil {
+		return errReported(result.ExitCode())
 	}
 	return nil
 }
 
-// play gets the mission's lab ready, has its steps played, and takes the lab down
-// again.
-func (p *program) play(ctx context.Context, m *mission.Mission, o lab.Options, steps func(*lab.Lab) (int, error)) (passed int, err error) {
-	o.Mission, o.Title, o.Stop = m.File, m.Declared().Title, p.stop
-	l, err := lab.New(m.Config(), o)
+// recordsState is the folder of what outlives a run, for its records.
+func (p *program) recordsState() (string, error) {
+	state, err := run.StateFolder(p.Getenv)
 	if err != nil {
-		return 0, mission.Classify(ctx, err)
+		return "", &environmentError{fmt.Errorf("records: %w, or say --records FOLDER", err)}
 	}
-	defer func() {
-		if closing := l.Close(); closing != nil && err == nil {
-			err = &environmentError{fmt.Errorf("close the lab: %w", closing)}
-		}
-	}()
-	if len(m.Config().Machines) > 0 {
-		if err := l.Prepare(ctx); err != nil {
-			return 0, mission.Classify(ctx, err)
-		}
-	}
-	return steps(l)
+	return state, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/labrun/labrun/internal/markdown"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
+	"github.com/labrun/labrun/internal/run"
 )
 
 type testFlags struct {
@@ -114,14 +115,9 @@ func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Loc
 		return err
 	}
 	defer store.Close()
-	_, err = p.play(ctx, m, lab.Options{Store: store, Events: events}, func(l *lab.Lab) (int, error) {
-		start := mission.Start{From: step}
-		if step > 1 {
-			start.Checkpoints = checkpoints(store)
-		}
-		return 0, m.Prove(ctx, l, events, start, to.begins, to.tell)
+	return run.OnLab(ctx, m, lab.Options{Store: store, Events: events}, func(ctx context.Context, l *lab.Lab) error {
+		return m.Prove(ctx, l, events, run.Begin(store, step), to.begins, to.tell)
 	})
-	return err
 }
 
 // proof tells the trials of one mission.

@@ -50,7 +50,7 @@ func (p *program) insideTmux(ctx context.Context) error {
 	}
 	data, err := os.ReadFile(result)
 	if err != nil {
-		return errUnfinished(exitInterrupted) // tmux was closed under it
+		return errReported(exitInterrupted) // tmux was closed under it
 	}
 	code, err := strconv.Atoi(strings.TrimSpace(string(data)))
 	if err != nil || code == exitPassed {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -162,6 +163,9 @@ func (l *Lab) Machines() []*Machine {
 	}
 	return machines
 }
+
+// Running reports whether a machine of the lab is on.
+func (l *Lab) Running() bool { return slices.ContainsFunc(l.Machines(), (*Machine).Running) }
 
 // Scratch is the lab's own folder, which is removed with it, even if labrun is
 // killed.

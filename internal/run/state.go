@@ -1,0 +1,86 @@
+package run
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/host"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/mission"
+)
+
+// StateFolder is where records and progress are kept; getenv looks into the environment.
+func StateFolder(getenv func(string) string) (string, error) {
+	root, err := host.StateDir(getenv)
+	if err != nil {
+		return "", fmt.Errorf("find the folder for records and progress: %w", err)
+	}
+	return filepath.Join(root, "labrun"), nil
+}
+
+// RecordsIn is the folder of a state folder in which each run has its own.
+func RecordsIn(state string) string { return filepath.Join(state, "runs") }
+
+// Kept are the folders of the runs that a state folder has records of, oldest first.
+func Kept(state string) []string {
+	runs, _ := filepath.Glob(filepath.Join(RecordsIn(state), "2*")) // names begin with the year
+	slices.Sort(runs)
+	return runs
+}
+
+// keptRecords is how many runs' records are kept in the state folder, of each mission:
+// an author's many runs push no student's out.
+const keptRecords = 10
+
+// newRecords makes a folder for a run's records and removes the oldest ones.
+func newRecords(state, file string) (string, error) {
+	if err := os.MkdirAll(RecordsIn(state), 0o700); err != nil {
+		return "", fmt.Errorf("records: %w: say --records FOLDER", err)
+	}
+	name := strings.TrimSuffix(filepath.Base(file), ".star")
+	old := slices.DeleteFunc(Kept(state), func(dir string) bool { return missionOf(dir) != name })
+	for _, dir := range old[:max(0, len(old)-keptRecords+1)] {
+		os.RemoveAll(dir)
+	}
+	return os.MkdirTemp(RecordsIn(state), time.Now().Format(recordsTime)+name+"-")
+}
+
+// recordsTime begins the name of a run's folder.
+const recordsTime = "2006-01-02T15-04-05-"
+
+// missionOf is the mission's name in that of a run's folder.
+func missionOf(dir string) string {
+	base := filepath.Base(dir)
+	end := strings.LastIndexByte(base, '-')
+	if end < len(recordsTime) {
+		return ""
+	}
+	return base[len(recordsTime):end]
+}
+
+// OpenProgress reads how far a student is in a mission, and holds it until it is closed. A
+// mission in a file is known by where that is, a built-in one by its name.
+func OpenProgress(state string, m *mission.Mission) (*guide.Progress, error) {
+	identity := m.File
+	if _, err := os.Stat(m.File); err == nil {
+		if whole, err := filepath.Abs(m.File); err == nil {
+			identity = whole
+		}
+	}
+	return guide.OpenProgress(filepath.Join(state, "progress"), identity)
+}
+
+// Begin is the start of labrun's own work at a step, counted from 1. The state of a lab
+// at a later one is kept in the cache, for the next time.
+func Begin(store *image.Store, step int) mission.Start {
+	start := mission.Start{From: step}
+	if step > 1 {
+		start.Checkpoints = filepath.Join(store.Dir(), "checkpoints")
+	}
+	return start
+}
