@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/analysis"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
@@ -59,7 +60,7 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 	}
 	code := exitPassed
 	if m != nil {
-		translations, err := m.CheckTranslations()
+		translations, err := analysis.CheckTranslations(m.Script)
 		if err != nil {
 			code = p.explain(c.Context(), err)
 		}
@@ -67,17 +68,17 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 	}
 	if failed != nil {
 		// A mission that cannot be loaded has errors enough.
-		findings = slices.DeleteFunc(findings, func(f mission.Finding) bool { return f.Severity != mission.SeverityError })
+		findings = slices.DeleteFunc(findings, func(f analysis.Finding) bool { return f.Severity != analysis.SeverityError })
 		code = exitScript
 	}
 	if failed != nil && asJSON {
-		findings = append(findings, onOtherLines(failed.Findings(), findings)...)
+		findings = append(findings, onOtherLines(analysis.Findings(failed), findings)...)
 	} else if failed != nil {
 		p.explain(c.Context(), failed)
-		findings = onOtherLines(findings, failed.Findings())
+		findings = onOtherLines(findings, analysis.Findings(failed))
 	}
 	for _, f := range findings {
-		if f.Severity == mission.SeverityError || strict && f.Severity == mission.SeverityWarning {
+		if f.Severity == analysis.SeverityError || strict && f.Severity == analysis.SeverityWarning {
 			code = exitScript
 		}
 		if asJSON {
@@ -96,20 +97,20 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 
 // lint looks at a mission's text: a file, or the name of one that is built in. One
 // that there is not is left for loading to complain about.
-func lint(name string, images []string) []mission.Finding {
-	findings, err := mission.LintFile(name, images)
+func lint(name string, images []string) []analysis.Finding {
+	findings, err := analysis.LintFile(name, images)
 	if err != nil && !strings.ContainsRune(name, '/') {
 		if _, err := fs.Stat(labrun.Missions(), name+".star"); err == nil {
-			return mission.Lint(labrun.Missions(), name+".star", name+".star", images)
+			return analysis.Lint(labrun.Missions(), name+".star", name+".star", images)
 		}
 	}
 	return findings
 }
 
 // onOtherLines drops the findings about lines that have been told of.
-func onOtherLines(findings, told []mission.Finding) []mission.Finding {
-	return slices.DeleteFunc(findings, func(f mission.Finding) bool {
-		return slices.ContainsFunc(told, func(told mission.Finding) bool {
+func onOtherLines(findings, told []analysis.Finding) []analysis.Finding {
+	return slices.DeleteFunc(findings, func(f analysis.Finding) bool {
+		return slices.ContainsFunc(told, func(told analysis.Finding) bool {
 			return told.File == f.File && told.Span.From.Line == f.Span.From.Line
 		})
 	})

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun/builtins"
-	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/analysis"
 )
 
 // addCompletion tells the shells' completion (`labrun completion --help`) what the
@@ -96,7 +96,7 @@ func described() []string {
 	for _, e := range builtins.Table() {
 		all = append(all, e.Name+"\t"+e.Summary)
 	}
-	for _, library := range mission.Libraries() {
+	for _, library := range analysis.Libraries() {
 		for _, f := range library.Functions {
 			all = append(all, f.Name+"\t"+f.Summary())
 		}

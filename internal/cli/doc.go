@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun/builtins"
-	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/analysis"
 )
 
 func (p *program) newDoc() *cobra.Command {
@@ -24,7 +24,7 @@ func (p *program) newDoc() *cobra.Command {
 			case stubs:
 				fmt.Fprint(p.Out, builtins.Stubs())
 			case libraries:
-				fmt.Fprint(p.Out, mission.LibraryReference())
+				fmt.Fprint(p.Out, analysis.LibraryReference())
 			case len(args) == 0:
 				p.listDoc()
 			default:
@@ -44,7 +44,7 @@ func (p *program) listDoc() {
 	for _, e := range builtins.Table() {
 		fmt.Fprintf(p.Out, "%-16s %s\n", e.Name, e.Summary)
 	}
-	for _, library := range mission.Libraries() {
+	for _, library := range analysis.Libraries() {
 		fmt.Fprintf(p.Out, "\nAfter load(%q, …) at the top of the script:\n", library.Name)
 		for _, f := range library.Functions {
 			fmt.Fprintf(p.Out, "%-16s %s\n", f.Name, f.Summary())
@@ -59,7 +59,7 @@ func (p *program) docOf(name string) error {
 		return nil
 	}
 	names := builtins.Names()
-	for _, library := range mission.Libraries() {
+	for _, library := range analysis.Libraries() {
 		short := strings.TrimSuffix(path.Base(library.Name), ".star")
 		whole := name == library.Name || name == short
 		if whole {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // spokenLanguages are those that labrun's own words to a student are in.
@@ -27,7 +28,7 @@ func (p *program) language() string {
 
 // spoken is the language of labrun's own words to a student.
 func (p *program) spoken() string {
-	if l, ok := mission.MatchLanguage(p.language(), spokenLanguages); ok {
+	if l, ok := script.MatchLanguage(p.language(), spokenLanguages); ok {
 		return l
 	}
 	return spokenLanguages[0]
@@ -39,7 +40,7 @@ func (p *program) checkLanguage(m *mission.Mission) error {
 	if p.lang == "" {
 		return nil
 	}
-	if l, ok := mission.MatchLanguage(p.language(), m.Languages()); ok && l == m.Language() {
+	if l, ok := script.MatchLanguage(p.language(), m.Languages()); ok && l == m.Language() {
 		return nil
 	}
 	languages := m.Languages()

@@ -24,6 +24,7 @@ import (
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
 	"github.com/labrun/labrun/internal/run"
+	"github.com/labrun/labrun/internal/script"
 )
 
 const replHelp = `Statements act at once, on the mission's machines and with its names:
@@ -134,7 +135,7 @@ func (s *replSession) run(ctx context.Context, title string) error {
 	}
 	for ctx.Err() == nil {
 		err := s.one(ctx)
-		var stuck *mission.StuckError
+		var stuck *script.StuckError
 		switch {
 		case errors.As(err, &stuck):
 			return err // what goes on has the prompt's names in hand
@@ -253,7 +254,7 @@ func (s *replSession) one(ctx context.Context) error {
 	statement, release := s.interruptible(ctx)
 	defer release()
 	value, err := s.repl.Eval(statement, s.lines)
-	var stuck *mission.StuckError
+	var stuck *script.StuckError
 	if statement.Err() != nil && ctx.Err() == nil && !errors.As(err, &stuck) {
 		return &usageError{"interrupted: what it had typed by then is typed"}
 	}

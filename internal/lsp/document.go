@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/analysis"
 )
 
 // document is a script that an editor has open.
@@ -39,9 +39,9 @@ func newText(whole string) text {
 
 // place turns a position of the protocol into one of labrun's: lines from 1,
 // columns from 1 in characters. What is outside of the text is moved into it.
-func (t text) place(p position) mission.Place {
+func (t text) place(p position) analysis.Place {
 	if p.Line < 0 {
-		return mission.Place{Line: 1, Column: 1}
+		return analysis.Place{Line: 1, Column: 1}
 	}
 	line := min(p.Line, len(t.lines)-1)
 	units, column := p.Character, 1
@@ -57,10 +57,10 @@ func (t text) place(p position) mission.Place {
 		}
 		column++
 	}
-	return mission.Place{Line: line + 1, Column: column}
+	return analysis.Place{Line: line + 1, Column: column}
 }
 
-func (t text) position(p mission.Place) position {
+func (t text) position(p analysis.Place) position {
 	line := min(max(p.Line, 1), len(t.lines)) - 1
 	units, column := 0, 1
 	for _, r := range t.lines[line] {
@@ -76,7 +76,7 @@ func (t text) position(p mission.Place) position {
 	return position{line, units}
 }
 
-func (t text) textRange(s mission.Span) textRange {
+func (t text) textRange(s analysis.Span) textRange {
 	return textRange{t.position(s.From), t.position(s.To)}
 }
 
@@ -116,7 +116,7 @@ func (nowhere) Open(name string) (fs.File, error) {
 
 // drafted is a draft with the folder that it is in.
 type drafted struct {
-	*mission.Draft
+	*analysis.Draft
 	text   text
 	folder folder
 	root   *os.Root // nil: none is open
@@ -133,7 +133,7 @@ func (d drafted) close() {
 // The caller closes it. The server is locked.
 func (s *server) draft(doc *document) drafted {
 	if doc.path == "" {
-		return drafted{Draft: mission.NewDraft(nowhere{}, "untitled.star", "untitled.star", doc.lines.whole, s.options.Images), text: doc.lines}
+		return drafted{Draft: analysis.NewDraft(nowhere{}, "untitled.star", "untitled.star", doc.lines.whole, s.options.Images), text: doc.lines}
 	}
 	d := s.draftIn(doc, filepath.Dir(doc.path))
 	if d.IsMission() {
@@ -163,6 +163,6 @@ func (s *server) draftIn(doc *document, dir string) drafted {
 		name = filepath.Base(doc.path)
 	}
 	name = filepath.ToSlash(name)
-	d.Draft = mission.NewDraft(d.folder, name, name, doc.lines.whole, s.options.Images)
+	d.Draft = analysis.NewDraft(d.folder, name, name, doc.lines.whole, s.options.Images)
 	return d
 }

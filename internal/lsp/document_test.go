@@ -3,7 +3,7 @@ package lsp
 import (
 	"testing"
 
-	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/analysis"
 )
 
 // The protocol counts UTF-16 code units from 0, missions count characters from 1.
@@ -11,17 +11,17 @@ func TestPositions(t *testing.T) {
 	lab := newText("ab\r\n你好，x\r😀=1\n\n\tend")
 	for _, test := range []struct {
 		line, character int
-		want            mission.Place
+		want            analysis.Place
 	}{
-		{0, 0, mission.Place{Line: 1, Column: 1}},
-		{0, 2, mission.Place{Line: 1, Column: 3}},
-		{1, 2, mission.Place{Line: 2, Column: 3}},
-		{1, 4, mission.Place{Line: 2, Column: 5}},
-		{2, 0, mission.Place{Line: 3, Column: 1}},
-		{2, 2, mission.Place{Line: 3, Column: 2}}, // 😀 is two units and one character
-		{2, 4, mission.Place{Line: 3, Column: 4}},
-		{3, 0, mission.Place{Line: 4, Column: 1}},
-		{4, 1, mission.Place{Line: 5, Column: 2}},
+		{0, 0, analysis.Place{Line: 1, Column: 1}},
+		{0, 2, analysis.Place{Line: 1, Column: 3}},
+		{1, 2, analysis.Place{Line: 2, Column: 3}},
+		{1, 4, analysis.Place{Line: 2, Column: 5}},
+		{2, 0, analysis.Place{Line: 3, Column: 1}},
+		{2, 2, analysis.Place{Line: 3, Column: 2}}, // 😀 is two units and one character
+		{2, 4, analysis.Place{Line: 3, Column: 4}},
+		{3, 0, analysis.Place{Line: 4, Column: 1}},
+		{4, 1, analysis.Place{Line: 5, Column: 2}},
 	} {
 		p := position{test.line, test.character}
 		if got := lab.place(p); got != test.want {
@@ -33,7 +33,7 @@ func TestPositions(t *testing.T) {
 	}
 
 	// What is outside of the text, or within a character, is moved into it.
-	for p, want := range map[position]mission.Place{
+	for p, want := range map[position]analysis.Place{
 		{-1, 5}:  {Line: 1, Column: 1},
 		{0, 99}:  {Line: 1, Column: 3},
 		{0, -1}:  {Line: 1, Column: 1},
@@ -45,7 +45,7 @@ func TestPositions(t *testing.T) {
 			t.Errorf("%v is %v, want %v", p, got, want)
 		}
 	}
-	for p, want := range map[mission.Place]position{
+	for p, want := range map[analysis.Place]position{
 		{Line: 0, Column: 0}:   {0, 0},
 		{Line: 1, Column: 99}:  {0, 2},
 		{Line: 99, Column: 99}: {4, 4},
@@ -57,10 +57,10 @@ func TestPositions(t *testing.T) {
 }
 
 // A byte order mark is a character for an editor that shows it, and none for a
-// mission.
+// analysis.
 func TestPositionsAfterAByteOrderMark(t *testing.T) {
 	lab := newText("\ufeffab\ncd")
-	for p, want := range map[position]mission.Place{
+	for p, want := range map[position]analysis.Place{
 		{0, 1}: {Line: 1, Column: 1},
 		{0, 2}: {Line: 1, Column: 2},
 		{1, 1}: {Line: 2, Column: 2},

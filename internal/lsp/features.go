@@ -10,17 +10,17 @@ import (
 
 	"github.com/creachadair/jrpc2"
 
-	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/analysis"
 )
 
-func diagnosticOf(f mission.Finding, t text) diagnostic {
+func diagnosticOf(f analysis.Finding, t text) diagnostic {
 	d := diagnostic{Range: t.textRange(f.Span), Code: f.Rule, Source: "labrun", Message: f.Text()}
 	switch f.Severity {
-	case mission.SeverityError:
+	case analysis.SeverityError:
 		d.Severity = severityError
-	case mission.SeverityWarning:
+	case analysis.SeverityWarning:
 		d.Severity = severityWarning
-	case mission.SeverityNote:
+	case analysis.SeverityNote:
 		d.Severity = severityInformation
 	}
 	if f.Rule == "unused" {
@@ -31,14 +31,14 @@ func diagnosticOf(f mission.Finding, t text) diagnostic {
 
 // at returns the draft of the document that a request is about, and the place; the
 // draft has no Draft if it is not open. The caller closes it.
-func (s *server) at(req *jrpc2.Request) (drafted, mission.Place, error) {
+func (s *server) at(req *jrpc2.Request) (drafted, analysis.Place, error) {
 	var p positionParams
 	if err := req.UnmarshalParams(&p); err != nil {
-		return drafted{}, mission.Place{}, err
+		return drafted{}, analysis.Place{}, err
 	}
 	doc := s.documents[p.TextDocument.URI]
 	if doc == nil {
-		return drafted{}, mission.Place{}, nil
+		return drafted{}, analysis.Place{}, nil
 	}
 	return s.draft(doc), doc.lines.place(p.Position), nil
 }
@@ -64,7 +64,7 @@ func (s *server) completion(_ context.Context, req *jrpc2.Request) (any, error) 
 }
 
 // order puts first what is most likely: what fits, then the script's own names.
-func order(c mission.Completion) string {
+func order(c analysis.Completion) string {
 	switch {
 	case c.Fits && c.Kind != "parameter":
 		return "1"

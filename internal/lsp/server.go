@@ -13,7 +13,8 @@ import (
 	"github.com/creachadair/jrpc2"
 	"github.com/creachadair/jrpc2/channel"
 
-	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/analysis"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // Options are what the server knows of its surroundings.
@@ -168,7 +169,7 @@ func (s *server) didOpen(_ context.Context, req *jrpc2.Request) (any, error) {
 		return nil, err
 	}
 	uri := p.TextDocument.URI
-	s.documents[uri] = &document{uri: uri, path: mission.RealFile(pathOf(uri)), version: p.TextDocument.Version, lines: newText(p.TextDocument.Text)}
+	s.documents[uri] = &document{uri: uri, path: script.RealFile(pathOf(uri)), version: p.TextDocument.Version, lines: newText(p.TextDocument.Text)}
 	s.lookAtAll(uri)
 	return nil, nil
 }
@@ -288,9 +289,9 @@ func (s *server) nextChanged() (document, drafted) {
 	return document{}, drafted{}
 }
 
-func hasErrors(findings []mission.Finding) bool {
+func hasErrors(findings []analysis.Finding) bool {
 	for _, f := range findings {
-		if f.Severity == mission.SeverityError {
+		if f.Severity == analysis.SeverityError {
 			return true
 		}
 	}

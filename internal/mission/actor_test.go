@@ -65,7 +65,7 @@ func leadAtHost(t *testing.T, source string) (said <-chan string, typing io.Writ
 // A task's check looks again and again while the student says a word: the two are on
 // goroutines of their own, which the race detector watches here.
 func TestSkipWhileACheckLooks(t *testing.T) {
-	said, typing, ended := leadAtHost(t, script(
+	said, typing, ended := leadAtHost(t, scriptOf(
 		`host = terminal("host")`,
 		`wait_prompt(host)`,
 		`def there():`,
@@ -95,7 +95,7 @@ func TestSkipWhileACheckLooks(t *testing.T) {
 
 // A check that would do more than look is refused where it does, and nothing is done.
 func TestACheckOnlyLooks(t *testing.T) {
-	m := load(t, folder("lab.star", script(
+	m := load(t, folder("lab.star", scriptOf(
 		`host = terminal("host")`,
 		`def helps():`,
 		`    terminal("another")`,
@@ -119,7 +119,7 @@ func TestACheckOnlyLooks(t *testing.T) {
 // A check or a solution that computes without end is stopped where it is.
 func TestACheckIsLimited(t *testing.T) {
 	for _, part := range []string{"check = forever, solution = \"true\"", "check = lambda: False, solution = forever"} {
-		m := load(t, folder("lab.star", script(
+		m := load(t, folder("lab.star", scriptOf(
 			`host = terminal("host")`,
 			`def forever():`,
 			`    for i in range(1 << 30):`,
@@ -153,7 +153,7 @@ func TestAnswersAreWaitedFor(t *testing.T) {
 			if strings.HasPrefix(test.failure, notJudged) {
 				timeout = "2"
 			}
-			m, events := load(t, folder("lab.star", script(
+			m, events := load(t, folder("lab.star", scriptOf(
 				`host = terminal("host")`,
 				`def says_so():`,
 				`    assert_contains(host, "yes", hint = "Say yes.")`,

@@ -38,14 +38,14 @@ func (m *Mission) before(step int) string {
 		})
 	}
 	var rest []syntax.Stmt
-	for _, s := range m.sources {
-		fmt.Fprintf(sum, "%s\n", filepath.Base(s.shown))
-		file, err := (&syntax.FileOptions{}).Parse(s.shown, s.text, 0)
+	for _, s := range m.Sources {
+		fmt.Fprintf(sum, "%s\n", filepath.Base(s.Shown))
+		file, err := (&syntax.FileOptions{}).Parse(s.Shown, s.Text, 0)
 		if err != nil {
-			fmt.Fprintf(sum, "%s\n", s.text) // it was loaded: this does not happen
+			fmt.Fprintf(sum, "%s\n", s.Text) // it was loaded: this does not happen
 			continue
 		}
-		lines := strings.Split(string(s.text), "\n")
+		lines := strings.Split(string(s.Text), "\n")
 		for _, stmt := range file.Stmts {
 			from, to := stmt.Span()
 			text := strings.Join(lines[from.Line-1:min(int(to.Line), len(lines))], "\n")

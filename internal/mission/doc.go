@@ -1,9 +1,7 @@
-// Package mission owns the loading and the running of a mission script: its
-// Starlark threads, their limits and cancellation, and what an error in a script
-// looks like to its author.
+// Package mission owns the running of a loaded mission: as labrun plays it (Run), with a
+// student (Guide), on trial (Prove), statement by statement (Repl); the states of its lab at
+// the beginnings of steps; and what sort an error is of, which decides the exit code
+// (Classify).
 //
-// A mission is a stranger's program. It sees the builtins and the files of its
-// own folder, nothing else: no environment, no network, no other file. Its
-// threads stop after a bounded number of steps, and when they use too much
-// memory or print too much.
+// Each step is played in a thread of its own, within the limits of package script.
 package mission

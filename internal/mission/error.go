@@ -3,18 +3,12 @@ package mission
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
-
-	"go.starlark.net/resolve"
-	"go.starlark.net/starlark"
-	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/control"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/qemu"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // Kind sorts errors by who can mend them; each has its own exit code.
@@ -46,14 +40,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	text := e.Message
-	if e.Position != "" {
-		text = e.Position + ": " + text
-	}
-	if len(e.Stack) > 1 {
-		text += "\n  called from " + strings.Join(e.Stack[1:], "\n  called from ")
-	}
-	return text
+	return (&script.Error{Position: e.Position, Message: e.Message, Stack: e.Stack}).Error()
 }
 
 // Unwrap returns the cause.
@@ -65,65 +52,15 @@ func Classify(ctx context.Context, err error) error {
 	if errors.As(err, &done) {
 		return done
 	}
-	result := &Error{Kind: kindOf(ctx, err), Message: err.Error(), Cause: err}
-	var syntaxError syntax.Error
-	var names resolve.ErrorList
-	var evaluation *starlark.EvalError
-	var stopped *stoppedError
-	var stuck *StuckError
-	switch {
-	case errors.As(err, &stuck):
-		result.Position, result.Message = stuck.At, stuck.Error()
-	case errors.As(err, &syntaxError):
-		result.Kind, result.Position, result.Message = Script, syntaxError.Pos.String(), advised(syntaxError.Msg)
-	case errors.As(err, &names):
-		result.Kind, result.Position, result.Message = Script, names[0].Pos.String(), listed(names)
-	case errors.As(err, &stopped):
-		result.locate(stopped.evaluation)
-		result.Message = stopped.Error()
-	case errors.As(err, &evaluation):
-		evaluation = innermost(evaluation)
-		result.locate(evaluation)
-		result.Message = evaluation.Msg
+	explained := script.Explain(err)
+	result := &Error{
+		Kind: kindOf(ctx, err), Position: explained.Position, Message: explained.Message, Stack: explained.Stack, Cause: err,
 	}
 	var check *builtins.CheckError
 	if errors.As(err, &check) {
 		result.Hint = check.Hint
 	}
 	return result
-}
-
-// innermost digs out the evaluation error of a loaded file, which load wraps in
-// that of the file which loads it.
-func innermost(e *starlark.EvalError) *starlark.EvalError {
-	for {
-		var inner *starlark.EvalError
-		if cause := e.Unwrap(); cause == nil || !errors.As(cause, &inner) {
-			return e
-		}
-		e = inner
-	}
-}
-
-// locate takes the position from the innermost call that is in a script.
-func (e *Error) locate(evaluation *starlark.EvalError) {
-	for _, frame := range slices.Backward(evaluation.CallStack) {
-		if frame.Pos.Filename() == "<builtin>" {
-			continue
-		}
-		if e.Position == "" {
-			e.Position = frame.Pos.String()
-		}
-		e.Stack = append(e.Stack, fmt.Sprintf("%s (%s)", frame.Pos, frame.Name))
-	}
-}
-
-func listed(names resolve.ErrorList) string {
-	text := advised(names[0].Msg)
-	for _, n := range names[1:] {
-		text += fmt.Sprintf("\n%s: %s", n.Pos, advised(n.Msg))
-	}
-	return text
 }
 
 func kindOf(ctx context.Context, err error) Kind {
@@ -134,7 +71,11 @@ func kindOf(ctx context.Context, err error) Kind {
 	var login *lab.LoginError
 	var guest *control.GuestError
 	var notBooted *lab.NotBootedError
-	switch {
+	switch explained := script.Explain(err); {
+	case errors.Is(explained, script.ErrUnreadable):
+		return Usage
+	case explained.Cause == nil:
+		return Script
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrInterrupted):
 		return Interrupted
 	case errors.As(err, &check), errors.As(err, &login), errors.As(err, &guest), errors.As(err, &panicked), errors.Is(err, control.ErrRestarted):

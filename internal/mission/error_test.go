@@ -66,19 +66,3 @@ func TestErrorText(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
-
-func TestAdvised(t *testing.T) {
-	tests := map[string]string{
-		"undefined: lenn":                          "undefined: lenn (did you mean len?)",
-		"undefined: mashine":                       "undefined: mashine (did you mean machine?)",
-		"undefined: debain (did you mean debian?)": "undefined: debain (did you mean debian?)",
-		"undefined: screenshot":                    "undefined: screenshot",
-		"unexpected newline in string":             "unexpected newline in string: its closing quotation mark is missing",
-		"floored division by zero":                 "floored division by zero",
-	}
-	for message, want := range tests {
-		if got := advised(message); got != want {
-			t.Errorf("advised(%q) = %q, want %q", message, got, want)
-		}
-	}
-}

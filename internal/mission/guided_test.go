@@ -15,6 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // classroom is a mission on one real router, with a student played by the test.
@@ -60,7 +61,7 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 	t.Helper()
 	lock, store := openImages(t)
 	source := "mission(title = \"Lab\", api = 1)\nlan = network(\"lan\")\nrouter = machine(\"router\", image = \"router7\", nics = [uplink(), lan])\n" + body
-	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", Options{Images: lock.Names()})
+	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: lock.Names()})
 	if err != nil {
 		t.Fatal(err)
 	}

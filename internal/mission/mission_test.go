@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // folder makes a mission's folder of files; each name has its text after it.
@@ -27,8 +27,8 @@ func folder(namesAndTexts ...string) fstest.MapFS {
 	return files
 }
 
-// script is a mission with one step of these lines.
-func script(lines ...string) string {
+// scriptOf is a mission with one step of these lines.
+func scriptOf(lines ...string) string {
 	return "mission(title = \"Lab\", api = 1, needs = [\"host\"])\n\ndef work():\n    \"\"\"Work\"\"\"\n    " +
 		strings.Join(lines, "\n    ") + "\n\nstep(work)\n"
 }
@@ -36,7 +36,7 @@ func script(lines ...string) string {
 // load loads lab.star of a folder.
 func load(t *testing.T, files fstest.MapFS) *Mission {
 	t.Helper()
-	m, err := Load(t.Context(), files, "lab.star", "lab.star", Options{Images: []string{"debian"}})
+	m, err := Load(t.Context(), files, "lab.star", "lab.star", script.Options{Images: []string{"debian"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestInterruptWhileAStepWaits(t *testing.T) {
 	if err := errors.Join(syscall.Mkfifo(gate, 0o600), syscall.Mkfifo(answer, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	m := load(t, folder("lab.star", script(
+	m := load(t, folder("lab.star", scriptOf(
 		`host = terminal("host")`,
 		`wait_prompt(host)`,
 		`send(host, "read x <`+gate+`; echo >`+answer+`")`,
@@ -136,7 +136,7 @@ func TestInterruptWhileAStepWaits(t *testing.T) {
 }
 
 func TestInterruptWhileAStepComputes(t *testing.T) {
-	m := load(t, folder("lab.star", script(`say("begin")`, `for i in range(1 << 30):`, `    pass`)))
+	m := load(t, folder("lab.star", scriptOf(`say("begin")`, `for i in range(1 << 30):`, `    pass`)))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	events := &event.Log{}
 	events.Attach(func(r event.Record) {
@@ -151,7 +151,7 @@ func TestInterruptWhileAStepComputes(t *testing.T) {
 func TestInterruptBeforeLoading(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(ErrInterrupted)
-	_, err := Load(ctx, folder("lab.star", script("pass")), "lab.star", "lab.star", Options{})
+	_, err := Load(ctx, folder("lab.star", scriptOf("pass")), "lab.star", "lab.star", script.Options{})
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Kind != Interrupted {
 		t.Errorf("got %#v, want an interrupted load", err)
@@ -193,56 +193,5 @@ step(one)
 	want := []string{"started Two", "", "said 2 3", "ended Two", "started One", "First,\n\n    a command", "said 1", "ended One"}
 	if passed != 2 || err != nil || !slices.Equal(seen, want) {
 		t.Errorf("%d steps passed (%v), seen %q, want %q", passed, err, seen, want)
-	}
-}
-
-// What labrun itself holds, and garbage, is not the script's use of memory.
-func TestGarbageIsNoUseOfMemory(t *testing.T) {
-	held := make([]byte, maxHeap+maxHeap/4)
-	m := load(t, folder("lab.star", script(`for i in range(2000):`, `    row = "x" * 1000000`)))
-	if _, err := m.Run(t.Context(), openLab(t, m, nil), nil, Start{}); err != nil {
-		t.Error(err)
-	}
-	runtime.KeepAlive(held)
-}
-
-// A file that two others load is executed once: what it declares, it declares once.
-func TestEachFileIsLoadedOnce(t *testing.T) {
-	m := load(t, folder(
-		"lab.star", "load(\"./a/one.star\", \"one\")\nload(\"./two.star\", \"two\")\n"+script("pass"),
-		"a/one.star", "load(\"../net.star\", \"lan\")\none = lan\n",
-		"two.star", "load(\"./net.star\", \"lan\")\ntwo = lan\n",
-		"net.star", "lan = network(\"lan\")\n"))
-	if got := m.Declared().Networks; !slices.Equal(got, []string{"lan"}) {
-		t.Errorf("networks are %v, want lan once", got)
-	}
-}
-
-func TestWithin(t *testing.T) {
-	const outside = "it is outside"
-	tests := []struct{ from, request, want string }{
-		{"lab.star", "./x.star", "x.star"},
-		{"lab.star", "./parts/x.star", "parts/x.star"},
-		{"parts/a.star", "./x.star", "parts/x.star"},
-		{"parts/a.star", "../x.star", "x.star"},
-		{"parts/a.star", "../../x.star", outside},
-		{"lab.star", "../x.star", outside},
-		{"lab.star", "./a/../../x.star", outside},
-		{"lab.star", "/etc/passwd", outside},
-		{"lab.star", "/x.star", outside},
-		{"lab.star", "x.star", `write it relative to this file: load("./x.star", …)`},
-		{"lab.star", "parts//x.star", `write it relative to this file: load("./parts/x.star", …)`},
-		{"lab.star", "", "write it relative to this file"},
-		{"lab.star", "./x.txt", "it is no script"},
-		{"lab.star", "./", "it is no script"},
-	}
-	for _, test := range tests {
-		got, err := within(test.from, test.request)
-		if err != nil {
-			got = err.Error()
-		}
-		if got != test.want && (err == nil || !strings.HasPrefix(got, test.want)) {
-			t.Errorf("load(%q) in %s: %s, want %s", test.request, test.from, got, test.want)
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // prove proves a mission on one real machine, called pc, that its first step boots.
@@ -28,7 +29,7 @@ def begin():
 
 step(begin)
 ` + body
-	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", Options{Images: lock.Names()})
+	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: lock.Names()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // Repl is a prompt at which statements act on a mission's machines, one after the
@@ -31,7 +31,7 @@ func (m *Mission) Repl(l *lab.Lab, events *event.Log) *Repl {
 	m.session.Act(l, events)
 	r := &Repl{names: m.session.Predeclared(), events: events}
 	var machines []string
-	for name, value := range m.names() {
+	for name, value := range m.Names() {
 		r.names[name] = value
 		if value.Type() == string(builtins.Machine) {
 			machines = append(machines, name)
@@ -41,28 +41,6 @@ func (m *Mission) Repl(l *lab.Lab, events *event.Log) *Repl {
 		r.boot = "boot(" + strings.Join(machines, ", ") + ")"
 	}
 	return r
-}
-
-// names are those of the script's top level: its own, and those that it has loaded.
-func (m *Mission) names() starlark.StringDict {
-	names := maps.Clone(m.modules[m.name].globals)
-	main := m.sources[0] // the first that is executed
-	tree, err := (&syntax.FileOptions{}).Parse(main.shown, main.text, 0)
-	if err != nil {
-		return names // it has been executed, so there is none
-	}
-	for _, stmt := range tree.Stmts {
-		load, ok := stmt.(*syntax.LoadStmt)
-		if !ok {
-			continue
-		}
-		if target, err := within(m.name, load.ModuleName()); err == nil {
-			for k, to := range load.To {
-				names[to.Name] = m.modules[target].globals[load.From[k].Name]
-			}
-		}
-	}
-	return names
 }
 
 // ErrNothing says that there is nothing to save.
@@ -113,12 +91,12 @@ func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error)
 	if len(file.Stmts) == 0 {
 		return "", nil
 	}
-	thread := newThread(ctx, "repl", func(text string) { r.events.Emit(event.Said{Text: text}) })
-	defer thread.release()
+	thread := script.NewThread(ctx, "repl", func(text string) { r.events.Emit(event.Said{Text: text}) })
+	defer thread.Release()
 	thread.Load = func(*starlark.Thread, string) (starlark.StringDict, error) {
 		return nil, errors.New("load what you need in the mission's file, and begin again")
 	}
-	value, err = evaluate(thread, func() (string, error) {
+	value, err = script.Evaluate(thread, func() (string, error) {
 		stmt, ok := file.Stmts[0].(*syntax.ExprStmt)
 		if !ok || len(file.Stmts) > 1 {
 			return "", starlark.ExecREPLChunk(file, thread.Thread, r.names)
@@ -201,11 +179,11 @@ func (r *Repl) Forget() { r.done = nil }
 // indented is a statement as it stands in a function. The lines of a text in it stay
 // as they are.
 func indented(statement string) string {
-	tokens := scan(statement)
+	tokens := script.Scan(statement)
 	var b strings.Builder
 	at := 0
 	for line := range strings.Lines(statement + "\n") {
-		inText := slices.ContainsFunc(tokens, func(t token) bool { return t.kind == stringToken && t.from < at && at < t.to })
+		inText := slices.ContainsFunc(tokens, func(t script.Token) bool { return t.Kind == script.StringToken && t.From < at && at < t.To })
 		if !inText && strings.TrimSpace(line) != "" {
 			b.WriteString("    ")
 		}

@@ -14,7 +14,7 @@ import (
 func replOn(t *testing.T, files ...string) *Repl {
 	t.Helper()
 	events := &event.Log{}
-	m := load(t, folder(append([]string{"lab.star", "ROOM = \"B12\"\n" + script("pass")}, files...)...))
+	m := load(t, folder(append([]string{"lab.star", "ROOM = \"B12\"\n" + scriptOf("pass")}, files...)...))
 	return m.Repl(openLab(t, m, events), events)
 }
 
@@ -89,7 +89,7 @@ func TestReplSavesWhatPassed(t *testing.T) {
 	if want := "\ndef find_out():\n    \"\"\"Find out\"\"\"\n    a = 1\n    if a:\n        say(\"yes\")\n    b = \"\"\"one\n\n  two\"\"\"\n\nstep(find_out)\n"; err != nil || step != want {
 		t.Errorf("got %q, %v, want %q", step, err, want)
 	}
-	load(t, folder("lab.star", script("pass")+step))
+	load(t, folder("lab.star", scriptOf("pass")+step))
 	r.Forget()
 	if _, err := r.Step("again"); !errors.Is(err, ErrNothing) {
 		t.Errorf("what was forgotten was kept: %v", err)
@@ -99,7 +99,7 @@ func TestReplSavesWhatPassed(t *testing.T) {
 // A prompt knows what the script has loaded, and a saved step boots what it uses.
 func TestReplKnowsTheScript(t *testing.T) {
 	events := &event.Log{}
-	m := load(t, folder("lab.star", "load(\"./part.star\", \"greet\", other = \"greeting\")\npc = machine(\"debian\")\n"+script("pass"),
+	m := load(t, folder("lab.star", "load(\"./part.star\", \"greet\", other = \"greeting\")\npc = machine(\"debian\")\n"+scriptOf("pass"),
 		"part.star", "greeting = \"hello\"\ndef greet():\n    return greeting\n"))
 	r := m.Repl(nil, events) // nothing boots here
 	if got := typed(t, r, "greet() + other\n"); !slices.Equal(got, []string{`"hellohello"`}) {

@@ -9,6 +9,7 @@ import (
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // Config returns the lab that the mission declares.
@@ -61,12 +62,12 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 
 // play plays a step, which an actor carries out; nil: labrun does.
 func (m *Mission) play(ctx context.Context, step builtins.Step, events *event.Log, by builtins.Actor) error {
-	thread := newThread(ctx, step.Function.Name(), func(text string) { events.Emit(event.Said{Text: text}) })
-	defer thread.release()
+	thread := script.NewThread(ctx, step.Function.Name(), func(text string) { events.Emit(event.Said{Text: text}) })
+	defer thread.Release()
 	if by != nil {
 		builtins.SetActor(thread.Thread, by)
 	}
-	_, err := evaluate(thread, func() (starlark.Value, error) { return starlark.Call(thread.Thread, step.Function, nil, nil) })
+	_, err := script.Evaluate(thread, func() (starlark.Value, error) { return starlark.Call(thread.Thread, step.Function, nil, nil) })
 	if err == nil {
 		return nil
 	}

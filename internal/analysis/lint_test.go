@@ -1,4 +1,4 @@
-package mission
+package analysis
 
 import (
 	"encoding/json"
@@ -11,9 +11,19 @@ import (
 	"testing/fstest"
 
 	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/script"
 )
 
 var knownImages = []string{"alpine", "debian", "mini", "router7"}
+
+// folder makes a mission's folder of files; each name has its text after it.
+func folder(namesAndTexts ...string) fstest.MapFS {
+	files := fstest.MapFS{}
+	for i := 0; i < len(namesAndTexts); i += 2 {
+		files[namesAndTexts[i]] = &fstest.MapFile{Data: []byte(namesAndTexts[i+1])}
+	}
+	return files
+}
 
 // findingsIn lints lab.star of a folder, and returns the findings a line each.
 func findingsIn(files fstest.MapFS) string {
@@ -347,7 +357,7 @@ func TestProblemMatcher(t *testing.T) {
 		Finding{"labs/a.star", Span{Place{3, 5}, Place{3, 9}}, "no-hint", SeverityWarning, "message: 1:2", "remedy"}.String(): {"labs/a.star", "3", "5", "warning", "message: 1:2: remedy", "no-hint"},
 		Finding{"a.star", Span{Place{3, 5}, Place{3, 9}}, "unchecked-input", SeverityNote, "message", ""}.String():            {"a.star", "3", "5", "note", "message", "unchecked-input"},
 		Finding{"a.star", Span{Place{3, 5}, Place{3, 9}}, "not-booted", SeverityError, "message [x]", ""}.String():            {"a.star", "3", "5", "", "message [x]", "not-booted"},
-		(&Error{Position: "a.star:3:5", Message: "undefined: x"}).Error():                                                     {"a.star", "3", "5", "", "undefined: x", ""},
+		(&script.Error{Position: "a.star:3:5", Message: "undefined: x"}).Error():                                              {"a.star", "3", "5", "", "undefined: x", ""},
 	} {
 		if got := matcher.FindStringSubmatch(line); len(got) == 0 || !slices.Equal(got[1:], want) {
 			t.Errorf("the problem matcher takes %q for %q, want %q", line, got, want)

@@ -1,9 +1,7 @@
-package mission
+package analysis
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,34 +10,23 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // ruleTranslation names what is wrong with a translation; nothing silences it.
 const ruleTranslation = "translation"
 
-// CheckTranslations compares each of the mission's translations with its original:
+// CheckTranslations compares each of a mission's translations with its original:
 // what is missing, and what is older than its original or translates nothing any
-// more. A translation that cannot be read is an *Error.
-func (m *Mission) CheckTranslations() ([]Finding, error) {
-	folder := m.folder
-	if m.onDisk {
-		root, err := os.OpenRoot(filepath.Dir(m.File))
-		if err != nil {
-			return nil, notFound(m.File, err)
-		}
-		defer root.Close()
-		folder = root.FS()
-	}
-	texts := m.texts()
+// more. A translation that cannot be read is a *script.Error.
+func CheckTranslations(s *script.Script) ([]Finding, error) {
+	all, err := s.Translations()
+	texts := textsOf(s)
 	var problems []Finding
-	for _, tag := range m.languages {
-		c, err := readCatalogue(folder, m.name, m.File, tag)
-		if err != nil {
-			return problems, err
-		}
-		problems = append(problems, m.compare(c, texts)...)
+	for _, c := range all {
+		problems = append(problems, compare(s, c, texts)...)
 	}
-	return problems, nil
+	return problems, err
 }
 
 // found is a text of a script that its reader sees.
@@ -51,17 +38,17 @@ type found struct {
 
 func (f found) position() string { return fmt.Sprintf("%s:%d:%d", f.file, f.at.Line, f.at.Column) }
 
-// texts collects what a mission's reader sees besides titles and narrations: the
+// textsOf collects what a mission's reader sees besides titles and narrations: the
 // literal arguments for readers of builtins, wherever they are called.
-func (m *Mission) texts() []found {
+func textsOf(s *script.Script) []found {
 	var all []found
 	seen := map[string]bool{}
 	table := map[string]builtins.Entry{}
 	for _, e := range builtins.Table() {
 		table[e.Name] = e
 	}
-	for _, source := range m.sources {
-		file, err := (&syntax.FileOptions{}).Parse(source.shown, source.text, 0)
+	for _, source := range s.Sources {
+		file, err := (&syntax.FileOptions{}).Parse(source.Shown, source.Text, 0)
 		if err != nil {
 			continue // it was loaded: this does not happen
 		}
@@ -75,7 +62,7 @@ func (m *Mission) texts() []found {
 					if text := literal.Value.(string); text != "" && (!seen[text] || !whole) {
 						seen[text] = seen[text] || whole
 						from, to := literal.Span()
-						all = append(all, found{text, source.shown, Place{int(from.Line), int(from.Col)}, Place{int(to.Line), int(to.Col)}, !whole})
+						all = append(all, found{text, source.Shown, Place{int(from.Line), int(from.Col)}, Place{int(to.Line), int(to.Col)}, !whole})
 					}
 				}
 			}
@@ -137,16 +124,16 @@ func readable(table map[string]builtins.Entry, call *syntax.CallExpr) []syntax.E
 }
 
 // compare lists what is wrong with one translation.
-func (m *Mission) compare(c *catalogue, texts []found) []Finding {
+func compare(s *script.Script, c *script.Translation, texts []found) []Finding {
 	var problems []Finding
 	tell := func(file string, at Span, message, remedy string) {
 		problems = append(problems, Finding{File: file, Span: at, Rule: ruleTranslation, Severity: SeverityWarning, Message: message, Remedy: remedy})
 	}
 	add := func(key, message, remedy string) {
-		at := Place{c.line(key), 1}
-		tell(c.file, Span{at, at}, message, remedy)
+		at := Place{c.Line(key), 1}
+		tell(c.File, Span{at, at}, message, remedy)
 	}
-	declared := m.session.Declared()
+	declared := s.Session.Declared()
 	if c.Title == "" {
 		add("title", "the mission's title is not translated", fmt.Sprintf("write title = \"…\" for %q", declared.Title))
 	}
@@ -157,9 +144,9 @@ func (m *Mission) compare(c *catalogue, texts []found) []Finding {
 		t, known := c.Steps[name]
 		switch {
 		case !known:
-			add("", fmt.Sprintf("step %s (%q) is not translated", name, step.Title), fmt.Sprintf("add [steps.%s] with original = %q", name, digest(step)))
-		case t.Original != digest(step):
-			add(name, "step "+name+" is older than its original", fmt.Sprintf("compare them, then write original = %q", digest(step)))
+			add("", fmt.Sprintf("step %s (%q) is not translated", name, step.Title), fmt.Sprintf("add [steps.%s] with original = %q", name, script.Digest(step)))
+		case t.Original != script.Digest(step):
+			add(name, "step "+name+" is older than its original", fmt.Sprintf("compare them, then write original = %q", script.Digest(step)))
 		case t.Title == "":
 			add(name, "step "+name+" has no title", "write title = \"…\"")
 		case t.Narration == "" && step.Narration != "":
@@ -178,7 +165,7 @@ func (m *Mission) compare(c *catalogue, texts []found) []Finding {
 			if !letters.MatchString(verb.ReplaceAllString(t.text, "")) {
 				continue
 			}
-			tell(t.file, Span{t.at, t.end}, "this text is put together when the lab runs, so "+c.file+" cannot have it", "write tr(\"…\") with %s in it, and % after that")
+			tell(t.file, Span{t.at, t.end}, "this text is put together when the lab runs, so "+c.File+" cannot have it", "write tr(\"…\") with %s in it, and % after that")
 			continue
 		}
 		known[t.text] = true
@@ -201,7 +188,7 @@ func (m *Mission) compare(c *catalogue, texts []found) []Finding {
 		}
 	}
 	for _, t := range missing {
-		tell(t.file, Span{t.at, t.end}, "this text is not translated in "+c.file, fmt.Sprintf("add to its [texts]: %q = \"…\"", t.text))
+		tell(t.file, Span{t.at, t.end}, "this text is not translated in "+c.File, fmt.Sprintf("add to its [texts]: %q = \"…\"", t.text))
 	}
 	return problems
 }
@@ -238,10 +225,4 @@ func sorted[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// source is a file of the mission as it was loaded.
-type source struct {
-	shown string
-	text  []byte
 }

@@ -1,4 +1,4 @@
-package mission
+package analysis
 
 import (
 	"fmt"

@@ -1,11 +1,10 @@
-package mission
+package analysis
 
 import (
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // Severity says how bad a finding is.
@@ -97,7 +97,8 @@ var positioned = regexp.MustCompile(`(?m)^(.+?):(\d+):(\d+): (.*)$`)
 
 // Findings returns what loading a script failed with as findings, one for each
 // place that the error names.
-func (e *Error) Findings() (findings []Finding) {
+func Findings(err error) (findings []Finding) {
+	e := script.Explain(err)
 	text := e.Message
 	if e.Position != "" {
 		text = e.Position + ": " + text
@@ -130,14 +131,13 @@ type linter struct {
 // LintFile looks for mistakes in the script at a path of the host and in the files
 // that it loads, without running them: see Lint.
 func LintFile(file string, images []string) ([]Finding, error) {
-	file = RealFile(file)
-	root, err := os.OpenRoot(filepath.Dir(file))
+	root, file, err := script.OpenFolder(file)
 	if err != nil {
-		return nil, notFound(file, err)
+		return nil, err
 	}
 	defer root.Close()
 	if _, err := fs.Stat(root.FS(), filepath.Base(file)); err != nil {
-		return nil, notFound(file, err)
+		return nil, err
 	}
 	return Lint(root.FS(), filepath.Base(file), file, images), nil
 }
@@ -196,11 +196,11 @@ func (n *linter) silence() {
 	n.rule = ruleComment
 	for _, s := range n.sources {
 		for _, t := range s.tokens {
-			comment := t.in(s.pages.text)
-			if t.kind != commentToken || !strings.HasPrefix(strings.TrimLeft(comment, "# \t"), "lint:") {
+			comment := t.In(s.pages.text)
+			if t.Kind != script.CommentToken || !strings.HasPrefix(strings.TrimLeft(comment, "# \t"), "lint:") {
 				continue
 			}
-			at := s.pages.span(t.from, t.to)
+			at := s.pages.span(t.From, t.To)
 			match := silencer.FindStringSubmatch(comment)
 			if match == nil {
 				n.report(s, at, SeverityWarning, "this silences nothing", "write # lint: RULE because …, with a reason")

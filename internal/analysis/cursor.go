@@ -1,16 +1,18 @@
-package mission
+package analysis
 
 import (
 	"strings"
+
+	"github.com/labrun/labrun/internal/script"
 )
 
 // cursor is what an editor's cursor is in. It is found out from the tokens, because
 // a script that is being typed rarely parses.
 type cursor struct {
 	offset int
-	tokens []token // up to the cursor; the last may go on behind it
-	word   string  // the part before the cursor of the name that it is in
-	in     *token  // the string or comment that it is in
+	tokens []script.Token // up to the cursor; the last may go on behind it
+	word   string         // the part before the cursor of the name that it is in
+	in     *script.Token  // the string or comment that it is in
 	calls  []openCall
 }
 
@@ -28,7 +30,7 @@ type openCall struct {
 func (s *scriptFile) cursorAt(at Place) cursor {
 	c := cursor{offset: s.pages.offset(at)}
 	for _, t := range s.tokens {
-		if t.from >= c.offset {
+		if t.From >= c.offset {
 			break
 		}
 		c.tokens = append(c.tokens, t)
@@ -37,10 +39,10 @@ func (s *scriptFile) cursorAt(at Place) cursor {
 		return c
 	}
 	switch last := c.tokens[len(c.tokens)-1]; {
-	case last.kind == stringToken && (c.offset < last.to || last.open), last.kind == commentToken && c.offset <= last.to:
+	case last.Kind == script.StringToken && (c.offset < last.To || last.Open), last.Kind == script.CommentToken && c.offset <= last.To:
 		c.in = &last
-	case last.kind == nameToken && c.offset <= last.to:
-		c.word = s.pages.text[last.from:c.offset]
+	case last.Kind == script.NameToken && c.offset <= last.To:
+		c.word = s.pages.text[last.From:c.offset]
 	}
 	c.calls = s.openCalls(c)
 	return c
@@ -60,22 +62,22 @@ func (s *scriptFile) openCalls(c cursor) []openCall {
 	text := s.pages.text
 	firstColumn, lineBegins := 0, true
 	for i, t := range c.tokens {
-		if t.kind == lineToken {
+		if t.Kind == script.LineToken {
 			lineBegins = true
 			continue
 		}
-		if lineBegins && t.kind != commentToken {
+		if lineBegins && t.Kind != script.CommentToken {
 			lineBegins = false
-			firstColumn = t.from - s.pages.starts[s.pages.place(t.from).Line-1]
-			for len(frames) > 0 && t.kind == nameToken && firstColumn <= frames[len(frames)-1].column {
+			firstColumn = t.From - s.pages.starts[s.pages.place(t.From).Line-1]
+			for len(frames) > 0 && t.Kind == script.NameToken && firstColumn <= frames[len(frames)-1].column {
 				frames = frames[:len(frames)-1]
 			}
 		}
-		piece := t.in(text)
+		piece := t.In(text)
 		top := len(frames) - 1
 		switch {
-		case t.kind == markToken && (piece == "(" || piece == "[" || piece == "{"):
-			f := frame{round: piece == "(", column: firstColumn, call: openCall{bracket: t.from, begins: true}}
+		case t.Kind == script.MarkToken && (piece == "(" || piece == "[" || piece == "{"):
+			f := frame{round: piece == "(", column: firstColumn, call: openCall{bracket: t.From, begins: true}}
 			if f.round {
 				f.call.function = callee(text, c.tokens[:i])
 			}
@@ -83,19 +85,19 @@ func (s *scriptFile) openCalls(c cursor) []openCall {
 				frames[top].call.begins = false
 			}
 			frames = append(frames, f)
-		case t.kind == markToken && (piece == ")" || piece == "]" || piece == "}"):
+		case t.Kind == script.MarkToken && (piece == ")" || piece == "]" || piece == "}"):
 			if top >= 0 {
 				frames = frames[:top]
 			}
-		case top < 0 || t.kind == commentToken:
-		case t.kind == markToken && piece == ",":
+		case top < 0 || t.Kind == script.CommentToken:
+		case t.Kind == script.MarkToken && piece == ",":
 			frames[top].call.index++
 			frames[top].call.keyword, frames[top].call.begins = "", true
-		case t.kind == markToken && piece == "=" && c.tokens[i-1].kind == nameToken && frames[top].call.begins:
-			name := c.tokens[i-1].in(text)
+		case t.Kind == script.MarkToken && piece == "=" && c.tokens[i-1].Kind == script.NameToken && frames[top].call.begins:
+			name := c.tokens[i-1].In(text)
 			frames[top].call.keyword, frames[top].call.begins = name, false
 			frames[top].call.given = append(frames[top].call.given, name)
-		case t.kind == nameToken && frames[top].call.begins && (c.tokens[i-1].kind == markToken || c.tokens[i-1].kind == lineToken || c.tokens[i-1].kind == commentToken):
+		case t.Kind == script.NameToken && frames[top].call.begins && (c.tokens[i-1].Kind == script.MarkToken || c.tokens[i-1].Kind == script.LineToken || c.tokens[i-1].Kind == script.CommentToken):
 		default:
 			frames[top].call.begins = false
 		}
@@ -113,18 +115,18 @@ func (s *scriptFile) openCalls(c cursor) []openCall {
 
 // callee returns what stands before a bracket: a name with dots. A definition's
 // bracket is no call's.
-func callee(text string, before []token) string {
+func callee(text string, before []script.Token) string {
 	name := ""
 	i := len(before) - 1
-	for ; i >= 0 && before[i].kind == nameToken; i -= 2 {
-		name = before[i].in(text) + name
-		if i == 0 || before[i-1].in(text) != "." {
+	for ; i >= 0 && before[i].Kind == script.NameToken; i -= 2 {
+		name = before[i].In(text) + name
+		if i == 0 || before[i-1].In(text) != "." {
 			i--
 			break
 		}
 		name = "." + name
 	}
-	if i >= 0 && before[i].kind == nameToken && before[i].in(text) == "def" || strings.HasPrefix(name, ".") {
+	if i >= 0 && before[i].Kind == script.NameToken && before[i].In(text) == "def" || strings.HasPrefix(name, ".") {
 		return ""
 	}
 	return name
@@ -141,37 +143,37 @@ func (c cursor) call() (openCall, bool) {
 
 // before returns the token before the word at the cursor; false if there is none
 // in that line.
-func (c cursor) before() (token, bool) {
+func (c cursor) before() (script.Token, bool) {
 	i := len(c.tokens) - 1
 	if c.word != "" || c.in != nil {
 		i--
 	}
-	if i < 0 || c.tokens[i].kind == lineToken {
-		return token{}, false
+	if i < 0 || c.tokens[i].Kind == script.LineToken {
+		return script.Token{}, false
 	}
 	return c.tokens[i], true
 }
 
 // primary returns where the expression begins that the tokens end with: names,
 // fields, calls and indexes. It is -1 if there is none in that line.
-func primary(text string, tokens []token) int {
+func primary(text string, tokens []script.Token) int {
 	begin := -1
 	for i := len(tokens) - 1; i >= 0; i-- {
 		switch t := tokens[i]; {
-		case t.kind == nameToken || t.kind == stringToken && !t.open:
-			begin = t.from
-		case t.in(text) == ")" || t.in(text) == "]":
+		case t.Kind == script.NameToken || t.Kind == script.StringToken && !t.Open:
+			begin = t.From
+		case t.In(text) == ")" || t.In(text) == "]":
 			if i = opening(text, tokens, i); i < 0 {
 				return -1
 			}
-			begin = tokens[i].from
+			begin = tokens[i].From
 			if i > 0 && operand(text, tokens[i-1]) {
 				continue // what is called or indexed
 			}
 		default:
 			return begin
 		}
-		if i--; i < 1 || tokens[i].in(text) != "." {
+		if i--; i < 1 || tokens[i].In(text) != "." {
 			return begin
 		}
 	}
@@ -179,15 +181,15 @@ func primary(text string, tokens []token) int {
 }
 
 // operand reports whether a token may be the end of an expression.
-func operand(text string, t token) bool {
-	return t.kind == nameToken || t.kind == stringToken || t.in(text) == ")" || t.in(text) == "]"
+func operand(text string, t script.Token) bool {
+	return t.Kind == script.NameToken || t.Kind == script.StringToken || t.In(text) == ")" || t.In(text) == "]"
 }
 
 // opening returns the bracket that the one at i closes; -1 if it is not in that
 // line.
-func opening(text string, tokens []token, i int) int {
-	for depth := 0; i >= 0 && tokens[i].kind != lineToken; i-- {
-		switch tokens[i].in(text) {
+func opening(text string, tokens []script.Token, i int) int {
+	for depth := 0; i >= 0 && tokens[i].Kind != script.LineToken; i-- {
+		switch tokens[i].In(text) {
 		case ")", "]", "}":
 			depth++
 		case "(", "[", "{":

@@ -1,4 +1,4 @@
-package mission
+package script
 
 import (
 	"context"
@@ -34,10 +34,10 @@ const (
 	grace = 3 * time.Second
 )
 
-// guarded is a thread under guard. The caller releases it.
-type guarded struct {
+// Thread is a thread under guard. The caller releases it.
+type Thread struct {
 	*starlark.Thread
-	release func()
+	Release func()
 	cause   context.Context // cancelled with the reason if a limit is hit
 
 	beats atomic.Uint64                   // grows while the interpreter goes on
@@ -46,12 +46,12 @@ type guarded struct {
 	stuck chan struct{}                   // closed when it is not to be waited for any more
 }
 
-// newThread returns a thread that stops with ctx and at the limits. say receives
+// NewThread returns a thread that stops with ctx and at the limits. say receives
 // what the script prints; nil drops it.
-func newThread(ctx context.Context, name string, say func(string)) *guarded {
+func NewThread(ctx context.Context, name string, say func(string)) *Thread {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t := &starlark.Thread{Name: name}
-	g := &guarded{Thread: t, cause: ctx, busy: builtins.Watch(t), stuck: make(chan struct{})}
+	g := &Thread{Thread: t, cause: ctx, busy: builtins.Watch(t), stuck: make(chan struct{})}
 	builtins.SetContext(t, ctx)
 	// The thread's own limits stop it where it is, or that of a task's check which
 	// has them, too, so that the error names that place; what comes from elsewhere
@@ -106,7 +106,7 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 		defer close(watched)
 		g.watch(released, cancel, held)
 	}()
-	g.release = func() {
+	g.Release = func() {
 		stop()
 		cancel(nil)
 		close(released)
@@ -118,7 +118,7 @@ func newThread(ctx context.Context, name string, say func(string)) *guarded {
 // watch cancels the thread when it makes the heap hold too much, or an operation
 // takes too long; and when one goes on although the thread is cancelled, it has whoever
 // waits for it wait no more.
-func (g *guarded) watch(released <-chan struct{}, cancel context.CancelCauseFunc, held uint64) {
+func (g *Thread) watch(released <-chan struct{}, cancel context.CancelCauseFunc, held uint64) {
 	tick := time.NewTicker(heapCheck)
 	defer tick.Stop()
 	beats, since := uint64(0), time.Now() // of the last beat
@@ -149,9 +149,9 @@ func (g *guarded) watch(released <-chan struct{}, cancel context.CancelCauseFunc
 	}
 }
 
-// evaluate has f evaluate on the thread, and does not wait for an operation that goes on
+// Evaluate has f evaluate on the thread, and does not wait for an operation that goes on
 // although the thread is to stop: that ends with labrun, or at its next step.
-func evaluate[T any](g *guarded, f func() (T, error)) (T, error) {
+func Evaluate[T any](g *Thread, f func() (T, error)) (T, error) {
 	type outcome struct {
 		value    T
 		err      error
@@ -222,7 +222,7 @@ func heapSize() uint64 {
 
 // reason replaces the interpreter's own «Starlark computation cancelled» by why
 // it was.
-func (t *guarded) reason(err error) error {
+func (t *Thread) reason(err error) error {
 	if err == nil || t.cause.Err() == nil {
 		return err
 	}

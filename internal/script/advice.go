@@ -1,4 +1,4 @@
-package mission
+package script
 
 import (
 	"slices"
@@ -34,8 +34,8 @@ var advice = []struct{ prefix, suffix, text string }{
 	{"if statement not within a function", "", "put it into a function, or write … if … else …"},
 }
 
-// advised adds to a message what its reader can do.
-func advised(message string) string {
+// Advise adds to a message what its reader can do.
+func Advise(message string) string {
 	if name, ok := strings.CutPrefix(message, "undefined: "); ok && !strings.Contains(name, " ") {
 		names := builtins.Names()
 		for universal := range starlark.Universe {

@@ -1,4 +1,4 @@
-package mission
+package script
 
 import (
 	"bytes"
@@ -17,26 +17,26 @@ import (
 	"github.com/labrun/labrun/builtins"
 )
 
-// catalogue is a translation of a mission: the file NAME.LANGUAGE.toml beside
+// Translation is a translation of a mission: the file NAME.LANGUAGE.toml beside
 // NAME.star.
-type catalogue struct {
-	file   string // as it was named
+type Translation struct {
+	File   string // as it was named
 	source []byte
 
-	Title string                 `toml:"title"`
-	Steps map[string]translation `toml:"steps"` // by the name of the step's function
-	Texts map[string]string      `toml:"texts"` // by the original
+	Title string                     `toml:"title"`
+	Steps map[string]StepTranslation `toml:"steps"` // by the name of the step's function
+	Texts map[string]string          `toml:"texts"` // by the original
 }
 
 // translation is that of a step's docstring.
-type translation struct {
+type StepTranslation struct {
 	Original  string `toml:"original"` // the digest of what it translates
 	Title     string `toml:"title"`
 	Narration string `toml:"narration"`
 }
 
-// digest tells versions of a step's text apart.
-func digest(step builtins.Step) string {
+// Digest tells versions of a step's text apart.
+func Digest(step builtins.Step) string {
 	sum := sha256.Sum256([]byte(step.Title + "\n" + step.Narration))
 	return fmt.Sprintf("%x", sum[:4])
 }
@@ -75,36 +75,58 @@ func translations(folder fs.FS, script string) []string {
 
 // readCatalogue reads a mission's translation. Its error is an *Error with its place
 // in the file.
-func readCatalogue(folder fs.FS, script, shown, tag string) (*catalogue, error) {
+func readCatalogue(folder fs.FS, script, shown, tag string) (*Translation, error) {
 	name := strings.TrimSuffix(script, ".star") + "." + tag + ".toml"
-	c := &catalogue{file: strings.TrimSuffix(shown, ".star") + "." + tag + ".toml"}
+	c := &Translation{File: strings.TrimSuffix(shown, ".star") + "." + tag + ".toml"}
 	var err error
 	if c.source, err = fs.ReadFile(folder, name); err != nil {
-		return nil, &Error{Kind: Script, Position: c.file, Message: plainPathError(err).Error()}
+		return nil, &Error{Position: c.File, Message: plainPathError(err).Error()}
 	}
 	meta, err := toml.Decode(string(c.source), c)
 	var broken toml.ParseError
 	switch {
 	case errors.As(err, &broken):
-		return nil, &Error{Kind: Script, Position: fmt.Sprintf("%s:%d:%d", c.file, broken.Position.Line, broken.Position.Col), Message: broken.Message}
+		return nil, &Error{Position: fmt.Sprintf("%s:%d:%d", c.File, broken.Position.Line, broken.Position.Col), Message: broken.Message}
 	case err != nil:
-		return nil, &Error{Kind: Script, Position: c.file, Message: err.Error()}
+		return nil, &Error{Position: c.File, Message: err.Error()}
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		key := unknown[0]
 		last := key[len(key)-1]
-		return nil, &Error{Kind: Script, Position: c.place(last), Message: fmt.Sprintf("%s means nothing here%s: a translation has title, [steps.FUNCTION] with original, title and narration, and [texts]",
+		return nil, &Error{Position: c.place(last), Message: fmt.Sprintf("%s means nothing here%s: a translation has title, [steps.FUNCTION] with original, title and narration, and [texts]",
 			key, builtins.Suggest(last, []string{"title", "steps", "texts", "original", "narration"}))}
 	}
 	return c, nil
 }
 
+// Translations reads the script's translations, as its folder has them now. Where one is
+// broken, that is an *Error, and those before it are returned.
+func (s *Script) Translations() (all []*Translation, err error) {
+	folder := s.folder
+	if s.onDisk {
+		root, _, err := OpenFolder(s.File)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		folder = root.FS()
+	}
+	for _, tag := range s.languages {
+		c, err := readCatalogue(folder, s.Name, s.File, tag)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
 // place is where a key is in the file: «week1.zh-TW.toml:12:1».
-func (c *catalogue) place(key string) string { return fmt.Sprintf("%s:%d:1", c.file, c.line(key)) }
+func (c *Translation) place(key string) string { return fmt.Sprintf("%s:%d:1", c.File, c.Line(key)) }
 
 // line is the line that a key is in; the first one if it is written in a way that
 // hides it.
-func (c *catalogue) line(key string) int {
+func (c *Translation) Line(key string) int {
 	quoted := regexp.QuoteMeta(key)
 	header := regexp.MustCompile(`(?m)^\s*(\[steps\.["']?` + quoted + `["']?\]|["']?` + quoted + `["']?\s*=)`)
 	at := header.FindIndex(c.source)
@@ -119,7 +141,7 @@ func (c *catalogue) line(key string) int {
 }
 
 // text returns the translation of a text, or the text itself.
-func (c *catalogue) text(original string) string {
+func (c *Translation) text(original string) string {
 	if c == nil || c.Texts[original] == "" {
 		return original
 	}
@@ -128,7 +150,7 @@ func (c *catalogue) text(original string) string {
 
 // apply shows a mission's declaration in the catalogue's language. A step whose
 // translation lacks something keeps the original.
-func (c *catalogue) apply(d builtins.Declaration) builtins.Declaration {
+func (c *Translation) apply(d builtins.Declaration) builtins.Declaration {
 	if c == nil {
 		return d
 	}

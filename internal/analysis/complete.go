@@ -1,4 +1,4 @@
-package mission
+package analysis
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // Completion is what could stand at an editor's cursor.
@@ -33,19 +34,19 @@ func (d *Draft) Complete(place Place) []Completion {
 	c := d.file.cursorAt(place)
 	text := d.file.pages.text
 	switch {
-	case c.in != nil && c.in.kind == commentToken:
+	case c.in != nil && c.in.Kind == script.CommentToken:
 		return nil
 	case c.in != nil:
 		return d.completeString(c)
 	}
-	if last := len(c.tokens) - 1; last >= 0 && c.tokens[last].kind == numberToken && c.tokens[last].to >= c.offset {
+	if last := len(c.tokens) - 1; last >= 0 && c.tokens[last].Kind == script.NumberToken && c.tokens[last].To >= c.offset {
 		return nil
 	}
 	before, ok := c.before()
-	if ok && before.in(text) == "." {
+	if ok && before.In(text) == "." {
 		return d.completeField(c, place)
 	}
-	if ok && before.in(text) == "def" {
+	if ok && before.In(text) == "def" {
 		return nil // a name that there is not yet
 	}
 	return d.completeName(c, place)
@@ -56,7 +57,7 @@ func (d *Draft) Complete(place Place) []Completion {
 func (d *Draft) replace(from int, c cursor) Span {
 	end := c.offset
 	if c.in == nil && c.word != "" {
-		end = max(end, c.tokens[len(c.tokens)-1].to)
+		end = max(end, c.tokens[len(c.tokens)-1].To)
 	}
 	return d.file.pages.span(from, end)
 }
@@ -72,7 +73,7 @@ func (d *Draft) completeField(c cursor, place Place) (list []Completion) {
 	if begin < 0 {
 		return nil
 	}
-	f, x, ok := d.expression(place.Line, text[begin:c.tokens[dot].from])
+	f, x, ok := d.expression(place.Line, text[begin:c.tokens[dot].From])
 	if !ok {
 		return nil
 	}
@@ -256,13 +257,13 @@ func (d *Draft) completeString(c cursor) (list []Completion) {
 	if !ok {
 		return nil
 	}
-	_, begin := c.in.inside(d.file.pages.text)
+	_, begin := c.in.Inside(d.file.pages.text)
 	if begin > c.offset {
 		return nil
 	}
 	replace := d.replace(begin, c)
 	// What is behind the cursor in the string is replaced, too.
-	if inside, _ := c.in.inside(d.file.pages.text); !c.in.open && !strings.Contains(inside, "\n") {
+	if inside, _ := c.in.Inside(d.file.pages.text); !c.in.Open && !strings.Contains(inside, "\n") {
 		replace = d.file.pages.span(begin, begin+len(inside))
 	}
 	add := func(kind, name, detail string) {
@@ -336,11 +337,11 @@ func relative(folder, name string) string {
 func (d *Draft) loadedNames(c cursor, call openCall) (names []string) {
 	text := d.file.pages.text
 	for i, t := range c.tokens {
-		if t.from <= call.bracket || t.kind != stringToken || c.tokens[i-1].from != call.bracket {
+		if t.From <= call.bracket || t.Kind != script.StringToken || c.tokens[i-1].From != call.bracket {
 			continue
 		}
-		request, _ := t.inside(text)
-		name, err := within(d.file.name, request)
+		request, _ := t.Inside(text)
+		name, err := script.Resolve(d.file.name, request)
 		if err != nil {
 			return nil
 		}
@@ -373,7 +374,7 @@ type SignatureParameter struct{ Label, Doc string }
 // none that is known.
 func (d *Draft) Signature(place Place) (Signature, bool) {
 	c := d.file.cursorAt(place)
-	if c.in != nil && c.in.kind == commentToken {
+	if c.in != nil && c.in.Kind == script.CommentToken {
 		return Signature{}, false
 	}
 	for _, call := range slices.Backward(c.calls) {

@@ -1,4 +1,4 @@
-package mission
+package analysis
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // Draft is a script that is being written, for editors. It may be broken at any
@@ -55,11 +56,11 @@ func (f *scriptFile) refused(stop Span) Span {
 	at := f.pages.offset(stop.From)
 	for i, t := range f.tokens {
 		switch {
-		case t.to != at:
-		case t.kind != lineToken:
-			return f.pages.span(t.from, t.to)
+		case t.To != at:
+		case t.Kind != script.LineToken:
+			return f.pages.span(t.From, t.To)
 		case i > 0:
-			return f.pages.span(f.tokens[i-1].from, f.tokens[i-1].to)
+			return f.pages.span(f.tokens[i-1].From, f.tokens[i-1].To)
 		}
 	}
 	return stop
@@ -68,12 +69,11 @@ func (f *scriptFile) refused(stop Span) Span {
 // Load loads the mission as its folder has it and returns what is wrong with its
 // declarations in this file.
 func (d *Draft) Load(ctx context.Context) (own []Finding) {
-	_, err := Load(ctx, d.lib.folder, d.file.name, d.file.shown, Options{Images: d.lib.images})
-	var failed *Error
-	if !errors.As(err, &failed) || failed.Kind != Script {
+	_, err := script.Load(ctx, d.lib.folder, d.file.name, d.file.shown, script.Options{Images: d.lib.images})
+	if err == nil || errors.Is(err, script.ErrUnreadable) || ctx.Err() != nil {
 		return nil
 	}
-	for _, f := range failed.Findings() {
+	for _, f := range Findings(err) {
 		if f.File == d.file.shown {
 			own = append(own, f)
 		}
@@ -134,7 +134,7 @@ func (d *Draft) Definition(place Place) (Location, bool) {
 			}
 		}
 		if span := f.spanOf(load.Module); !before(place, span.From) && !before(span.To, place) {
-			return Location{File: other.name, Span: Span{Place{1, 1}, Place{1, 1}}}, !inLibrary(other.name)
+			return Location{File: other.name, Span: Span{Place{1, 1}, Place{1, 1}}}, !script.InLibrary(other.name)
 		}
 	}
 	if id, ok := f.identifier(place); ok {
@@ -147,7 +147,7 @@ func (d *Draft) locate(v *variable) (Location, bool) {
 	if v == nil {
 		return Location{}, false
 	}
-	return Location{File: v.home.name, Span: v.home.spanOf(v.name)}, !inLibrary(v.home.name)
+	return Location{File: v.home.name, Span: v.home.spanOf(v.name)}, !script.InLibrary(v.home.name)
 }
 
 // identifier returns the identifier at a place.

@@ -1,4 +1,4 @@
-package mission
+package analysis
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // scriptFile is one file of a mission as text: parsed and resolved, never run.
@@ -19,7 +20,7 @@ type scriptFile struct {
 	name   string // in the mission's folder
 	shown  string // what messages call it
 	pages  pages
-	tokens []token
+	tokens []script.Token
 	tree   *syntax.File // nil if it does not parse
 	faults []Finding    // what the parser and the resolver refuse
 
@@ -54,7 +55,7 @@ type library struct {
 }
 
 func newLibrary(folder fs.FS, name, shown string, images []string) *library {
-	l := &library{folder: shelf{folder}, main: name, shown: shown, images: images, table: map[string]builtins.Entry{}, files: map[string]*scriptFile{}}
+	l := &library{folder: script.Overlay{FS: folder}, main: name, shown: shown, images: images, table: map[string]builtins.Entry{}, files: map[string]*scriptFile{}}
 	for _, e := range builtins.Table() {
 		l.table[e.Name] = e
 	}
@@ -66,21 +67,11 @@ func (l *library) open(name string) (*scriptFile, error) {
 	if known, ok := l.files[name]; ok {
 		return known, nil
 	}
-	info, err := fs.Stat(l.folder, name)
-	switch {
-	case err != nil:
-		return nil, plainPathError(err)
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is no file")
-	}
-	data, err := fs.ReadFile(l.folder, name)
+	data, err := script.ReadFile(l.folder, name)
 	if err != nil {
-		return nil, plainPathError(err)
+		return nil, err
 	}
-	if len(data) > largestScript {
-		return nil, errors.New("it is too large for a script")
-	}
-	return l.add(name, shownAs(l.main, filepath.ToSlash(l.shown), name), data), nil
+	return l.add(name, script.ShownAs(l.main, filepath.ToSlash(l.shown), name), data), nil
 }
 
 // add parses a file and keeps it.
@@ -91,14 +82,14 @@ func (l *library) add(name, shown string, data []byte) *scriptFile {
 
 func (l *library) parse(name, shown string, data []byte) *scriptFile {
 	s := &scriptFile{name: name, shown: shown, variables: map[*syntax.Ident]*variable{}, globals: map[string]*variable{}}
-	clean, err := text(data)
+	clean, err := script.Clean(data)
 	if err != nil {
 		s.pages = paginate("")
 		s.faults = append(s.faults, Finding{File: shown, Span: s.pages.span(0, 0), Rule: ruleSyntax, Severity: SeverityError, Message: err.Error()})
 		return s
 	}
 	s.pages = paginate(string(clean))
-	s.tokens = scan(s.pages.text)
+	s.tokens = script.Scan(s.pages.text)
 	tree, err := (&syntax.FileOptions{}).Parse(shown, clean, 0)
 	if err != nil {
 		wrong := syntax.Error{Pos: syntax.MakePosition(&s.shown, 1, 1), Msg: err.Error()}
@@ -121,7 +112,7 @@ func (l *library) parse(name, shown string, data []byte) *scriptFile {
 func (s *scriptFile) fault(rule string, at syntax.Position, message string) {
 	from := s.pages.offset(placeOf(at))
 	s.faults = append(s.faults, Finding{
-		File: s.shown, Span: s.pages.span(from, s.wordEnd(from)), Rule: rule, Severity: SeverityError, Message: advised(message),
+		File: s.shown, Span: s.pages.span(from, s.wordEnd(from)), Rule: rule, Severity: SeverityError, Message: script.Advise(message),
 	})
 }
 
@@ -130,11 +121,11 @@ func placeOf(at syntax.Position) Place { return Place{int(at.Line), int(at.Col)}
 // wordEnd returns the end of the token that is at an offset, or comes next.
 func (s *scriptFile) wordEnd(offset int) int {
 	for _, t := range s.tokens {
-		if t.to > offset {
-			if t.kind == lineToken {
+		if t.To > offset {
+			if t.Kind == script.LineToken {
 				break
 			}
-			return t.to
+			return t.To
 		}
 	}
 	return offset
@@ -279,7 +270,7 @@ func (s *scriptFile) findVariables() {
 
 // target returns the file that a load statement names.
 func (l *library) target(s *scriptFile, load *syntax.LoadStmt) (*scriptFile, error) {
-	name, err := within(s.name, load.ModuleName())
+	name, err := script.Resolve(s.name, load.ModuleName())
 	if err != nil {
 		return nil, err
 	}

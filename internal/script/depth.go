@@ -1,4 +1,4 @@
-package mission
+package script
 
 import (
 	"go.starlark.net/starlark"

@@ -1,75 +1,15 @@
-package mission
+package analysis
 
 import (
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun"
-	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/script"
 )
-
-const (
-	libraryPrefix = "@labrun//" // as scripts write it
-	libraryFolder = "@labrun/"  // in the folder that a mission sees
-)
-
-// shelf is a mission's folder with labrun's own libraries in it.
-type shelf struct{ fs.FS }
-
-// holder returns the folder that a file of the shelf is in, and its name there.
-func (s shelf) holder(name string) (fs.FS, string) {
-	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
-		return labrun.Libraries(), own
-	}
-	return s.FS, name
-}
-
-// Open implements fs.FS.
-func (s shelf) Open(name string) (fs.File, error) {
-	folder, name := s.holder(name)
-	return folder.Open(name)
-}
-
-// ReadFile implements fs.ReadFileFS: an editor's folder has texts that are not saved.
-func (s shelf) ReadFile(name string) ([]byte, error) {
-	return fs.ReadFile(s.holder(name))
-}
-
-// inLibrary reports whether a file of a shelf is one of labrun's own.
-func inLibrary(name string) bool { return strings.HasPrefix(name, libraryFolder) }
-
-// libraryNames are those that there are, as scripts write them.
-func libraryNames() []string {
-	files, _ := fs.Glob(labrun.Libraries(), "*.star")
-	for i, f := range files {
-		files[i] = libraryPrefix + f
-	}
-	return files
-}
-
-// libraryFile turns the name of a library into its path in a shelf.
-func libraryFile(request string) (string, error) {
-	name := strings.TrimPrefix(request, libraryPrefix)
-	if _, err := fs.Stat(labrun.Libraries(), path.Clean("/" + name)[1:]); err != nil || path.Ext(name) != ".star" {
-		return "", fmt.Errorf("labrun has no library of that name%s: there are %s", builtins.Suggest(request, libraryNames()), strings.Join(libraryNames(), ", "))
-	}
-	return libraryFolder + name, nil
-}
-
-// shownAs is what messages call a file of a mission's folder.
-func shownAs(main, shown, name string) string {
-	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
-		return libraryPrefix + own
-	}
-	if name == main {
-		return shown
-	}
-	return path.Join(strings.TrimSuffix(shown, main), name)
-}
 
 // Library documents one of labrun's own libraries.
 type Library struct {
@@ -93,8 +33,8 @@ func (f LibraryFunction) Summary() string {
 // Libraries are labrun's own, as their docstrings document them.
 func Libraries() []Library {
 	var all []Library
-	for _, name := range libraryNames() {
-		source, err := fs.ReadFile(labrun.Libraries(), strings.TrimPrefix(name, libraryPrefix))
+	for _, name := range script.LibraryNames() {
+		source, err := fs.ReadFile(labrun.Libraries(), strings.TrimPrefix(name, script.LibraryPrefix))
 		if err != nil {
 			panic(err) // it is embedded
 		}

@@ -1,10 +1,11 @@
-package mission
+package analysis
 
 import (
 	"errors"
 	"slices"
 	"strings"
 
+	"github.com/labrun/labrun/internal/script"
 	"go.starlark.net/syntax"
 )
 
@@ -80,12 +81,12 @@ func (s *scriptFile) statements() []int {
 	newLine := true
 	for _, t := range s.tokens {
 		switch {
-		case t.kind == lineToken:
+		case t.Kind == script.LineToken:
 			newLine = true
 			continue
-		case newLine && t.kind != commentToken:
-			at := s.pages.place(t.from)
-			if piece := t.in(s.pages.text); at.Column == 1 && at.Line > 1 && !slices.Contains([]string{")", "]", "}", "else", "elif"}, piece) {
+		case newLine && t.Kind != script.CommentToken:
+			at := s.pages.place(t.From)
+			if piece := t.In(s.pages.text); at.Column == 1 && at.Line > 1 && !slices.Contains([]string{")", "]", "}", "else", "elif"}, piece) {
 				starts = append(starts, at.Line-1)
 			}
 		}

@@ -1,0 +1,201 @@
+package script
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"path/filepath"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/builtins"
+)
+
+// Script is a script that has been loaded: what it declares, and its files.
+type Script struct {
+	File string // as it was named
+
+	Session *builtins.Session // that it declared to
+	Sources []Source          // all its files, itself first
+	Name    string            // in its folder
+
+	folder    fs.FS // that it was loaded from; closed if onDisk
+	onDisk    bool
+	modules   map[string]*module // what its files have at their top level, by path in the folder
+	languages []string           // that there are translations in
+	chosen    string             // one of them; empty: the original
+	catalogue *Translation       // of the chosen language; nil: the original
+}
+
+// Source is a file of a script as it was loaded.
+type Source struct {
+	Shown string // what messages call it
+	Text  []byte
+}
+
+// Options say how a script is loaded.
+type Options struct {
+	Images   []string // the names that its machines may boot from
+	Language string   // the reader's, as a BCP 47 tag: «zh-TW»; empty: the original's
+	Begun    bool     // it may have no steps yet: its author is finding out what to write
+}
+
+// Declared returns what the script declared, in the chosen language.
+func (s *Script) Declared() builtins.Declaration {
+	return s.catalogue.apply(s.Session.Declared())
+}
+
+// Language returns the language that the mission is told in.
+func (s *Script) Language() string { return cmp.Or(s.chosen, s.Session.Declared().Language) }
+
+// Languages returns the languages that the mission can be told in, the original's
+// first.
+func (s *Script) Languages() []string {
+	return append([]string{s.Session.Declared().Language}, s.languages...)
+}
+
+// Names are those of the script's top level: its own, and those that it has loaded.
+func (s *Script) Names() starlark.StringDict {
+	names := maps.Clone(s.modules[s.Name].globals)
+	main := s.Sources[0] // the first that is executed
+	tree, err := (&syntax.FileOptions{}).Parse(main.Shown, main.Text, 0)
+	if err != nil {
+		return names // it has been executed, so there is none
+	}
+	for _, stmt := range tree.Stmts {
+		load, ok := stmt.(*syntax.LoadStmt)
+		if !ok {
+			continue
+		}
+		if target, err := Resolve(s.Name, load.ModuleName()); err == nil {
+			for k, to := range load.To {
+				names[to.Name] = s.modules[target].globals[load.From[k].Name]
+			}
+		}
+	}
+	return names
+}
+
+// LoadFile loads the script at a path of the host, or that a link there leads to. An error in the script or its
+// translation is an *Error.
+func LoadFile(ctx context.Context, file string, o Options) (*Script, error) {
+	root, file, err := OpenFolder(file)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	s, err := Load(ctx, root.FS(), filepath.Base(file), file, o)
+	if s != nil {
+		s.onDisk = true
+	}
+	return s, err
+}
+
+// Load loads the script called name in folder, which also confines its load
+// statements; shown is what messages call it.
+func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Script, error) {
+	folder = Overlay{folder}
+	s := &Script{File: shown, folder: folder, Name: name, languages: translations(folder, name)}
+	if tag, ok := MatchLanguage(o.Language, s.languages); ok {
+		var err error
+		if s.catalogue, err = readCatalogue(folder, name, shown, tag); err != nil {
+			return nil, err
+		}
+		s.chosen = tag
+	}
+	s.Session = builtins.New(o.Images, s.catalogue.text)
+	l := &loader{
+		folder: folder, main: name, shown: shown, ctx: ctx,
+		predeclared: bounded(s.Session.Predeclared()), modules: map[string]*module{},
+	}
+	if _, err := l.execute(name); err != nil {
+		return nil, Explain(err)
+	}
+	s.Sources = l.sources
+	s.modules = l.modules
+	d := s.Declared()
+	switch {
+	case d.Title == "":
+		return nil, &Error{Position: shown, Message: "no mission is declared: begin with mission(title = …, api = 1)"}
+	case len(d.Steps) == 0 && !o.Begun:
+		return nil, &Error{Position: shown, Message: "no step is declared: make a function a step with step(function)"}
+	}
+	return s, nil
+}
+
+// loader executes a script and the files it loads, each once.
+type loader struct {
+	folder      fs.FS
+	main, shown string
+	ctx         context.Context
+	predeclared starlark.StringDict
+	modules     map[string]*module // by path in the folder
+	sources     []Source
+}
+
+type module struct {
+	globals starlark.StringDict
+	err     error
+	done    bool
+}
+
+func (l *loader) execute(name string) (starlark.StringDict, error) {
+	if known, ok := l.modules[name]; ok {
+		if !known.done {
+			return nil, errors.New("it is being loaded already: files cannot load each other in a circle")
+		}
+		return known.globals, known.err
+	}
+	entry := &module{}
+	l.modules[name] = entry
+	entry.globals, entry.err = l.run(name)
+	entry.done = true
+	return entry.globals, entry.err
+}
+
+func (l *loader) run(name string) (starlark.StringDict, error) {
+	shown := ShownAs(l.main, filepath.ToSlash(l.shown), name)
+	content, err := ReadFile(l.folder, name)
+	if err == nil {
+		content, err = Clean(content)
+	}
+	var wrong *Error
+	switch {
+	case errors.As(err, &wrong):
+		wrong.Position = shown
+		return nil, wrong
+	case err != nil && name == l.main:
+		return nil, notFound(l.shown, err)
+	case err != nil:
+		return nil, err
+	}
+	l.sources = append(l.sources, Source{shown, content})
+	thread := NewThread(l.ctx, shown, nil)
+	defer thread.Release()
+	thread.Load = func(_ *starlark.Thread, request string) (starlark.StringDict, error) {
+		target, err := Resolve(name, request)
+		if err != nil {
+			return nil, err
+		}
+		thread.busy.Add(1)
+		defer thread.busy.Add(-1)
+		return l.execute(target)
+	}
+	return Evaluate(thread, func() (starlark.StringDict, error) {
+		file, err := (&syntax.FileOptions{}).Parse(shown, content, 0)
+		if err != nil {
+			return nil, err
+		}
+		bound(file)
+		program, err := starlark.FileProgram(file, l.predeclared.Has)
+		if err != nil {
+			return nil, err
+		}
+		globals, err := program.Init(thread.Thread, l.predeclared)
+		globals.Freeze()
+		return globals, err
+	})
+}
