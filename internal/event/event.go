@@ -1,12 +1,7 @@
 // Package event owns the typed records of a run: what happened, to which
 // machine, in which step. Whoever does something emits an event; package
-// report turns events into text and pages. Nothing here formats or prints.
+// report turns events into text and pages. Nothing here prints.
 package event
-
-import (
-	"sync"
-	"time"
-)
 
 // Event is one thing that happened. Kind is the name it has in machine-readable
 // output; it never changes once published.
@@ -168,38 +163,3 @@ func (Helped) Kind() string      { return "helped" }
 func (Recalled) Kind() string    { return "recalled" }
 func (Machine) Kind() string     { return "machine" }
 func (RunEnded) Kind() string    { return "run_ended" }
-
-// Record is an event with the moment it happened.
-type Record struct {
-	Time  time.Time
-	Event Event
-}
-
-// Log hands each event to every sink, in order. The zero value is ready; all
-// methods are safe for concurrent use. Sinks run under the log's lock, so they
-// see a total order and must not emit themselves.
-type Log struct {
-	mu    sync.Mutex
-	sinks []func(Record)
-}
-
-// Attach adds a sink for all later events.
-func (l *Log) Attach(sink func(Record)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sinks = append(l.sinks, sink)
-}
-
-// Emit stamps e with the present time and hands it to the sinks. A nil log
-// drops it.
-func (l *Log) Emit(e Event) {
-	if l == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	record := Record{Time: time.Now(), Event: e}
-	for _, sink := range l.sinks {
-		sink(record)
-	}
-}
