@@ -120,10 +120,9 @@ func declareUplink(c *call) (starlark.Value, error) {
 // The bounds of what a mission may ask for: a slip in a script must not take the
 // host down.
 const (
-	mostMachines = 128
-	mostCards    = 8
-	mostMemory   = 64 << 10 // MiB
-	mostCPUs     = 16
+	mostCards  = 8
+	mostMemory = 64 << 10 // MiB
+	mostCPUs   = 16
 )
 
 // hostname is a label of RFC 1123, in lower case and with a letter first, as people
@@ -144,8 +143,8 @@ func declareMachine(c *call) (starlark.Value, error) {
 	}
 	cards := c.list("nics")
 	switch {
-	case len(c.declared.Machines) == mostMachines:
-		return nil, fmt.Errorf("machine: a mission may have %d machines at most", mostMachines)
+	case len(c.declared.Machines) == lab.MostMachines:
+		return nil, fmt.Errorf("machine: a mission may have %d machines at most", lab.MostMachines)
 	case len(cards) > mostCards:
 		return nil, fmt.Errorf("machine: nics: %d cards: at most %d are possible", len(cards), mostCards)
 	case config.Memory != 0 && (config.Memory < 32 || config.Memory > mostMemory):

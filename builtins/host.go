@@ -6,10 +6,10 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/host"
 )
 
-func host() []Entry {
+func computer() []Entry {
 	const group = "The host"
 	return []Entry{{
 		Name: "stats", Group: group, Phase: Acting, Effect: Looks, call: stats,
@@ -68,7 +68,7 @@ func hostLoad(c *call) (starlark.Value, error) {
 	}), nil
 }
 
-func hostCPUs(*call) (starlark.Value, error) { return starlark.MakeInt(lab.HostCPUs()), nil }
+func hostCPUs(*call) (starlark.Value, error) { return starlark.MakeInt(host.CPUs()), nil }
 
 func openTerminal(c *call) (starlark.Value, error) {
 	if !slices.Contains(c.declared.Needs, "host") {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/guide"
-	"github.com/labrun/labrun/internal/lab"
 )
 
 // soon is how long the guide keeps an instruction to itself that may be fulfilled
@@ -248,14 +247,14 @@ func leadLogin(c *call) (starlark.Value, error) {
 	switch {
 	case user == "":
 		i.Show, i.Hints = c.say("do login self", m.Name()), i.Hints[:1]
-	case lab.OtherUser(terminal, user):
+	case terminal.OtherUser(user):
 		i.Show = c.say("do login other", m.Name(), terminal.User(), user, password)
 	}
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		tried := terminal.LastLine().Number
 		for {
 			match, err := m.AwaitPrompt(ctx, console.ShellPrompt, console.LoginPrompt)
-			other := lab.OtherUser(terminal, user)
+			other := terminal.OtherUser(user)
 			if err != nil || match.Prompt == console.ShellPrompt && !other {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/lan"
 )
@@ -107,7 +108,7 @@ func packets(c *call) (starlark.Value, error) {
 				found = append(found, p)
 			}
 		}
-		if wanted > 0 && len(found) < wanted && c.looks == nil && lab.Sleep(ctx, packetPause) == nil {
+		if wanted > 0 && len(found) < wanted && c.looks == nil && host.Sleep(ctx, packetPause) == nil {
 			continue
 		}
 		if c.ctx.Err() != nil {

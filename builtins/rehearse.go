@@ -9,7 +9,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/internal/console"
-	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/host"
 )
 
 // A Rehearsal is the actor of one playing of a step for `labrun test`: as labrun plays it,
@@ -202,7 +202,7 @@ func (c *call) typeLines(ctx context.Context, on talker, lines []string) error {
 			}
 		}
 		c.acted(on.name(), line)
-		if err := lab.Type(ctx, terminal, line+"\n"); err != nil {
+		if err := terminal.Type(ctx, line+"\n"); err != nil {
 			return err
 		}
 	}
@@ -341,7 +341,7 @@ func (c *call) lookAgain(ctx context.Context) (failure *CheckError, err error) {
 		case c.rehearsal.Solves && printed.After(news):
 			news = printed
 		}
-		if began.After(news.Add(patience)) || lab.Sleep(ctx, secondLook) != nil {
+		if began.After(news.Add(patience)) || host.Sleep(ctx, secondLook) != nil {
 			return failure, nil
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/labrun/labrun/internal/control"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
-	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/host"
 )
 
 func tasks() []Entry {
@@ -70,7 +70,7 @@ func doTask(c *call) (starlark.Value, error) {
 		}
 		before = failure
 		// What the solution started may take a moment.
-		if lab.Sleep(ctx, 250*time.Millisecond) != nil {
+		if host.Sleep(ctx, 250*time.Millisecond) != nil {
 			failure.Message = "its solution does not reach the goal: " + failure.Message + c.circumstances(found)
 			c.events.Emit(event.Checked{Builtin: c.entry.Name, What: c.text("prompt"), Hint: failure.Hint})
 			return nil, failure
@@ -114,7 +114,7 @@ func (c *call) solve(ctx context.Context) error {
 		}
 		line = strings.TrimRight(line, "\r\n")
 		c.acted(on.name(), line)
-		if err := lab.Type(ctx, terminal, line+"\n"); err != nil {
+		if err := terminal.Type(ctx, line+"\n"); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/labrun/labrun/internal/console"
-	"github.com/labrun/labrun/internal/lab"
 )
 
 func typing() []Entry {
@@ -150,7 +149,7 @@ func (c *call) typeText(terminal *console.Console, text string, enter bool) erro
 		if enter || i < len(all)-1 {
 			line += "\n"
 		}
-		if err := lab.Type(c.ctx, terminal, line); err != nil {
+		if err := terminal.Type(c.ctx, line); err != nil {
 			return err
 		}
 		if i > 0 {

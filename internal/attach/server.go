@@ -11,9 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Lab is what viewers can sit at. Its methods are safe for concurrent use.
@@ -135,14 +134,8 @@ func (s *Server) serve(conn *net.UnixConn) {
 // welcome reports whether the kernel says that the other end is the lab's owner, or
 // root.
 func (s *Server) welcome(conn *net.UnixConn) bool {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return false
-	}
-	var peer *unix.Ucred
-	var failure error
-	err = raw.Control(func(fd uintptr) { peer, failure = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	return err == nil && failure == nil && (int(peer.Uid) == s.owner || peer.Uid == 0)
+	uid, err := host.PeerUID(conn)
+	return err == nil && (uid == s.owner || uid == 0)
 }
 
 // viewer is one client that sits at a console.

@@ -10,19 +10,16 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/qemu"
 )
-
-// mostMachines is how many machines a lab may have.
-const mostMachines = 128
 
 const (
 	// benchCalm is how long machines that have just started are left alone before
@@ -92,8 +89,8 @@ func (p *program) newBench() *cobra.Command {
 			if len(args) != 1 {
 				return &usageError{"bench machines: how many? `labrun bench machines 10`"}
 			}
-			if n, err := strconv.Atoi(args[0]); err != nil || n < 1 || n > mostMachines {
-				return &usageError{fmt.Sprintf("bench machines: %q: a number from 1 to %d is needed", args[0], mostMachines)}
+			if n, err := strconv.Atoi(args[0]); err != nil || n < 1 || n > lab.MostMachines {
+				return &usageError{fmt.Sprintf("bench machines: %q: a number from 1 to %d is needed", args[0], lab.MostMachines)}
 			}
 			return nil
 		},
@@ -156,8 +153,11 @@ func (p *program) benchMachines(ctx context.Context, store cache, n int, image s
 		return b, err
 	}
 	debug.FreeOSMemory()
-	ownBefore := ownMemory()
-	freeBefore, err := lab.AvailableMemory()
+	ownBefore, err := host.ProcessUsage(os.Getpid())
+	if err != nil {
+		return b, err
+	}
+	freeBefore, err := host.AvailableMemory()
 	if err != nil {
 		return b, err
 	}
@@ -192,20 +192,32 @@ func (p *program) benchMachines(ctx context.Context, store cache, n int, image s
 	}
 	b.CPU = spreadOf(each(before, func(u qemu.Usage) float64 { return u.CPU.Seconds() }))
 
-	if err := rest(ctx, benchCalm); err != nil {
+	if err := host.Sleep(ctx, benchCalm); err != nil {
 		return b, err
 	}
 	if before, err = usages(l); err != nil {
 		return b, err
 	}
-	own, from := ownCPU(), time.Now()
-	if err := rest(ctx, benchWatch); err != nil {
+	own, err := host.OwnCPU()
+	if err != nil {
+		return b, err
+	}
+	from := time.Now()
+	if err := host.Sleep(ctx, benchWatch); err != nil {
 		return b, err
 	}
 	percent := 100 / time.Since(from).Seconds()
-	b.OwnCPU = (ownCPU() - own).Seconds() * percent
+	ownAfter, err := host.OwnCPU()
+	if err != nil {
+		return b, err
+	}
+	b.OwnCPU = (ownAfter - own).Seconds() * percent
 	debug.FreeOSMemory()
-	b.OwnMemory = ownMemory() - ownBefore
+	now, err := host.ProcessUsage(os.Getpid())
+	if err != nil {
+		return b, err
+	}
+	b.OwnMemory = float64(now.Resident-ownBefore.Resident) / (1 << 20)
 	after, err := usages(l)
 	if err != nil {
 		return b, err
@@ -216,7 +228,7 @@ func (p *program) benchMachines(ctx context.Context, store cache, n int, image s
 	}
 	b.IdleCPU = spreadOf(idle)
 	b.Private = spreadOf(each(after, func(u qemu.Usage) float64 { return float64(u.Private) / (1 << 20) }))
-	free, err := lab.AvailableMemory()
+	free, err := host.AvailableMemory()
 	b.HostUsed = float64(freeBefore - free)
 	return b, err
 }
@@ -248,35 +260,6 @@ func each(list []qemu.Usage, of func(qemu.Usage) float64) []float64 {
 		values[i] = of(u)
 	}
 	return values
-}
-
-// ownMemory is this process's resident memory in MiB.
-func ownMemory() float64 {
-	data, _ := os.ReadFile("/proc/self/statm")
-	fields := strings.Fields(string(data))
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseFloat(fields[1], 64)
-	return pages * float64(os.Getpagesize()) / (1 << 20)
-}
-
-// ownCPU is the processor time that this process has used.
-func ownCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func rest(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func (p *program) tellMachines(b machinesBench) error {

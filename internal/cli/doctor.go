@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
-	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/qemu"
 )
 
@@ -189,9 +189,9 @@ func findMemory(store *image.Store) finding {
 		if img, ok := store.Cached(name); ok {
 			profile = img.Profile
 		}
-		need += profile.Memory + lab.EmulatorMemory
+		need += profile.Memory + qemu.OwnMemory
 	}
-	free, err := lab.AvailableMemory()
+	free, err := host.AvailableMemory()
 	if err != nil {
 		return finding{state: "note", text: "memory: not known: " + err.Error()}
 	}

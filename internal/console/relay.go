@@ -211,6 +211,13 @@ func (c *Console) User() string {
 	return c.entry.user
 }
 
+// OtherUser reports whether somebody else than the wanted user has logged in; no user is
+// anybody.
+func (c *Console) OtherUser(wanted string) bool {
+	who := c.User()
+	return wanted != "" && who != "" && who != wanted
+}
+
 // AwaitLine waits until a line with a number above after was entered and returns
 // the last one. Its error is the context's cause, or why the console is dead.
 func (c *Console) AwaitLine(ctx context.Context, after int) (Line, error) {

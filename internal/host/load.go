@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Load is what the computer's processors have done since it was started, all of them
@@ -38,4 +41,17 @@ func processors(proc fs.FS) (l Load, err error) {
 		return Load{}, fmt.Errorf("/proc/stat: %w", err)
 	}
 	return l, nil
+}
+
+// OwnCPU returns the processor time that this process has used, with that of its
+// children that have ended.
+func OwnCPU() (sum time.Duration, err error) {
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var u unix.Rusage
+		if err := unix.Getrusage(who, &u); err != nil {
+			return 0, os.NewSyscallError("getrusage", err)
+		}
+		sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return sum, nil
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Add makes a disk image of the user's, raw or qcow2, the image called name,
@@ -159,7 +161,7 @@ func (s *Store) copyDisk(ctx context.Context, image, from, to string) error {
 	if err != nil {
 		return pathCause(err)
 	}
-	if err := s.needSpace(min(diskUsage(from), info.Size())); err != nil {
+	if err := s.needSpace(min(host.DiskUsage(from), info.Size())); err != nil {
 		return err
 	}
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -175,7 +177,7 @@ func (s *Store) copyDisk(ctx context.Context, image, from, to string) error {
 		n, err := io.ReadFull(src, buf)
 		if !bytes.Equal(buf[:n], zeros[:n]) {
 			if _, err := out.WriteAt(buf[:n], size); err != nil {
-				if isFull(err) {
+				if host.DiskFull(err) {
 					return &spaceError{dir: s.dir, need: info.Size(), free: s.freeOrZero()}
 				}
 				return err

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // CheckDebian asks this machine's package sources for the releases of Debian that
@@ -36,7 +38,7 @@ func (s *Store) CheckDebian(ctx context.Context) (releases []string, err error) 
 			return releases, err
 		}
 		err = s.runScript(ctx, recipe, source{Recipe: recipe, Debian: release}, recipe, work, nil)
-		if err := errors.Join(err, removeTree(work)); err != nil {
+		if err := errors.Join(err, host.RemoveTree(work)); err != nil {
 			return releases, err
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 var (
@@ -127,7 +129,7 @@ func (s *Store) fill(ctx context.Context, image, from string, d download, part s
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case isFull(err):
+		case host.DiskFull(err):
 			// A full disk troubles more than labrun, so give the room back.
 			removePart(part)
 			return &spaceError{dir: filepath.Dir(part), need: max(d.Size, 0), free: s.freeOrZero()}
@@ -194,7 +196,7 @@ func (s *Store) transfer(ctx context.Context, image, from string, d download, pa
 	n, err := io.Copy(io.MultiWriter(f, sums, meter), in)
 	size := start + n
 	switch {
-	case err != nil && (isFull(err) || ctx.Err() != nil):
+	case err != nil && (host.DiskFull(err) || ctx.Err() != nil):
 		return err
 	case err != nil:
 		return fmt.Errorf("%w after %d bytes: %v", errBroken, size, err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // GCResult is what a GC did. Paths are relative to the cache.
@@ -118,8 +120,8 @@ func (s *Store) collect(r *GCResult, key, rel string) error {
 			return nil
 		}
 	}
-	size := treeUsage(path)
-	if err := removeTree(path); err != nil {
+	size := host.DiskUsage(path)
+	if err := host.RemoveTree(path); err != nil {
 		return err
 	}
 	r.Freed += size

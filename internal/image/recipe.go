@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // unavailableStatus is a recipe's exit status for "this cannot be had here"
@@ -104,7 +106,7 @@ func (s *Store) runRecipe(ctx context.Context, image string, src source, dir str
 		return err
 	}
 	defer func() {
-		if rmErr := removeTree(work); err == nil {
+		if rmErr := host.RemoveTree(work); err == nil {
 			err = rmErr
 		}
 	}()
@@ -178,7 +180,7 @@ func (s *Store) clearWork(key string) error {
 		return err
 	}
 	for _, dir := range stale {
-		if err := removeTree(dir); err != nil {
+		if err := host.RemoveTree(dir); err != nil {
 			return err
 		}
 	}

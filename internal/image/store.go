@@ -106,7 +106,7 @@ func Open(o StoreOptions) (*Store, error) {
 	return &Store{
 		dir: dir, lock: o.Lock, recipes: o.Recipes, mirror: strings.TrimSuffix(o.Mirror, "/"), strict: o.Strict,
 		progress: o.Progress, held: map[string]*flock.Flock{},
-		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second, free: freeSpace, templateLimit: TemplateLimit,
+		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second, free: host.FreeSpace, templateLimit: TemplateLimit,
 	}, nil
 }
 
@@ -427,7 +427,7 @@ func (s *Store) List(ctx context.Context) ([]Status, error) {
 		if img, ok := s.Cached(name); ok {
 			st.Image = img
 			for _, path := range []string{img.Kernel, img.Initrd, img.Disk} {
-				st.Size += diskUsage(path)
+				st.Size += host.DiskUsage(path)
 			}
 		}
 		list = append(list, st)

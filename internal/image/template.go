@@ -12,13 +12,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // TemplateLimit is how many bytes of disk all templates may take together. Those
@@ -126,7 +127,7 @@ func (s *Store) checkTemplate(ctx context.Context, dir string, all bool) error {
 	if data, err := os.ReadFile(seenPath); err == nil {
 		_ = json.Unmarshal(data, &seen) // an unreadable record is none
 	}
-	boot := hostBoot()
+	boot := host.BootID()
 	if seen.Boot != boot || boot == "" {
 		seen = seenRecord{Boot: boot, Files: map[string]seenFile{}}
 	}
@@ -243,7 +244,7 @@ func (d *Draft) Keep(ctx context.Context, image *Image, shape string, writable .
 	if err != nil {
 		return err
 	}
-	seen := seenRecord{Boot: hostBoot(), Files: map[string]seenFile{}}
+	seen := seenRecord{Boot: host.BootID(), Files: map[string]seenFile{}}
 	m := templateManifest{Image: image.Name, Base: base, Shape: shape, Made: time.Now().UTC().Truncate(time.Second), Files: map[string]fileRecord{}}
 	files, err := os.ReadDir(d.dir)
 	if err != nil {
@@ -311,7 +312,7 @@ func (s *Store) Templates() ([]TemplateStatus, error) {
 	var list []TemplateStatus
 	for _, f := range folders {
 		dir := s.templateDir(f.Name())
-		st := TemplateStatus{Key: f.Name(), Size: treeUsage(dir)}
+		st := TemplateStatus{Key: f.Name(), Size: host.DiskUsage(dir)}
 		if m, err := readTemplate(dir); err == nil {
 			st.Image, st.Shape, st.Made, st.base = m.Image, m.Shape, m.Made, m.Base
 		}
@@ -406,9 +407,4 @@ func sparseSum(ctx context.Context, path string) (string, error) {
 		}
 	}
 	return hexSum(sum), nil
-}
-
-func hostBoot() string {
-	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(id))
 }

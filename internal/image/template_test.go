@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // templated is a store with the image box and a template of it called key, whose
@@ -190,7 +192,7 @@ func TestTemplateIsReadOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeSeen(t, s.templateDir("key"), seenRecord{Boot: hostBoot(), Files: map[string]seenFile{"memory": is}})
+	writeSeen(t, s.templateDir("key"), seenRecord{Boot: host.BootID(), Files: map[string]seenFile{"memory": is}})
 	if _, err := s.Template(t.Context(), "key"); err != nil {
 		t.Errorf("a file that was seen intact was read: %v", err)
 	}

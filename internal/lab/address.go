@@ -11,6 +11,7 @@ import (
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/host"
 )
 
 const (
@@ -137,7 +138,7 @@ func (m *Machine) watchAddress(ctx context.Context, g *guest, card int) (address
 // askSeldom asks a guest at its console for the address on a card, whenever its shell
 // waits there, until ctx ends or the guest cannot tell, and returns what it said.
 func (m *Machine) askSeldom(ctx context.Context, g *guest, card int) (address netip.Addr, said string) {
-	for wait := askFirst; Sleep(ctx, wait) == nil; wait *= 2 {
+	for wait := askFirst; host.Sleep(ctx, wait) == nil; wait *= 2 {
 		if g.console.Waiting() != console.ShellPrompt {
 			continue
 		}

@@ -200,7 +200,7 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 			off = append(off, m)
 		}
 	}
-	if err := l.afford(off); err != nil {
+	if err := l.checkRoom(off); err != nil {
 		return &EnvironmentError{err}
 	}
 	if err := l.record(); err != nil {

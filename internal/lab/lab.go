@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,10 +15,15 @@ import (
 
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lan"
 	"github.com/labrun/labrun/internal/qemu"
 )
+
+// MostMachines is how many machines a lab may have: a slip in a script must not take the
+// host down.
+const MostMachines = 128
 
 // MachineConfig declares a machine.
 type MachineConfig struct {
@@ -130,23 +134,6 @@ func New(config Config, options Options) (*Lab, error) {
 		l.networks[name] = lan.New(name)
 	}
 	return l, nil
-}
-
-// pickMAC gives a card the address its image's profile fixes, or, where another
-// machine of the same image has it already, one made from the machine's name.
-func pickMAC(profile image.Profile, machine string, card int, taken map[string]bool) string {
-	if card < len(profile.NICs) && !taken[profile.NICs[card].MAC] {
-		mac := profile.NICs[card].MAC
-		taken[mac] = true
-		return mac
-	}
-	for salt := 0; ; salt++ {
-		mac := derivedMAC(machine, card, salt)
-		if !taken[mac] {
-			taken[mac] = true
-			return mac
-		}
-	}
 }
 
 // Machine returns a machine by name; nil if there is none.
@@ -264,7 +251,7 @@ func (l *Lab) Boot(ctx context.Context, machines ...*Machine) error {
 		}
 		starting = append(starting, m)
 	}
-	if err := l.afford(starting); err != nil {
+	if err := l.checkRoom(starting); err != nil {
 		return &EnvironmentError{err}
 	}
 	if err := l.record(); err != nil {
@@ -273,7 +260,7 @@ func (l *Lab) Boot(ctx context.Context, machines ...*Machine) error {
 	errs := make([]error, len(starting))
 	// More at a time would not be faster, and a machine that is restored has to
 	// answer within a limit.
-	turns := make(chan struct{}, 2*HostCPUs())
+	turns := make(chan struct{}, 2*host.CPUs())
 	var wait sync.WaitGroup
 	for i, m := range starting {
 		wait.Go(func() {
@@ -328,10 +315,6 @@ func (l *Lab) record() error {
 
 // Accel returns the verdict on acceleration; meaningful after Prepare.
 func (l *Lab) Accel() qemu.Verdict { return l.accel }
-
-// HostCPUs returns how many processors this run may use, container limits
-// included.
-func HostCPUs() int { return runtime.GOMAXPROCS(0) }
 
 // Close ends every machine, then the networks, then the session. It returns what
 // could not be written of the records, if anything. Closing again changes

@@ -21,6 +21,7 @@ import (
 	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/lan"
@@ -463,7 +464,7 @@ func countACKs(t *testing.T, path string) (acks int) {
 }
 
 func TestTooLittleMemory(t *testing.T) {
-	free, err := AvailableMemory()
+	free, err := host.AvailableMemory()
 	if err != nil {
 		t.Fatal(err)
 	}

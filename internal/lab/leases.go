@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // A router without a control channel is asked for its leases once, and again when the
@@ -54,7 +56,7 @@ func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]Lease, error) 
 		if g.control != nil {
 			err = pause(ctx, try)
 		} else if err = await(ctx, granted, min(leasesFirst<<min(try, 8), leasesEvery)); err == nil {
-			err = Sleep(ctx, leasesWritten)
+			err = host.Sleep(ctx, leasesWritten)
 		}
 		if err != nil {
 			return leases, fmt.Errorf("leases of %s: %s: no lease: %w", m.Name(), strings.Join(missing, ", "), err)

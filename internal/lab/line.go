@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // channel is a serial port whose end is not told before its reason is known: a
@@ -118,7 +120,7 @@ func (l *line) said(ctx context.Context) ([]byte, error) {
 		if err = errors.Join(err, failed); err != nil || unread == 0 {
 			return said, err
 		}
-		if err := Sleep(ctx, time.Millisecond); err != nil {
+		if err := host.Sleep(ctx, time.Millisecond); err != nil {
 			return nil, err
 		}
 	}

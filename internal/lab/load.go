@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/labrun/labrun/internal/host"
 )
 
@@ -21,13 +19,9 @@ func (l *Lab) HostLoad() (HostLoad, error) {
 	if err != nil {
 		return HostLoad{}, fmt.Errorf("load of the host: %w", err)
 	}
-	ours := time.Duration(0)
-	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} { // children: those that have ended
-		var u unix.Rusage
-		if err := unix.Getrusage(who, &u); err != nil {
-			return HostLoad{}, fmt.Errorf("load of the host: %w", err)
-		}
-		ours += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	ours, err := host.OwnCPU()
+	if err != nil {
+		return HostLoad{}, fmt.Errorf("load of the host: %w", err)
 	}
 	l.guests.Range(func(g, _ any) bool {
 		if usage, err := g.(*guest).process.Usage(); err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 )
 
 const (
@@ -137,13 +138,13 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 		}
 		switch prompt.Prompt {
 		case console.ShellPrompt:
-			if !OtherUser(c, user) {
+			if !c.OtherUser(user) {
 				return nil
 			}
 			if left++; left > mostShells {
 				return fmt.Errorf("login on %s: %s is logged in, and `exit` does not lead to a login prompt", m.Name(), c.User())
 			}
-			err = Type(ctx, c, "exit\n")
+			err = c.Type(ctx, "exit\n")
 		case console.LoginPrompt:
 			if user == "" {
 				return fmt.Errorf("login on %s: the image has no user of its own: say login(%s, user=…, password=…)", m.Name(), m.Name())
@@ -153,9 +154,9 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 			if tried++; tried > 2 {
 				return &LoginError{Machine: m.Name(), User: user, Tail: c.Tail(6)}
 			}
-			err = Type(ctx, c, user+"\n")
+			err = c.Type(ctx, user+"\n")
 		case console.PasswordPrompt:
-			err = Type(ctx, c, password+"\n")
+			err = c.Type(ctx, password+"\n")
 		}
 		if err != nil {
 			return err
@@ -166,59 +167,10 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 // mostShells is how many shells one in the other are left to get to a login prompt.
 const mostShells = 4
 
-// OtherUser reports whether somebody else than the wanted user has logged in at a
-// console; no user is anybody.
-func OtherUser(c *console.Console, wanted string) bool {
-	who := c.User()
-	return wanted != "" && who != "" && who != wanted
-}
-
 // Credentials returns the user and password given, or where they are empty those
 // of the machine's image.
 func (m *Machine) Credentials(user, password string) (string, string) {
 	return cmp.Or(user, m.profile.Console.User), cmp.Or(password, m.profile.Console.Password)
-}
-
-const (
-	// BusyBox's login prints «Password: » first and throws away what was typed
-	// until then a moment later, which under emulation is long.
-	passwordSettle = 150 * time.Millisecond
-	// What a program prints once it has read a password is at least a newline.
-	// A console that stays silent for so long has lost it.
-	passwordLost = 3 * time.Second
-)
-
-// Type types text at a console, as its Send does, and makes sure that a password
-// arrives: a person would notice that nothing happens and type it again.
-func Type(ctx context.Context, c *console.Console, text string) error {
-	if c.Waiting() != console.PasswordPrompt {
-		return c.Send(ctx, text)
-	}
-	if err := Sleep(ctx, passwordSettle); err != nil {
-		return err
-	}
-	answered := make(chan struct{}, 1)
-	defer c.Watch(func([]byte) {
-		select {
-		case answered <- struct{}{}:
-		default:
-		}
-	})()
-	for {
-		if err := c.Send(ctx, text); err != nil {
-			return err
-		}
-		lost := time.NewTimer(passwordLost)
-		select {
-		case <-answered:
-			lost.Stop()
-			return nil
-		case <-ctx.Done():
-			lost.Stop()
-			return context.Cause(ctx)
-		case <-lost.C:
-		}
-	}
 }
 
 // LoginError says that a guest refused a user and password.
@@ -231,17 +183,5 @@ func (e *LoginError) Error() string {
 // pause waits before the next look, after so many; it returns ctx's cause if that
 // ends first.
 func pause(ctx context.Context, try int) error {
-	return Sleep(ctx, min(pollFirst<<min(try, 8), pollEvery))
-}
-
-// Sleep waits for a time; if ctx ends first, it returns ctx's cause.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return host.Sleep(ctx, min(pollFirst<<min(try, 8), pollEvery))
 }

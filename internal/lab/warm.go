@@ -15,6 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/control"
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/qemu"
 )
@@ -199,7 +200,7 @@ func (m *Machine) revive(g *guest) error {
 	}
 	// What stands on the console may still be the prompt of before.
 	for !g.console.LastByte().After(reset) {
-		if err := Sleep(g.ctx, promptStill); err != nil {
+		if err := host.Sleep(g.ctx, promptStill); err != nil {
 			return err
 		}
 	}
@@ -340,7 +341,7 @@ func (m *Machine) firstPrompt(ctx context.Context, g *guest) error {
 			}
 			poked = time.Now()
 		}
-		if err := Sleep(ctx, promptStill/4); err != nil {
+		if err := host.Sleep(ctx, promptStill/4); err != nil {
 			return err
 		}
 	}
@@ -392,7 +393,7 @@ func MakeTemplate(ctx context.Context, name string, o Options) (why string, err 
 		draft.Drop()
 		return "", nil
 	}
-	if err := l.afford([]*Machine{m}); err != nil {
+	if err := l.checkRoom([]*Machine{m}); err != nil {
 		draft.Drop()
 		return "", err
 	}

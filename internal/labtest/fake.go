@@ -11,6 +11,7 @@ import (
 	"testing/fstest"
 
 	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/labtest/fakeqemu"
 	"github.com/labrun/labrun/internal/qemu"
@@ -105,11 +106,7 @@ func fakeLock() []byte {
 
 // noKVM writes the verdict that a fake is to run without KVM, whatever the computer has.
 func noKVM(dir string) error {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return err
-	}
-	verdict, err := json.Marshal(qemu.Verdict{Accel: qemu.TCG, Reason: "QEMU is a fake", Boot: strings.TrimSpace(string(boot))})
+	verdict, err := json.Marshal(qemu.Verdict{Accel: qemu.TCG, Reason: "QEMU is a fake", Boot: host.BootID()})
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Verdict says which accelerator works on this host, and why.
@@ -33,7 +36,7 @@ const probeLimit = 8 * time.Second
 // (empty) and a kept verdict it is TCG. Probe fails only if ctx ends or QEMU is
 // missing.
 func Probe(ctx context.Context, kernel, cacheDir string) (Verdict, error) {
-	boot := hostBoot()
+	boot := host.BootID()
 	file := filepath.Join(cacheDir, "accel.json")
 	if data, err := os.ReadFile(file); err == nil {
 		var known Verdict
@@ -62,10 +65,7 @@ func Probe(ctx context.Context, kernel, cacheDir string) (Verdict, error) {
 	}
 	// The cache only saves time: without it the next run probes again.
 	if data, err := json.Marshal(verdict); err == nil && os.MkdirAll(cacheDir, 0o700) == nil {
-		temporary := fmt.Sprintf("%s.%d", file, os.Getpid())
-		if os.WriteFile(temporary, data, 0o600) == nil {
-			os.Rename(temporary, file)
-		}
+		_ = renameio.WriteFile(file, data, 0o600, renameio.WithTempDir(cacheDir))
 	}
 	return verdict, nil
 }
@@ -79,11 +79,6 @@ func accessible() bool {
 	}
 	f.Close()
 	return true
-}
-
-func hostBoot() string {
-	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(id))
 }
 
 // bootOnce boots the kernel under KVM until its «VFS: Unable to mount root fs».

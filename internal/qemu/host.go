@@ -6,9 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/labrun/labrun/internal/host"
 )
 
 // A Platform is what saved states depend on besides their machines: the emulator
@@ -43,18 +42,18 @@ func Host(ctx context.Context, accel Accel) (Platform, error) {
 	if err != nil {
 		return Platform{}, err
 	}
-	cpu, err := os.ReadFile("/proc/cpuinfo")
+	cpu, err := host.FirstProcessor()
 	if err != nil {
 		return Platform{}, err
 	}
-	text := fmt.Sprintf("%s%d bytes of %s\n%s", version, file.Size(), file.ModTime().UTC(), processor(string(cpu), accel))
+	text := fmt.Sprintf("%s%d bytes of %s\n%s", version, file.Size(), file.ModTime().UTC(), processor(cpu, accel))
 	if accel == KVM {
 		// What of the processor a guest sees is the host kernel's decision, too.
-		var name unix.Utsname
-		if err := unix.Uname(&name); err != nil {
+		kernel, err := host.Kernel()
+		if err != nil {
 			return Platform{}, err
 		}
-		text += unix.ByteSliceToString(name.Release[:]) + "\n"
+		text += kernel + "\n"
 	}
 	return Platform{Description: text, MapsReadOnly: mapsReadOnly(string(version))}, nil
 }
@@ -70,32 +69,17 @@ func mapsReadOnly(version string) bool {
 	return major > 8 || major == 8 && minor >= 2
 }
 
-// processor returns those lines about the first processor of /proc/cpuinfo that
-// tell what a guest depends on.
-func processor(cpuinfo string, accel Accel) string {
-	first, _, _ := strings.Cut(cpuinfo, "\n\n")
-	// The frequency is that of the time stamp counter, unless the kernel reports
-	// the present one.
-	fixed := !strings.Contains(first, "aperfmperf")
-	var b strings.Builder
-	for line := range strings.SplitSeq(first, "\n") {
-		name, value, _ := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		switch strings.TrimSpace(name) {
-		case "vendor_id", "cpu family", "model", "model name", "stepping":
-		case "cpu MHz":
-			if !fixed {
-				continue
-			}
-			value, _, _ = strings.Cut(value, ".")
-		case "flags", "microcode":
-			if accel != KVM {
-				continue
-			}
-		default:
-			continue
-		}
-		fmt.Fprintln(&b, strings.TrimSpace(name), value)
+// processor is what of the processor a guest depends on.
+func processor(p host.Processor, accel Accel) string {
+	text := p.Model
+	if accel == KVM {
+		text += "microcode " + p.Microcode + "\n"
 	}
-	return b.String()
+	if p.MHz != "" {
+		text += "cpu MHz " + p.MHz + "\n"
+	}
+	if accel == KVM {
+		text += "flags " + p.Flags + "\n"
+	}
+	return text
 }

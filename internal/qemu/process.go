@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Binary is the emulator's program name, looked up in PATH.
@@ -161,12 +162,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	p.cmd = exec.Command(Binary, spec.Argv(fds)...)
 	p.cmd.ExtraFiles = files
 	p.cmd.Stdout, p.cmd.Stderr = words, words
-	// A session of its own: Ctrl-C in the terminal reaches labrun alone, and Linux
-	// shares the processors out by session (sched(7), autogroup), so that a machine
-	// that computes holds up neither its neighbours nor labrun for longer than it
-	// must. And death with labrun, even by SIGKILL.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-	if err := launch(p.cmd); err != nil {
+	if err := host.StartChild(p.cmd); err != nil {
 		return fail("run "+Binary, err)
 	}
 	go p.wait(words)
@@ -327,34 +323,6 @@ func socketPair(name string) (ours net.Conn, theirs *os.File, err error) {
 		return nil, nil, err
 	}
 	return ours, theirs, nil
-}
-
-// launch starts a command on a thread that lives as long as labrun: the kernel
-// delivers a parent-death signal when the *thread* that started the child ends,
-// and Go ends threads as it likes.
-func launch(cmd *exec.Cmd) error {
-	launcher.once.Do(func() {
-		launcher.requests = make(chan launchRequest)
-		go func() {
-			runtime.LockOSThread()
-			for r := range launcher.requests {
-				r.result <- r.cmd.Start()
-			}
-		}()
-	})
-	result := make(chan error)
-	launcher.requests <- launchRequest{cmd, result}
-	return <-result
-}
-
-type launchRequest struct {
-	cmd    *exec.Cmd
-	result chan error
-}
-
-var launcher struct {
-	once     sync.Once
-	requests chan launchRequest
 }
 
 // lastWords keeps the end of what QEMU says on its standard error.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
 )
 
@@ -167,7 +168,7 @@ func TestProbeRemembersItsVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh, err := Probe(limited(t), k, dir)
-	if err != nil || fresh.Boot != hostBoot() {
+	if err != nil || fresh.Boot != host.BootID() {
 		t.Errorf("a verdict of another boot of the host was believed: %+v, %v", fresh, err)
 	}
 }

@@ -16,6 +16,10 @@ const (
 	TCG Accel = "tcg" // QEMU's own translator: works everywhere, slower
 )
 
+// OwnMemory is what QEMU needs beside the guest's memory, in MiB: code cache, device
+// models, firmware. Measured: 60 to 110 MiB under TCG.
+const OwnMemory = 110
+
 // NIC is one network card of a machine.
 type NIC struct {
 	MAC  string // six hexadecimal pairs, «52:55:00:aa:00:10»
