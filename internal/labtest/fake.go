@@ -3,6 +3,7 @@ package labtest
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,10 +19,60 @@ import (
 )
 
 // Main is the TestMain of a package whose tests have fake machines: the test's program is QEMU, too, if it is started under
-// that name.
+// that name. With -short no other QEMU is used, so it is put into PATH once and for all, and tests may run side by side.
 func Main(m *testing.M) {
 	fakeqemu.Main()
-	os.Exit(m.Run())
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if testing.Short() {
+		dir, err := os.MkdirTemp("", "labtest")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = setUp(dir, func(name, value string) { os.Setenv(name, value) })
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "labtest:", err)
+			return 1
+		}
+		ready = true
+		if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+			parallel.Value.Set("8") // these tests wait more than they compute
+		}
+	}
+	return m.Run()
+}
+
+// ready says that QEMU is the test's program for all tests.
+var ready bool
+
+// setUp makes the test's program QEMU, with what it needs in dir.
+func setUp(dir string, setenv func(name, value string)) error {
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		return err
+	}
+	if err := fakeqemu.Install(bin); err != nil {
+		return err
+	}
+	setenv("PATH", bin+":"+os.Getenv("PATH"))
+	// Else each process that the race detector watches takes a second to end.
+	setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
+	if testing.CoverMode() != "" && os.Getenv("GOCOVERDIR") == "" {
+		setenv("GOCOVERDIR", dir) // else each complains that it has none
+	}
+	return nil
+}
+
+// Parallel lets a test of fake machines run beside others. Without -short there are tests of real machines, each of which needs
+// the computer for itself.
+func Parallel(t *testing.T) {
+	t.Helper()
+	if ready {
+		t.Parallel()
+	}
 }
 
 // guests are the fake images, with the profiles that images.lock has for the real ones.
@@ -56,15 +107,10 @@ func Options(t testing.TB) image.StoreOptions {
 	if err := fakeqemu.Possible(); err != nil {
 		t.Skip(err)
 	}
-	bin := t.TempDir()
-	if err := fakeqemu.Install(bin); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	// Else each process that the race detector watches takes a second to end.
-	t.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
-	if testing.CoverMode() != "" {
-		t.Setenv("GOCOVERDIR", t.TempDir()) // else each complains that it has none
+	if !ready {
+		if err := setUp(t.TempDir(), t.Setenv); err != nil {
+			t.Fatal(err)
+		}
 	}
 	recipes := fstest.MapFS{}
 	for name, guest := range guests {

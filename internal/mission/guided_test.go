@@ -15,6 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/script"
 )
 
@@ -201,6 +202,7 @@ step(files)
 // newline is one, what comes after a pause is part of it, and lines that are to be typed
 // together have one output.
 func TestGuidedFurniture(t *testing.T) {
+	labtest.Parallel(t)
 	c := openClassroom(t, `
 def boots():
     """Boot it"""
@@ -246,6 +248,7 @@ step(boots)
 
 // A student who starts a machine again under a check has done no harm.
 func TestGuidedReboot(t *testing.T) {
+	labtest.Parallel(t)
 	c := openClassroom(t, `
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 
@@ -271,6 +274,7 @@ step(again)
 }
 
 func TestGuided(t *testing.T) {
+	labtest.Parallel(t)
 	c := openClassroom(t, twoSteps, 0)
 	c.reads("## Step 1 of 2: Boot it")
 	c.reads("First the router.")
@@ -309,7 +313,7 @@ func TestGuided(t *testing.T) {
 	c.types("touch /root/box")
 	c.reads("Not yet: what labrun checked")
 	c.types("rm -i /root/box")
-	c.asks("rm: remove '/root/box'?")
+	c.asks("'/root/box'?")
 	c.types("n")
 	c.reads("Not yet: the reason is the same as before.")
 	c.says("hint")
@@ -331,6 +335,7 @@ func TestGuided(t *testing.T) {
 // TestGuidedTrouble: what goes wrong is told with what to do, and nothing of it
 // ends the mission.
 func TestGuidedTrouble(t *testing.T) {
+	labtest.Parallel(t)
 	c := openClassroom(t, `
 def boots():
     """Boot it"""
@@ -392,6 +397,7 @@ step(last)
 
 // A kernel that panics under a student is told of and can be started again.
 func TestGuidedPanic(t *testing.T) {
+	labtest.Parallel(t)
 	c := openClassroom(t, `
 def crash():
     """Crash"""
@@ -407,7 +413,7 @@ step(crash)
 	c.reads("> Wait for the prompt")
 	c.says("do")
 	c.reads("    echo safe")
-	c.types("echo c >/proc/sysrq-trigger")
+	c.types("echo c >/proc/sysrq-trigger || echo c >/dev/sysrq") // where a fake has it, if its host's kernel has none
 	c.reads("The kernel of router has crashed (a «panic»)")
 	c.says("quit")
 	c.finishes(guide.ErrQuit)
@@ -416,6 +422,7 @@ step(crash)
 // Steps behind the student are played by labrun, silently, and the student goes on
 // where they stopped.
 func TestGuidedResume(t *testing.T) {
+	labtest.Parallel(t)
 	c := openClassroom(t, twoSteps, 1)
 	c.reads("Step 1: Boot it … labrun is doing it")
 	c.reads("Step 1 is there again")
@@ -435,6 +442,7 @@ func TestGuidedResume(t *testing.T) {
 
 // «redo» brings the machines back to where the step began, whatever was done to them.
 func TestGuidedRedo(t *testing.T) {
+	labtest.Parallel(t)
 	c := openClassroom(t, twoSteps, 0)
 	c.reads("> Switch on router:")
 	c.says("skip")

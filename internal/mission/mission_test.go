@@ -15,6 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/script"
 )
 
@@ -62,16 +63,18 @@ func openLab(t *testing.T, m *Mission, events *event.Log) *lab.Lab {
 	return l
 }
 
-// openImages opens the cache of real images, for tests that boot machines. The caller
-// closes it, after its lab.
+func TestMain(m *testing.M) { labtest.Main(m) }
+
+// openImages opens a cache of images for tests that boot machines: of real ones, the user's own, or with -short of fakes.
+// The caller closes it, after its lab.
 func openImages(t *testing.T) (*image.Lock, *image.Store) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("boots a virtual machine: run without -short")
-	}
 	lock, err := image.ParseLock(labrun.ImagesLock)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if testing.Short() {
+		return lock, labtest.Store(t)
 	}
 	store, err := image.Open(image.StoreOptions{Lock: lock, Recipes: labrun.Images(), Mirror: os.Getenv("LABRUN_MIRROR")})
 	if err != nil {

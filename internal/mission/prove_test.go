@@ -2,7 +2,6 @@ package mission
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +9,9 @@ import (
 	"time"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/script"
 )
 
@@ -19,6 +20,13 @@ import (
 func prove(t *testing.T, start Start, events *event.Log, body string) []string {
 	t.Helper()
 	lock, store := openImages(t)
+	defer store.Close()
+	return proveFrom(t, lock, store, start, events, body)
+}
+
+// proveFrom proves it with the images of a cache that is open.
+func proveFrom(t *testing.T, lock *image.Lock, store *image.Store, start Start, events *event.Log, body string) []string {
+	t.Helper()
 	source := `mission(title = "Lab", api = 1)
 pc = machine("pc", image = "alpine")
 
@@ -38,7 +46,7 @@ step(begin)
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := errors.Join(l.Close(), store.Close()); err != nil {
+		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -86,6 +94,7 @@ func wantTrials(t *testing.T, got []string, want ...string) {
 }
 
 func TestProveAGoodLab(t *testing.T) {
+	labtest.Parallel(t)
 	wantTrials(t, prove(t, Start{}, &event.Log{}, `
 def it_has_a_note():
     assert_contains(read_file(pc, "/root/note"), "\"hello\"", hint = "Look at /root/note.")
@@ -117,7 +126,7 @@ def two_tasks():
         run(pc, "rm -f /tmp/" + name)
         def there():
             return run(pc, "test -f /tmp/" + name).status == 0
-        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true", "nosuch thing", "sleep 7"][:1 if name == "one" else 3])
+        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true", "echo nothing of the kind", "sleep 7"][:1 if name == "one" else 3])
 
 step(two_tasks)
 `),
@@ -126,12 +135,13 @@ step(two_tasks)
 		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it",
 		"4 solved", "4 task 1: not solved before", "4 task 2: not solved before", "4 twice",
 		"4 task 1: wrong answer 1 fails", "4 task 1: the hint of task solves it",
-		"4 task 2: wrong answer 1 fails", "4 task 2: wrong answer 2 fails, screen: -sh: nosuch: not found",
+		"4 task 2: wrong answer 1 fails", "4 task 2: wrong answer 2 fails, screen: nothing of the kind",
 		"4 task 2: wrong answer 3 fails", "4 task 2: the hint of task solves it")
 }
 
 // A machine that starts again under a check is waited for.
 func TestProveAReboot(t *testing.T) {
+	labtest.Parallel(t)
 	wantTrials(t, prove(t, Start{}, &event.Log{}, `
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 
@@ -150,6 +160,7 @@ step(start_again)
 
 // TestProveCatches has a defect in each step.
 func TestProveCatches(t *testing.T) {
+	labtest.Parallel(t)
 	wantTrials(t, prove(t, Start{}, &event.Log{}, `
 def nothing():
     pass
@@ -244,7 +255,10 @@ step(never)
 // One step is proved after those before it, and from a saved state the next time, though
 // its author has worked on it.
 func TestProveOneStep(t *testing.T) {
+	labtest.Parallel(t)
 	start := Start{From: 2, Checkpoints: t.TempDir()}
+	lock, store := openImages(t)
+	defer store.Close()
 	for _, hint := range []string{"Type `hostname`.", "Say `hostname`."} {
 		events, boots := &event.Log{}, 0
 		events.Attach(func(r event.Record) {
@@ -252,7 +266,7 @@ func TestProveOneStep(t *testing.T) {
 				boots++
 			}
 		})
-		wantTrials(t, prove(t, start, events, `
+		wantTrials(t, proveFrom(t, lock, store, start, events, `
 def second():
     """Second"""
     send(pc, "hostname")

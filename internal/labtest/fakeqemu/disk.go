@@ -95,6 +95,7 @@ type memory struct {
 	Stage     string // of the console: see rootfs/getty
 	Folder    string // the shell's
 	Hostname  string
+	BootID    string
 	Lessons   []string            // what the control shell was taught, line by line
 	Addresses map[string][]string // by card
 }

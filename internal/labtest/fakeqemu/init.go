@@ -251,6 +251,9 @@ func (k *kernel) memory() memory {
 	defer k.mu.Unlock()
 	m := memory{Lessons: k.lessons, Stage: "boot", Addresses: k.addresses()}
 	m.Hostname, _ = os.Hostname()
+	if id, err := os.ReadFile(bootID); err == nil {
+		m.BootID = string(id)
+	}
 	if stage, err := os.ReadFile("/run/stage"); err == nil {
 		m.Stage = strings.TrimSpace(string(stage))
 	}

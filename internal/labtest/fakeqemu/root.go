@@ -3,6 +3,7 @@ package fakeqemu
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func makeRoot(start begin) error {
 		bindHost,
 		func() error { return unix.PivotRoot(".", old) },
 		func() error { return os.Chdir("/") },
-		mountKernel,
+		func() error { return mountKernel(start) },
 		func() error { return unix.Unmount("/"+old, unix.MNT_DETACH) },
 		func() error { return os.Remove("/" + old) },
 		ownPrograms,
@@ -113,8 +114,11 @@ func bind(from, to string) error {
 	return nil
 }
 
+// bootID is where Linux tells one boot of a machine from another.
+const bootID = "/proc/sys/kernel/random/boot_id"
+
 // mountKernel mounts /proc and makes /dev. /sys holds what labrun and students look at, as files.
-func mountKernel() error {
+func mountKernel(start begin) error {
 	for _, name := range append(machinery, "dev/pts", "sys/bus/pci", "sys/class/net/lo") {
 		if err := os.MkdirAll("/"+name, 0o755); err != nil {
 			return err
@@ -147,6 +151,13 @@ func mountKernel() error {
 	// A «c» written there panics, at its usual place, too, where the host's kernel has it.
 	if err := unix.Mount(sysrq, "/proc/sysrq-trigger", "", unix.MS_BIND, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return &os.PathError{Op: "bind", Path: "/proc/sysrq-trigger", Err: err}
+	}
+	id := rand.Text() + "\n"
+	if start.Saved != nil {
+		id = start.Saved.Guest.BootID
+	}
+	if err := errors.Join(os.WriteFile("/dev/boot_id", []byte(id), 0o444), unix.Mount("/dev/boot_id", bootID, "", unix.MS_BIND, "")); err != nil {
+		return &os.PathError{Op: "bind", Path: bootID, Err: err}
 	}
 	return errors.Join(os.WriteFile("/sys/bus/pci/rescan", nil, 0o600), os.WriteFile("/sys/class/net/lo/address", []byte("00:00:00:00:00:00\n"), 0o444))
 }
