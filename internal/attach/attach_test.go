@@ -2,6 +2,7 @@ package attach
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
 )
 
 // bench is a lab of one machine, debian, whose guest is played by the test.
@@ -27,6 +29,7 @@ type bench struct {
 	server   *Server
 	watching bool // labrun itself types
 	permit   bool
+	title    string // empty: Lab
 
 	mu      sync.Mutex
 	console *console.Console
@@ -34,6 +37,9 @@ type bench struct {
 	changed chan struct{}
 	sizes   []size
 	stopped bool
+
+	events  event.Log
+	command func(ctx context.Context, word, text string) error // of a run with a student
 }
 
 func newBench(t *testing.T) *bench {
@@ -54,8 +60,17 @@ func newBench(t *testing.T) *bench {
 func (b *bench) Names() []string   { return []string{"debian"} }
 func (b *bench) Interactive() bool { return !b.watching }
 func (b *bench) Status() Status {
-	return Status{PID: os.Getpid(), Title: "Lab", Machines: []MachineStatus{{Name: "debian", On: true}}}
+	return Status{PID: os.Getpid(), Title: cmp.Or(b.title, "Lab"), Machines: []MachineStatus{{Name: "debian", On: true}}}
 }
+func (b *bench) Events() *event.Log { return &b.events }
+
+func (b *bench) Command(ctx context.Context, word, text string) error {
+	if b.command == nil {
+		return ErrNoStudent
+	}
+	return b.command(ctx, word, text)
+}
+
 func (b *bench) Stop() {
 	b.mu.Lock()
 	b.stopped = true

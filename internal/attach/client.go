@@ -62,6 +62,10 @@ func ask(ctx context.Context, folder string, r request) (*net.UnixConn, answer, 
 		err = fmt.Errorf("reach the labrun in %s: it does not answer (does it belong to another user?): %w", filepath.Base(folder), err)
 	case a.Error == "unknown-machine":
 		err = &UnknownMachineError{r.Machine, a.Names}
+	case a.Error == "refused":
+		err = &RefusedError{a.Text}
+	case a.Error == "over":
+		err = ErrOver
 	}
 	if err != nil {
 		conn.Close()

@@ -9,9 +9,9 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/host"
 )
 
@@ -30,21 +30,24 @@ type Lab interface {
 	Resize(ctx context.Context, machine string, columns, rows int)
 	// Status is what is shown of the run; the server adds the viewers.
 	Status() Status
+	// Events is what happens in the run.
+	Events() *event.Log
+	// Command says a word to the dialogue with the run's student, with what belongs to
+	// it, and returns why that cannot be said now: ErrNoStudent where there is none. It
+	// may wait, until ctx ends.
+	Command(ctx context.Context, word, text string) error
 	// Stop ends the run as its user would.
 	Stop()
 }
 
+// ErrNoStudent says that labrun plays the run itself, so there is no dialogue.
+var ErrNoStudent = errors.New("this run has no student: labrun plays it itself")
+
 // ErrNotYet is what PowerOn returns for a machine whose time has not come.
 var ErrNotYet = errors.New("it is not time to switch it on")
 
-// startedAnew is how long a machine that was switched off may take to be on again
-// without a word about its being off.
-const startedAnew = 2 * time.Second
-
-// The size of a terminal that nobody sits at, in characters.
-const defaultColumns, defaultRows = 80, 24
-
-// Server lets viewers sit at a lab's consoles.
+// Server is the door of a run. Close ends it; before, Dismiss ends what belongs to the
+// machines: those who listen and those who wait for the end stay until it has come.
 type Server struct {
 	owner    int // the user who may come in
 	lab      Lab
@@ -52,6 +55,10 @@ type Server struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	tasks    sync.WaitGroup
+
+	viewing context.Context // the consoles are there; part of ctx
+	dismiss context.CancelFunc
+	seated  sync.WaitGroup // who sits at one, and what is done for them; it grows under mu and while viewing lasts
 
 	mu      sync.Mutex
 	viewers map[string]map[*viewer]size // by machine
@@ -68,8 +75,11 @@ func serveFor(owner int, folder string, lab Lab) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for viewers in %s: %w", folder, err)
 	}
-	s := &Server{lab: lab, owner: owner, listener: listener, viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{}}
+	s := &Server{
+		lab: lab, owner: owner, listener: listener, viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{},
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.viewing, s.dismiss = context.WithCancel(s.ctx)
 	s.tasks.Go(func() {
 		for {
 			conn, err := listener.AcceptUnix()
@@ -82,11 +92,33 @@ func serveFor(owner int, folder string, lab Lab) (*Server, error) {
 	return s, nil
 }
 
-// Close sends all viewers away and waits until they are gone.
+// Dismiss sends all viewers away from the consoles and waits until they are gone; nobody
+// sits down any more.
+func (s *Server) Dismiss() {
+	s.mu.Lock()
+	s.dismiss()
+	s.mu.Unlock()
+	s.seated.Wait()
+}
+
+// Close sends everybody away and waits until they are gone.
 func (s *Server) Close() {
+	s.Dismiss()
 	s.cancel()
 	s.listener.Close()
 	s.tasks.Wait()
+}
+
+// seat has f carried out for somebody at a console, on a goroutine of its own; false if
+// the consoles are gone.
+func (s *Server) seat(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.viewing.Err() != nil {
+		return false
+	}
+	s.seated.Go(f)
+	return true
 }
 
 // Viewers tells how many sit at a machine's console.
@@ -115,19 +147,29 @@ func (s *Server) serve(conn *net.UnixConn) {
 		for i := range status.Machines {
 			status.Machines[i].Viewers = s.Viewers(status.Machines[i].Name)
 		}
+		status.Title, status.Mission = cut(status.Title, longestTitle), cut(status.Mission, longestTitle)
 		writeJSON(conn, frameAnswer, answer{Status: &status})
 	case "stop":
 		writeJSON(conn, frameAnswer, answer{})
 		s.lab.Stop()
 		readFrame(conn) // the client waits for the end, and so for this connection's
+	case "events":
+		if writeJSON(conn, frameAnswer, answer{}) == nil {
+			s.tell(conn)
+		}
+	case "command":
+		writeJSON(conn, frameAnswer, s.command(conn, asked))
 	case "attach":
 		if !slices.Contains(s.lab.Names(), asked.Machine) {
 			writeJSON(conn, frameAnswer, answer{Error: "unknown-machine", Names: s.lab.Names()})
 			return
 		}
-		if writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive()}) == nil {
-			s.view(conn, asked)
+		gone := make(chan struct{})
+		if !s.seat(func() { defer close(gone); s.view(conn, asked) }) {
+			writeJSON(conn, frameAnswer, answer{Error: "over"})
+			return
 		}
+		<-gone
 	}
 }
 
@@ -136,162 +178,4 @@ func (s *Server) serve(conn *net.UnixConn) {
 func (s *Server) welcome(conn *net.UnixConn) bool {
 	uid, err := host.PeerUID(conn)
 	return err == nil && (uid == s.owner || uid == 0)
-}
-
-// viewer is one client that sits at a console.
-type viewer struct {
-	*Server
-	machine string
-	conn    net.Conn
-	writing sync.Mutex
-	ctx     context.Context
-
-	mu      sync.Mutex
-	console *console.Console // nil while the machine is off
-}
-
-func (s *Server) view(conn net.Conn, asked request) {
-	v := &viewer{Server: s, machine: asked.Machine, conn: conn}
-	ctx, cancel := context.WithCancel(s.ctx)
-	v.ctx = ctx
-	s.enter(v, asked.size)
-	// Before the first key is taken: it must not be lost, nor switch anything on.
-	v.console, _ = s.lab.Await(ctx, v.machine, nil, false)
-	var showing sync.WaitGroup
-	showing.Go(func() {
-		v.show()
-		conn.Close() // ends the reading below
-	})
-	v.listen()
-	cancel()
-	conn.Close() // ends a write that is under way
-	showing.Wait()
-	s.leave(v)
-}
-
-func (v *viewer) note(n note) error {
-	v.writing.Lock()
-	defer v.writing.Unlock()
-	return writeJSON(v.conn, frameNote, n)
-}
-
-// show passes on what the machine's console prints, from the beginning, and goes
-// on with the next console when the machine is switched on again.
-func (v *viewer) show() {
-	var last *console.Console
-	for {
-		c, err := v.lab.Await(v.ctx, v.machine, last, false)
-		if err != nil {
-			return
-		}
-		if c == nil && last != nil {
-			// One that is started anew is there again at once.
-			soon, cancel := context.WithTimeout(v.ctx, startedAnew)
-			c, _ = v.lab.Await(soon, v.machine, last, true)
-			cancel()
-			if c != nil {
-				v.note(note{Name: "anew"})
-			}
-		}
-		if c == nil {
-			name := "off"
-			if last != nil {
-				name = "went off"
-			}
-			if v.note(note{Name: name}) != nil {
-				return
-			}
-			if c, err = v.lab.Await(v.ctx, v.machine, last, true); err != nil {
-				return
-			}
-			v.note(note{Name: "on"})
-		}
-		v.set(c)
-		v.retold(v.machine)
-		if !v.follow(c) {
-			return
-		}
-		v.set(nil)
-		last = c
-	}
-}
-
-func (v *viewer) set(c *console.Console) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.console = c
-}
-
-// follow passes on what a console prints until that ends; false if the viewer
-// has gone.
-func (v *viewer) follow(c *console.Console) bool {
-	var questions filter
-	for at := int64(0); ; {
-		chunk, next, err := c.Follow(v.ctx, at)
-		if err != nil {
-			return v.ctx.Err() == nil
-		}
-		if lost := next - int64(len(chunk)) - at; lost > 0 {
-			if v.note(note{Name: "missed", Lost: lost}) != nil {
-				return false
-			}
-		}
-		at = next
-		for part := range slices.Chunk(questions.pass(chunk), longestFrame) {
-			v.writing.Lock()
-			err = writeFrame(v.conn, frameOutput, part)
-			v.writing.Unlock()
-			if err != nil {
-				return false
-			}
-		}
-	}
-}
-
-// listen takes what the viewer does until it goes.
-func (v *viewer) listen() {
-	refused := false
-	for {
-		kind, payload, err := readFrame(v.conn)
-		if err != nil {
-			return
-		}
-		switch kind {
-		case frameSize:
-			var now size
-			if json.Unmarshal(payload, &now) == nil {
-				v.enter(v, now)
-			}
-		case frameInput:
-			if !v.lab.Interactive() {
-				if !refused {
-					refused = true
-					v.note(note{Name: "watching"})
-				}
-				continue
-			}
-			v.mu.Lock()
-			c := v.console
-			v.mu.Unlock()
-			if c == nil {
-				v.switchOn(payload)
-				continue
-			}
-			// A console that died under the keys: show tells of it.
-			c.Relay(v.ctx, payload)
-		}
-	}
-}
-
-// switchOn switches the machine on when its viewer presses Enter.
-func (v *viewer) switchOn(keys []byte) {
-	if !slices.ContainsFunc(keys, func(key byte) bool { return key == '\r' || key == '\n' }) {
-		return
-	}
-	switch err := v.lab.PowerOn(v.ctx, v.machine); {
-	case errors.Is(err, ErrNotYet):
-		v.note(note{Name: "not yet"})
-	case err != nil:
-		v.note(note{Name: "no power", Text: err.Error()})
-	}
 }

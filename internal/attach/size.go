@@ -1,7 +1,14 @@
 package attach
 
-// enter notes a viewer's size, and with it that it is there.
+// The size of a terminal that nobody sits at, in characters.
+const defaultColumns, defaultRows = 80, 24
+
+// mostColumns is more than any terminal has, and fewer than what would harm a guest.
+const mostColumns = 10_000
+
+// enter notes a viewer's size, and with it that it is there. It is what a stranger says.
 func (s *Server) enter(v *viewer, its size) {
+	its.Columns, its.Rows = min(its.Columns, mostColumns), min(its.Rows, mostColumns)
 	s.mu.Lock()
 	if s.viewers[v.machine] == nil {
 		s.viewers[v.machine] = map[*viewer]size{}
@@ -49,23 +56,23 @@ func (s *Server) smallest(machine string) size {
 func (s *Server) resize(machine string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sizing[machine] || s.ctx.Err() != nil {
+	if s.sizing[machine] || s.viewing.Err() != nil {
 		return
 	}
 	s.sizing[machine] = true
-	s.tasks.Go(func() {
+	s.seated.Go(func() {
 		for {
 			s.mu.Lock()
 			want := s.smallest(machine)
 			told, known := s.told[machine]
-			if known && told == want || !known && want == (size{defaultColumns, defaultRows}) || s.ctx.Err() != nil {
+			if known && told == want || !known && want == (size{defaultColumns, defaultRows}) || s.viewing.Err() != nil {
 				s.sizing[machine] = false
 				s.mu.Unlock()
 				return
 			}
 			s.told[machine] = want
 			s.mu.Unlock()
-			s.lab.Resize(s.ctx, machine, want.Columns, want.Rows)
+			s.lab.Resize(s.viewing, machine, want.Columns, want.Rows)
 		}
 	})
 }

@@ -20,17 +20,21 @@ const (
 	frameSize    = 'r' // client: a terminal's size, JSON
 	frameAnswer  = 'a' // server: to the request, JSON
 	frameOutput  = 'o' // server: what the guest prints
+	frameEvents  = 'e' // server: a part of what happens, as JSON lines
 	frameNote    = 'n' // server: a note, JSON
 )
 
-// longestFrame bounds what one frame carries, in bytes.
-const longestFrame = 512 << 10
+// longestFrame bounds what one frame carries, in bytes, and longestJSON those that are
+// JSON.
+const longestFrame, longestJSON = 512 << 10, 64 << 10
 
 // request is a client's first frame.
 type request struct {
-	Op      string `json:"op"` // attach, status, stop
-	Machine string `json:"machine,omitempty"`
-	size
+	Op      string `json:"op"`                // attach, status, stop, events, command
+	Machine string `json:"machine,omitempty"` // to attach to
+	Word    string `json:"word,omitempty"`    // of a command
+	Text    string `json:"text,omitempty"`    // what belongs to the word
+	size           // to attach
 }
 
 type size struct {
@@ -40,7 +44,8 @@ type size struct {
 
 // answer is the server's first frame.
 type answer struct {
-	Error  string   `json:"error,omitempty"` // unknown-machine
+	Error  string   `json:"error,omitempty"` // unknown-machine, refused, over
+	Text   string   `json:"text,omitempty"`  // why it was refused
 	Names  []string `json:"names,omitempty"`
 	Typing bool     `json:"typing,omitempty"` // keys are passed on
 	Status *Status  `json:"status,omitempty"`
@@ -92,8 +97,12 @@ func readFrame(r io.Reader) (kind byte, payload []byte, err error) {
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return 0, nil, err
 	}
-	n := binary.BigEndian.Uint32(head[1:])
-	if n > longestFrame {
+	n, most := binary.BigEndian.Uint32(head[1:]), uint32(longestJSON)
+	switch head[0] {
+	case frameInput, frameOutput, frameEvents:
+		most = longestFrame
+	}
+	if n > most {
 		return 0, nil, fmt.Errorf("a frame of %d bytes", n)
 	}
 	payload = make([]byte, n)

@@ -80,6 +80,9 @@ func (l *Log) Emit(e Event) {
 
 // Close tells those who follow the log that nothing more will come.
 func (l *Log) Close() {
+	if l == nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
@@ -95,9 +98,12 @@ func (l *Log) wake() {
 }
 
 // Follow yields all events, those that happened already first, until the log is closed or
-// ctx ends.
+// ctx ends. A nil log has none.
 func (l *Log) Follow(ctx context.Context) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
+		if l == nil {
+			return
+		}
 		for at := 0; ; {
 			l.mu.Lock()
 			news, ended := l.kept[at:], l.ended

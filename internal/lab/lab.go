@@ -61,6 +61,10 @@ type Options struct {
 	Mission, Title string // the mission's file and title
 	Interactive    bool   // they may type at the consoles and switch machines on
 	Stop           func() // they want the run to stop; nil: they cannot
+
+	// Command takes a word for the dialogue with the student, as attach.Lab has it; nil:
+	// there is no student.
+	Command func(ctx context.Context, word, text string) error
 }
 
 // EnvironmentError says that the host cannot run the lab: no QEMU, no image, too
@@ -99,8 +103,8 @@ type Lab struct {
 
 	handed atomic.Bool // see HandOver
 
-	closing sync.Once
-	closed  error
+	takingDown, closing sync.Once
+	takenDown, closed   error
 }
 
 // New lays out a lab; nothing boots yet. The caller closes it.
@@ -316,16 +320,26 @@ func (l *Lab) record() error {
 // Accel returns the verdict on acceleration; meaningful after Prepare.
 func (l *Lab) Accel() qemu.Verdict { return l.accel }
 
-// Close ends every machine, then the networks, then the session. It returns what
-// could not be written of the records, if anything. Closing again changes
-// nothing.
+// TakeDown ends every machine, then the networks. It returns what could not be written of
+// the records, if anything. Nobody sits at a console any more, but the session goes on,
+// so that whoever follows the run hears how it ended. Doing it again changes nothing.
+func (l *Lab) TakeDown() error {
+	l.takingDown.Do(func() { l.takenDown = l.takeDown() })
+	return l.takenDown
+}
+
+// Close takes the lab down, and ends the session. Closing again changes nothing.
 func (l *Lab) Close() error {
-	l.closing.Do(func() { l.closed = l.close() })
+	l.closing.Do(func() {
+		l.closed = l.TakeDown()
+		l.viewers.Close()
+		l.closed = errors.Join(l.closed, l.session.close())
+	})
 	return l.closed
 }
 
-func (l *Lab) close() error {
-	l.viewers.Close()
+func (l *Lab) takeDown() error {
+	l.viewers.Dismiss()
 	var wait sync.WaitGroup
 	for _, m := range l.machines {
 		wait.Add(1)
@@ -352,6 +366,5 @@ func (l *Lab) close() error {
 	for _, n := range l.networks {
 		errs = append(errs, n.Close())
 	}
-	errs = append(errs, l.session.close())
 	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
 )
 
 // Permit lets viewers switch machines on from now on.
@@ -110,6 +111,15 @@ func (s seats) Status() attach.Status {
 		status.Machines = append(status.Machines, state)
 	}
 	return status
+}
+
+func (s seats) Events() *event.Log { return s.options.Events }
+
+func (s seats) Command(ctx context.Context, word, text string) error {
+	if s.options.Command == nil {
+		return attach.ErrNoStudent
+	}
+	return s.options.Command(ctx, word, text)
 }
 
 func (s seats) Stop() {

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -48,25 +47,50 @@ func (r Result) ExitCode() int { return ExitCode(r.Err) }
 
 // Run is a run that was started. Its methods are safe for concurrent use.
 type Run struct {
+	Stop func() // ends the run as its user would; Wait tells when it has ended
+
 	mission *mission.Mission
 	options Options
 	records *records
+	session string
+
+	started, ended time.Time // the latter: when the last step did, since what comes after it is no part of the run
 
 	done   chan struct{}
-	result Result // set before done is closed
+	result Result // complete when done is closed
 }
 
-// Start begins a run of a mission, which ends by itself or with ctx. A mission that needs
-// the host is run with its user's consent only: the caller asks.
+// Start begins a run of a mission, which ends by itself, with ctx or with Stop. A mission
+// that needs the host is run with its user's consent only: the caller asks.
 func Start(ctx context.Context, m *mission.Mission, o Options) (*Run, error) {
 	kept, err := openRecords(o, m.File)
 	if err != nil {
 		return nil, &lab.EnvironmentError{Cause: err}
 	}
-	r := &Run{mission: m, options: o, records: kept, done: make(chan struct{})}
+	ctx, stop := context.WithCancelCause(ctx)
+	r := &Run{
+		mission: m, options: o, records: kept, started: time.Now(), done: make(chan struct{}),
+		Stop: func() { stop(mission.ErrInterrupted) },
+	}
+	r.begin()
+	l, err := layOut(m, lab.Options{
+		Store: o.Store, Events: o.Events, Records: kept.dir, Cold: o.Cold, Interactive: o.Play != nil, Stop: r.Stop,
+	})
+	if err == nil {
+		r.session = l.Session()
+	}
 	go func() {
 		defer close(r.done)
-		r.result = r.carryOut(ctx)
+		defer stop(nil)
+		if err == nil {
+			r.result.Passed, err = r.play(ctx, l)
+		} else {
+			err = mission.Classify(ctx, err)
+		}
+		r.end(err)
+		if l != nil {
+			l.Close() // what is left of its session, the next labrun removes
+		}
 	}()
 	return r, nil
 }
@@ -77,133 +101,109 @@ func (r *Run) Wait() Result {
 	return r.result
 }
 
-// carryOut is the run, from its first event to its last.
-func (r *Run) carryOut(ctx context.Context) Result {
-	declared, events, started := r.mission.Declared(), r.options.Events, time.Now()
-	result := Result{Total: len(declared.Steps)}
-	begun := event.RunStarted{
+// Session is the folder by which package attach finds the run, until it is over; empty if
+// its lab could not be laid out.
+func (r *Run) Session() string { return r.session }
+
+// begin tells that the run begins.
+func (r *Run) begin() {
+	declared := r.mission.Declared()
+	e := event.RunStarted{
 		Mission: r.mission.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: r.options.Play != nil,
 	}
 	for _, step := range declared.Steps {
-		begun.Titles = append(begun.Titles, step.Title)
+		e.Titles = append(e.Titles, step.Title)
 	}
-	events.Emit(begun)
-	ended := started // when the last step did: what comes after it is no part of the run
-	events.Attach(func(e event.Record) {
+	r.options.Events.Emit(e)
+	r.ended = r.started
+	r.options.Events.Attach(func(e event.Record) {
 		if _, ok := e.Event.(event.StepEnded); ok {
-			ended = e.Time
+			r.ended = e.Time
 		}
 	})
-	result.Passed, result.Err = r.play(ctx)
-	if ended == started {
-		ended = time.Now()
-	}
-	result.Records = r.records.folder()
-	end := event.RunEnded{
-		Passed: result.Err == nil, Steps: result.Passed, Total: result.Total, Seconds: ended.Sub(started).Seconds(), Records: result.Records,
-	}
-	if result.Err != nil {
-		end.ExitCode, end.Failed = result.ExitCode(), result.Err.Error()
-		if r.options.Failed != nil {
-			r.options.Failed(result.Err)
-		}
-	}
-	events.Emit(end)
-	result.Events, result.Closing = r.records.close()
-	return result
 }
 
-// play has the steps played on the mission's lab.
-func (r *Run) play(ctx context.Context) (passed int, err error) {
+// play has the steps played on the lab, and takes that down.
+func (r *Run) play(ctx context.Context, l *lab.Lab) (passed int, err error) {
+	defer func() { err = orClosing(err, l.TakeDown()) }()
+	if err := prepare(ctx, l); err != nil {
+		return 0, err
+	}
 	o := r.options
-	err = OnLab(ctx, r.mission, lab.Options{
-		Store: o.Store, Events: o.Events, Records: r.records.dir, Cold: o.Cold, Interactive: o.Play != nil,
-	}, func(ctx context.Context, l *lab.Lab) (err error) {
-		if o.Play != nil {
-			passed, err = o.Play(ctx, l)
-		} else {
-			passed, err = r.mission.Run(ctx, l, o.Events, Begin(o.Store, o.From))
-		}
-		if o.Rest != nil && ctx.Err() == nil && l.Running() {
-			o.Rest(ctx, l, err)
-		}
-		return err
-	})
+	if o.Play != nil {
+		passed, err = o.Play(ctx, l)
+	} else {
+		passed, err = r.mission.Run(ctx, l, o.Events, Begin(o.Store, o.From))
+	}
+	if o.Rest != nil && ctx.Err() == nil && l.Running() {
+		o.Rest(ctx, l, err)
+	}
 	return passed, err
+}
+
+// end tells that the run is over, and completes its records and its result.
+func (r *Run) end(err error) {
+	if r.ended == r.started {
+		r.ended = time.Now()
+	}
+	events, result := r.options.Events, &r.result
+	result.Total, result.Err, result.Records = len(r.mission.Declared().Steps), err, r.records.folder()
+	e := event.RunEnded{
+		Passed: err == nil, Steps: result.Passed, Total: result.Total, Seconds: r.ended.Sub(r.started).Seconds(), Records: result.Records,
+	}
+	if err != nil {
+		e.ExitCode, e.Failed = result.ExitCode(), err.Error()
+		if r.options.Failed != nil {
+			r.options.Failed(err)
+		}
+	}
+	events.Emit(e)
+	result.Events, result.Closing = r.records.close()
+	events.Close()
 }
 
 // OnLab gets a mission's lab ready, has it used, and takes it down again. The context of
 // use also ends when somebody stops the lab from another terminal. Its error is use's, or
-// one of mission.Classify's.
+// says what could not be done for it.
 func OnLab(ctx context.Context, m *mission.Mission, o lab.Options, use func(context.Context, *lab.Lab) error) (err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	o.Mission, o.Title, o.Stop = m.File, m.Declared().Title, func() { cancel(mission.ErrInterrupted) }
-	l, err := lab.New(m.Config(), o)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	o.Stop = func() { stop(mission.ErrInterrupted) }
+	l, err := layOut(m, o)
 	if err != nil {
 		return mission.Classify(ctx, err)
 	}
-	defer func() {
-		if closing := l.Close(); closing != nil && err == nil {
-			err = &lab.EnvironmentError{Cause: fmt.Errorf("close the lab: %w", closing)}
-		}
-	}()
-	if len(m.Config().Machines) > 0 {
-		if err := l.Prepare(ctx); err != nil {
-			return mission.Classify(ctx, err)
-		}
+	defer func() { err = orClosing(err, l.Close()) }()
+	defer o.Events.Close() // after the last machine's end, while the door is open
+	defer l.TakeDown()
+	if err := prepare(ctx, l); err != nil {
+		return err
 	}
 	return use(ctx, l)
 }
 
-// Exit codes, part of the interface: how a run ended, by who can mend it. They are also
-// in its records.
-const (
-	ExitPassed      = 0
-	ExitCheck       = 1
-	ExitUsage       = 2
-	ExitScript      = 3
-	ExitEnvironment = 4
-	ExitTimeout     = 5
-	ExitInterrupted = 130
-)
-
-// Unfinished is a guided run whose student came to its end and left steps out, or
-// stopped before. They know that, so there is nothing to tell.
-type Unfinished struct{ Stopped bool }
-
-func (u *Unfinished) Error() string {
-	if u.Stopped {
-		return "the student stopped"
-	}
-	return "not all steps were done"
+// layOut lays the mission's lab out; its door is open then.
+func layOut(m *mission.Mission, o lab.Options) (*lab.Lab, error) {
+	o.Mission, o.Title = m.File, m.Declared().Title
+	return lab.New(m.Config(), o)
 }
 
-// ExitCode is what labrun exits with because of an error of a run.
-func ExitCode(err error) int {
-	var failed *mission.Error
-	var unfinished *Unfinished
-	var environment *lab.EnvironmentError
-	switch {
-	case err == nil:
-		return ExitPassed
-	case errors.As(err, &unfinished) && unfinished.Stopped:
-		return ExitInterrupted
-	case errors.As(err, &unfinished):
-		return ExitCheck
-	case errors.As(err, &failed):
-		return exitCodes[failed.Kind]
-	case errors.As(err, &environment):
-		return ExitEnvironment
+// prepare gets what a lab needs to boot, if there is something to boot.
+func prepare(ctx context.Context, l *lab.Lab) error {
+	if len(l.Machines()) == 0 {
+		return nil
 	}
-	return ExitUsage
+	if err := l.Prepare(ctx); err != nil {
+		return mission.Classify(ctx, err)
+	}
+	return nil
 }
 
-var exitCodes = map[mission.Kind]int{
-	mission.Check:       ExitCheck,
-	mission.Usage:       ExitUsage,
-	mission.Script:      ExitScript,
-	mission.Environment: ExitEnvironment,
-	mission.Timeout:     ExitTimeout,
-	mission.Interrupted: ExitInterrupted,
+// orClosing returns why the use of a lab failed, or else what went wrong with taking it
+// down.
+func orClosing(err, closing error) error {
+	if err == nil && closing != nil {
+		return &lab.EnvironmentError{Cause: fmt.Errorf("close the lab: %w", closing)}
+	}
+	return err
 }

@@ -1,0 +1,174 @@
+package attach
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// What a stranger may say: a word is the name of one, a text what a student would type
+// behind it.
+const longestWord, longestText = 32, 4 << 10
+
+// longestTitle is what is told of a mission's title, and of its file, in bytes.
+const longestTitle = 1 << 10
+
+// patience is how long somebody who follows the events may take to read what is sent to
+// them, before they are sent away. They hold nobody up, but a connection costs something,
+// too. A test has it shorter.
+var patience = time.Minute
+
+// there returns a context that ends when the client hangs up, who has nothing more to
+// say, and with the door. Release must be called.
+func (s *Server) there(conn *net.UnixConn) (ctx context.Context, release func()) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		io.Copy(io.Discard, conn)
+		cancel()
+	})
+	return ctx, func() {
+		conn.SetReadDeadline(time.Unix(1, 0)) // long ago: it reads no more
+		listening.Wait()
+		cancel()
+	}
+}
+
+// tell sends what happens in the run, from its beginning, as JSON lines until it is over
+// and all was told. Frames are parts of lines: a mission may say much at once.
+func (s *Server) tell(conn *net.UnixConn) {
+	ctx, release := s.there(conn)
+	defer release()
+	for record := range s.lab.Events().Follow(ctx) {
+		line, err := json.Marshal(record)
+		if err != nil {
+			continue // it has nothing that JSON has not
+		}
+		for line = append(line, '\n'); len(line) > 0; {
+			part := line[:min(len(line), longestFrame)]
+			line = line[len(part):]
+			conn.SetWriteDeadline(time.Now().Add(patience))
+			if writeFrame(conn, frameEvents, part) != nil {
+				return
+			}
+		}
+	}
+	conn.SetWriteDeadline(time.Now().Add(patience))
+	writeJSON(conn, frameNote, note{Name: "over"})
+}
+
+// command says a client's word to the dialogue.
+func (s *Server) command(conn *net.UnixConn, asked request) answer {
+	notLetter := func(r rune) bool { return r < 'a' || r > 'z' }
+	switch {
+	case asked.Word == "" || len(asked.Word) > longestWord || strings.ContainsFunc(asked.Word, notLetter):
+		return answer{Error: "refused", Text: fmt.Sprintf("a word has from 1 to %d lower-case letters", longestWord)}
+	case len(asked.Text) > longestText || strings.ContainsFunc(asked.Text, unicode.IsControl):
+		return answer{Error: "refused", Text: fmt.Sprintf("a text is one line of at most %d bytes", longestText)}
+	}
+	ctx, release := s.there(conn)
+	defer release()
+	err := s.lab.Command(ctx, asked.Word, asked.Text)
+	switch {
+	case err == nil:
+		return answer{}
+	case ctx.Err() != nil:
+		return answer{Error: "over"}
+	}
+	return answer{Error: "refused", Text: cut(err.Error(), longestText)}
+}
+
+// cut bounds a text that comes from a mission, for a frame.
+func cut(text string, most int) string {
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// RefusedError says that a word could not be said to the dialogue, and why.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+// ErrOver says that the run is over, or as good as over.
+var ErrOver = errors.New("the lab has ended")
+
+// Command says a word to the dialogue with the student of the run whose session folder
+// is given: hint, do, skip, check, redo, ok, next, answer, restart, quit; text is the
+// answer, or the machine's name. It returns when that was taken, or a *RefusedError. While
+// the dialogue asks for nothing it waits, until ctx ends.
+func Command(ctx context.Context, folder, word, text string) error {
+	conn, _, err := ask(ctx, folder, request{Op: "command", Word: word, Text: text})
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+// longestLine bounds an event's line: a script has 4 MiB, and JSON writes some
+// characters with six.
+const longestLine = 32 << 20
+
+// Events has each event of the run whose session folder is given told, those that
+// happened already first: a JSON object without the end of its line, to be read before it
+// returns. It returns when the run is over, or with tell's error. Who reads so slowly that
+// the run does not wait is told so by an error.
+func Events(ctx context.Context, folder string, tell func(line []byte) error) error {
+	conn, _, err := ask(ctx, folder, request{Op: "events"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	err = follow(conn, tell)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, errBroken):
+		return fmt.Errorf("follow the labrun in %s: %w", filepath.Base(folder), err)
+	}
+	return err
+}
+
+// errBroken is an end of the connection that is not the run's.
+var errBroken = errors.New("it broke off: it was killed, or what it told was read too slowly")
+
+// follow has each line told that comes, until the run is over.
+func follow(conn net.Conn, tell func(line []byte) error) error {
+	var begun []byte // a line
+	for {
+		kind, payload, err := readFrame(conn)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w (%w)", errBroken, err)
+		case kind == frameNote:
+			return nil // it is over
+		case kind != frameEvents:
+			continue
+		}
+		begun = append(begun, payload...)
+		for {
+			line, rest, whole := bytes.Cut(begun, []byte("\n"))
+			if !whole {
+				break
+			}
+			if err := tell(line); err != nil {
+				return err
+			}
+			begun = rest
+		}
+		if len(begun) > longestLine {
+			return fmt.Errorf("%w (a line is longer than %d bytes)", errBroken, longestLine)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package attach
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/labrun/labrun/internal/console"
+)
+
+// startedAnew is how long a machine that was switched off may take to be on again
+// without a word about its being off.
+const startedAnew = 2 * time.Second
+
+// viewer is one client that sits at a console.
+type viewer struct {
+	*Server
+	machine string
+	conn    net.Conn
+	writing sync.Mutex
+	ctx     context.Context
+
+	mu      sync.Mutex
+	console *console.Console // nil while the machine is off
+}
+
+func (s *Server) view(conn net.Conn, asked request) {
+	stop := context.AfterFunc(s.viewing, func() { conn.Close() })
+	defer stop()
+	if writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive()}) != nil {
+		return
+	}
+	v := &viewer{Server: s, machine: asked.Machine, conn: conn}
+	ctx, cancel := context.WithCancel(s.viewing)
+	v.ctx = ctx
+	s.enter(v, asked.size)
+	// Before the first key is taken: it must not be lost, nor switch anything on.
+	v.console, _ = s.lab.Await(ctx, v.machine, nil, false)
+	var showing sync.WaitGroup
+	showing.Go(func() {
+		v.show()
+		conn.Close() // ends the reading below
+	})
+	v.listen()
+	cancel()
+	conn.Close() // ends a write that is under way
+	showing.Wait()
+	s.leave(v)
+}
+
+func (v *viewer) note(n note) error {
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	return writeJSON(v.conn, frameNote, n)
+}
+
+// show passes on what the machine's console prints, from the beginning, and goes
+// on with the next console when the machine is switched on again.
+func (v *viewer) show() {
+	var last *console.Console
+	for {
+		c, err := v.lab.Await(v.ctx, v.machine, last, false)
+		if err != nil {
+			return
+		}
+		if c == nil && last != nil {
+			// One that is started anew is there again at once.
+			soon, cancel := context.WithTimeout(v.ctx, startedAnew)
+			c, _ = v.lab.Await(soon, v.machine, last, true)
+			cancel()
+			if c != nil {
+				v.note(note{Name: "anew"})
+			}
+		}
+		if c == nil {
+			name := "off"
+			if last != nil {
+				name = "went off"
+			}
+			if v.note(note{Name: name}) != nil {
+				return
+			}
+			if c, err = v.lab.Await(v.ctx, v.machine, last, true); err != nil {
+				return
+			}
+			v.note(note{Name: "on"})
+		}
+		v.set(c)
+		v.retold(v.machine)
+		if !v.follow(c) {
+			return
+		}
+		v.set(nil)
+		last = c
+	}
+}
+
+func (v *viewer) set(c *console.Console) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.console = c
+}
+
+// follow passes on what a console prints until that ends; false if the viewer
+// has gone.
+func (v *viewer) follow(c *console.Console) bool {
+	var questions filter
+	for at := int64(0); ; {
+		chunk, next, err := c.Follow(v.ctx, at)
+		if err != nil {
+			return v.ctx.Err() == nil
+		}
+		if lost := next - int64(len(chunk)) - at; lost > 0 {
+			if v.note(note{Name: "missed", Lost: lost}) != nil {
+				return false
+			}
+		}
+		at = next
+		for part := range slices.Chunk(questions.pass(chunk), longestFrame) {
+			v.writing.Lock()
+			err = writeFrame(v.conn, frameOutput, part)
+			v.writing.Unlock()
+			if err != nil {
+				return false
+			}
+		}
+	}
+}
+
+// listen takes what the viewer does until it goes.
+func (v *viewer) listen() {
+	refused := false
+	for {
+		kind, payload, err := readFrame(v.conn)
+		if err != nil {
+			return
+		}
+		switch kind {
+		case frameSize:
+			var now size
+			if json.Unmarshal(payload, &now) == nil {
+				v.enter(v, now)
+			}
+		case frameInput:
+			if !v.lab.Interactive() {
+				if !refused {
+					refused = true
+					v.note(note{Name: "watching"})
+				}
+				continue
+			}
+			v.mu.Lock()
+			c := v.console
+			v.mu.Unlock()
+			if c == nil {
+				v.switchOn(payload)
+				continue
+			}
+			// A console that died under the keys: show tells of it.
+			c.Relay(v.ctx, payload)
+		}
+	}
+}
+
+// switchOn switches the machine on when its viewer presses Enter.
+func (v *viewer) switchOn(keys []byte) {
+	if !slices.ContainsFunc(keys, func(key byte) bool { return key == '\r' || key == '\n' }) {
+		return
+	}
+	switch err := v.lab.PowerOn(v.ctx, v.machine); {
+	case errors.Is(err, ErrNotYet):
+		v.note(note{Name: "not yet"})
+	case err != nil:
+		v.note(note{Name: "no power", Text: cut(err.Error(), longestText)})
+	}
+}
