@@ -36,6 +36,7 @@ var levels = map[string]int{
 	"/internal/image":            1,
 	"/internal/event":            0,
 	"/internal/markdown":         0,
+	"/internal/guestos":          0,
 	"/internal/host":             0,
 	"":                           0, // the embedded data
 }

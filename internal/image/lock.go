@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/labrun/labrun/internal/guestos"
 )
 
 // Lock is a parsed images.lock: every image labrun knows, and its sources.
@@ -37,11 +39,9 @@ type Profile struct {
 	Has   []string `toml:"has"`   // programs
 	Lacks []string `toml:"lacks"` // programs that one might expect
 
-	Console ConsoleProfile `toml:"console"`
-	Control string         `toml:"-"` // the guest's serial port with a root shell for labrun, such as "ttyS1"; empty: none
-	// Commands for the control channel, in a shell; empty: none.
-	Restored string `toml:"-"` // sets the clock of a restored guest to $1, in seconds since 1970, and makes its randomness new
-	Identity string `toml:"-"` // makes the guest another one than its twins: $1 is 32 hexadecimal digits of its own
+	Console ConsoleProfile   `toml:"console"`
+	Control string           `toml:"-"`     // the guest's serial port with a root shell for labrun, such as "ttyS1"; empty: none
+	Guest   guestos.Commands `toml:"guest"` // what the guest does in another way than Linux at large
 
 	Leases string `toml:"leases"` // the guest's file of DHCP leases; empty unless it is a router
 	NICs   []NIC  `toml:"nics"`   // by position
@@ -79,9 +79,7 @@ type entry struct {
 }
 
 type control struct {
-	Port     string `toml:"port"`
-	Restored string `toml:"restored"`
-	Identity string `toml:"identity"`
+	Port string `toml:"port"`
 }
 
 // source is one way to an image: a recipe, or a download that is a disk image.
@@ -182,7 +180,7 @@ func ParseLock(data []byte) (*Lock, error) {
 	l := &Lock{images: map[string]entry{}}
 	for name, e := range file.Images {
 		e.Name = name
-		e.Profile.Control, e.Restored, e.Identity = e.Port.Port, e.Port.Restored, e.Port.Identity
+		e.Profile.Control = e.Port.Port
 		c.entry(e)
 		l.images[name] = e
 		l.names = append(l.names, name)

@@ -33,6 +33,9 @@ sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 [[images.box.sources]]
 recipe   = "tiny"
 stand_in = "tiny"
+
+[images.box.guest]
+address = "ifconfig"
 `
 
 func TestParseLock(t *testing.T) {
@@ -41,7 +44,7 @@ func TestParseLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, ok := l.Profile("box")
-	if !ok || p.Name != "box" || p.Memory != 64 || p.Control != "ttyS1" || p.NICs[0].MAC != "52:55:00:aa:00:10" ||
+	if !ok || p.Name != "box" || p.Memory != 64 || p.Control != "ttyS1" || p.Guest.Address != "ifconfig" || p.NICs[0].MAC != "52:55:00:aa:00:10" ||
 		!p.Console.LoginPrompt.MatchString("box login: ") || p.Console.PasswordPrompt != nil {
 		t.Errorf("profile: %+v", p)
 	}

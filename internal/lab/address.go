@@ -11,6 +11,7 @@ import (
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/guestos"
 	"github.com/labrun/labrun/internal/host"
 )
 
@@ -84,9 +85,7 @@ func (m *Machine) askAddress(ctx context.Context, g *guest, card int) (address n
 // addressNow asks the guest for the address on a card; invalid if there is none now,
 // with what the guest said against it. What cannot run is an error.
 func (m *Machine) addressNow(ctx context.Context, card int) (address netip.Addr, said string, err error) {
-	// Both iproute2 and BusyBox know these options.
-	result, err := m.Run(ctx, fmt.Sprintf(`for i in /sys/class/net/*; do read -r a <"$i/address" || continue; `+
-		`[ "$a" != %s ] || ip -4 -o addr show dev "${i##*/}" || exit; done 2>&1`, m.macs[card]), time.Minute)
+	result, err := m.Run(ctx, m.profile.Guest.AskAddress(m.macs[card]), time.Minute)
 	switch {
 	case err != nil:
 		return address, "", err
@@ -95,9 +94,8 @@ func (m *Machine) addressNow(ctx context.Context, card int) (address netip.Addr,
 	case result.Status != 0: // its interfaces may be getting their names
 		return address, complaint(result), nil
 	}
-	if _, rest, ok := strings.Cut(result.Stdout, " inet "); ok {
-		text, _, _ := strings.Cut(strings.TrimSpace(rest), "/")
-		address, err = netip.ParseAddr(text)
+	if address, err = guestos.ParseAddress(result.Stdout); err != nil {
+		err = fmt.Errorf("address of %s: its guest cannot tell: %w", m.Name(), err)
 	}
 	return address, "", err
 }

@@ -3,7 +3,6 @@ package lab
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -19,16 +18,13 @@ func (m *Machine) renamed() bool {
 	return m.config.Hostname != "" && !m.image.BIOS && m.profile.Control != ""
 }
 
-// hostname is the command that gives a guest the name that the lab declares, also
-// for its next boot and for its DHCP client; «:» if it keeps its image's. It is given
-// once, so that a student may give another.
+// hostname is the command that gives a guest the name that the lab declares; ":" if it
+// keeps its image's. It is given once, so that a student may give another.
 func (m *Machine) hostname() string {
 	if !m.renamed() {
 		return ":"
 	}
-	return fmt.Sprintf("hostname %[1]s; echo %[1]s >/etc/hostname; if grep -q '^127.0.1.1' /etc/hosts; "+
-		"then sed -i 's/^127.0.1.1.*/127.0.1.1 %[1]s/' /etc/hosts; else echo 127.0.1.1 %[1]s >>/etc/hosts; fi; "+
-		`[ ! -f /etc/network/interfaces ] || sed -i 's/^\( *hostname \).*/\1%[1]s/' /etc/network/interfaces`, m.config.Hostname)
+	return m.profile.Guest.SetHostname(m.config.Hostname)
 }
 
 // promptAnew has a login prompt that was printed with the image's name printed again.

@@ -1,14 +1,13 @@
 package lab
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/labrun/labrun/internal/guestos"
 	"github.com/labrun/labrun/internal/host"
 )
 
@@ -21,21 +20,10 @@ const (
 	leasesWritten = 500 * time.Millisecond
 )
 
-// Lease is an entry of a router's DHCP lease table, in router7's terms.
-type Lease struct {
-	Num              int       `json:"num"` // place in the address pool
-	Addr             string    `json:"addr"`
-	HardwareAddr     string    `json:"hardware_addr"`
-	Hostname         string    `json:"hostname"`
-	HostnameOverride string    `json:"hostname_override"`
-	Expiry           time.Time `json:"expiry"`
-	LastAck          time.Time `json:"last_ack"`
-}
-
 // Leases returns the DHCP leases that the router has given, once all of the
 // machines in want have one; it waits for that until ctx ends. A router without a
 // lease file has given none.
-func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]Lease, error) {
+func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]guestos.Lease, error) {
 	if m.profile.Leases == "" {
 		return nil, fmt.Errorf("leases of %s: its image %s is no router: its profile names no lease file", m.Name(), m.config.Image)
 	}
@@ -102,27 +90,23 @@ func await(ctx context.Context, news []<-chan struct{}, limit time.Duration) err
 	return context.Cause(whole)
 }
 
-func (m *Machine) leases(ctx context.Context) ([]Lease, error) {
-	result, err := m.Run(ctx, fmt.Sprintf("[ ! -e %[1]s ] || cat %[1]s", m.profile.Leases), time.Minute)
+func (m *Machine) leases(ctx context.Context) ([]guestos.Lease, error) {
+	result, err := m.Run(ctx, guestos.AskLeases(m.profile.Leases), time.Minute)
 	if err != nil {
 		return nil, err
 	}
 	if result.Status != 0 {
 		return nil, fmt.Errorf("leases of %s: %s: its guest says: %s", m.Name(), m.profile.Leases, complaint(result))
 	}
-	data := bytes.TrimSpace([]byte(result.Stdout))
-	if len(data) == 0 {
-		return nil, nil
-	}
-	var leases []Lease
-	if err := json.Unmarshal(data, &leases); err != nil {
+	leases, err := guestos.ParseLeases(result.Stdout)
+	if err != nil {
 		return nil, fmt.Errorf("leases of %s: %s: %w", m.Name(), m.profile.Leases, err)
 	}
 	return leases, nil
 }
 
 // lacking returns the names of the machines none of whose cards has a lease.
-func lacking(leases []Lease, want []*Machine) []string {
+func lacking(leases []guestos.Lease, want []*Machine) []string {
 	var missing []string
 	for _, m := range want {
 		found := false

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/control"
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guestos"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lan"
 	"github.com/labrun/labrun/internal/qemu"
@@ -305,7 +305,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 		g.line.open = open
 	}
 	g.console = console.New(g.line, options)
-	g.console.Watch(panicDetector(func(line string) { m.panicked(g, line) }))
+	g.console.Watch(guestos.WatchPanics(func(line string) { m.panicked(g, line) }))
 	if port := process.Control(); port != nil {
 		g.control = console.New(&channel{port, g.failed}, console.Options{Name: m.config.Name + "'s control channel", History: control.History})
 		if g.warm {
@@ -525,10 +525,6 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("%s's kernel panicked: %s", e.Machine, e.Message)
 }
 
-// panicLine is how Linux announces its end on the console (kernel/panic.c); with
-// printk's time stamp, so that nobody panics a machine with echo.
-var panicLine = regexp.MustCompile(`\[ *\d+\.\d{6}\](?:\[[^]]*\])? (Kernel panic - not syncing[^\r\n]*)[\r\n]`)
-
 // panicked handles a kernel panic. QEMU 7.2's translator with a thread for each
 // virtual CPU seems to let a kernel that patches its own code crash while it
 // starts: seen here once in some hundred boots, with Linux 7.1. Such a machine is
@@ -546,21 +542,4 @@ func (m *Machine) panicked(g *guest, line string) {
 			g.fail(&PanicError{Machine: m.config.Name, Message: line})
 		}
 	})
-}
-
-// panicDetector returns a watcher of raw console chunks that calls found for
-// each panic.
-func panicDetector(found func(line string)) func([]byte) {
-	const longest = 512
-	var carry []byte
-	return func(chunk []byte) {
-		carry = append(carry, chunk...)
-		if match := panicLine.FindSubmatch(carry); match != nil {
-			found(string(match[1]))
-			carry = carry[:0]
-		}
-		if extra := len(carry) - longest; extra > 0 {
-			carry = append(carry[:0], carry[extra:]...)
-		}
-	}
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -88,7 +87,8 @@ const resizeLimit = 2 * time.Minute
 // Resize tells a guest how large its terminal is, where that can be done without
 // typing at it.
 func (s seats) Resize(ctx context.Context, machine string, columns, rows int) {
-	g, err := s.machines[machine].current()
+	m := s.machines[machine]
+	g, err := m.current()
 	if err != nil || g.control == nil || g.process.Exit() != nil {
 		return
 	}
@@ -96,7 +96,7 @@ func (s seats) Resize(ctx context.Context, machine string, columns, rows int) {
 		return
 	}
 	// Nothing depends on it: a guest without stty keeps 80 by 24.
-	g.shell.Run(ctx, fmt.Sprintf("stty -F /dev/ttyS0 rows %d cols %d", rows, columns), resizeLimit)
+	g.shell.Run(ctx, m.profile.Guest.Resize(rows, columns), resizeLimit)
 }
 
 func (s seats) Status() attach.Status {

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -210,7 +209,7 @@ func (m *Machine) revive(g *guest) error {
 // takeIn tells a guest what has happened while it was saved.
 func (m *Machine) takeIn(ctx context.Context, g *guest) error {
 	sent := time.Now()
-	err := g.shell.Do(ctx, m.arrival())
+	err := g.shell.Do(ctx, m.profile.Guest.Resync(time.Now()))
 	if err == nil && time.Since(sent) > clockDrift {
 		err = m.setClock(ctx, g)
 	}
@@ -222,41 +221,19 @@ func (m *Machine) takeIn(ctx context.Context, g *guest) error {
 func (m *Machine) setClock(ctx context.Context, g *guest) error {
 	for try := 1; ; try++ {
 		sent := time.Now()
-		if err := g.shell.Do(ctx, m.clock()); err != nil || time.Since(sent) <= clockDrift || try == clockTries {
+		if err := g.shell.Do(ctx, m.profile.Guest.SetClock(time.Now())); err != nil || time.Since(sent) <= clockDrift || try == clockTries {
 			return err
 		}
 	}
 }
 
-// arrival is what a restored guest has to do: mix new randomness into its
-// generator, because what is left of the old is the same in every machine of that
-// template; take the time from the host; and find its network cards. They come
-// last, since a lease that is given before the clock is right ends at a wrong time.
-func (m *Machine) arrival() string {
-	seed := make([]byte, 64)
-	rand.Read(seed)                              // never fails
-	const rescan = "echo 1 >/sys/bus/pci/rescan" // for a guest without ACPI hot-plug
-	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s", seed, m.clock(), rescan)
-}
-
-// clock is the command that sets a restored guest's clock to the present time.
-func (m *Machine) clock() string {
-	set := m.profile.Restored
-	if set == "" {
-		set = `date -s "@$2"` // BusyBox knows no fractions of a second
-	}
-	now := time.Now()
-	return fmt.Sprintf("labrun_restored() { %s; }; labrun_restored %d.%09d %d", set, now.Unix(), now.Nanosecond(), now.Add(time.Second/2).Unix())
-}
-
 // identify makes a machine that has twins, of the same image, another one than
 // they are, restored or not. What fails here is left as it was.
 func (m *Machine) identify(g *guest) {
-	if m.profile.Identity == "" || !m.twin || m.image.BIOS {
-		return
-	}
 	own := sha256.Sum256([]byte(m.config.Name))
-	_ = g.shell.Do(g.ctx, fmt.Sprintf("labrun_identity() { %s; }; labrun_identity %x", m.profile.Identity, own[:16]))
+	if command := m.profile.Guest.Identify(own[:16]); command != "" && m.twin && !m.image.BIOS {
+		_ = g.shell.Do(g.ctx, command)
+	}
 }
 
 // templateSize is what the machine's template takes at most, in bytes.

@@ -589,7 +589,7 @@ func TestHangsWhenRestored(t *testing.T) {
 	if why, err := MakeTemplate(ctx, "mini", Options{Store: store, Events: &event.Log{}}); why != "" || err != nil {
 		t.Fatal(why, err)
 	}
-	mini.profile.Restored = `[ -e /hung ] || { : >/hung; sync; sleep 1000; }; date -s "@$2"`
+	mini.profile.Guest.Restored = `[ -e /hung ] || { : >/hung; sync; sleep 1000; }; date -s "@$2"`
 	if err := l.Boot(ctx, mini); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,203 @@
+package guestos
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// box is a folder that stands for a guest's root.
+type box struct {
+	t   *testing.T
+	dir string
+}
+
+func newBox(t *testing.T, files ...string) box {
+	t.Helper()
+	b := box{t, t.TempDir()}
+	for i := 0; i < len(files); i += 2 {
+		b.write(files[i], files[i+1])
+	}
+	return b
+}
+
+func (b box) write(name, text string) {
+	b.t.Helper()
+	path := filepath.Join(b.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// read returns a file's text; none if it is not there.
+func (b box) read(name string) string {
+	data, _ := os.ReadFile(filepath.Join(b.dir, name))
+	return string(data)
+}
+
+// run runs a command with a shell in the box, and has it say afterwards that it is still
+// there. What would change this computer is a function that notes how it was called and
+// says what there is to say: a shell prefers it to any program, also BusyBox's, which has
+// its own and looks at no PATH.
+func (b box) run(shell []string, command string) string {
+	b.t.Helper()
+	script := ""
+	for _, program := range []string{"hostname", "date", "stty", "ip"} {
+		script += fmt.Sprintf("%[1]s() { echo %[1]s \"$@\" >>%[2]s/calls; [ ! -e %[2]s/%[1]s.says ] || cat %[2]s/%[1]s.says; }\n", program, b.dir)
+	}
+	for _, folder := range []string{"/etc/", "/sys/", "/dev/urandom"} {
+		command = strings.ReplaceAll(command, folder, b.dir+folder)
+	}
+	script += command + "\necho .\n"
+	out, err := exec.Command(shell[0], append(shell[1:], "-c", script)...).Output()
+	if err != nil || !strings.HasSuffix(string(out), ".\n") {
+		b.t.Errorf("%s: %v, %q", command, err, out)
+	}
+	return strings.TrimSuffix(string(out), ".\n")
+}
+
+// shells calls f with each shell that a guest may have.
+func shells(t *testing.T, f func(t *testing.T, shell []string)) {
+	for _, shell := range [][]string{{"sh"}, {"bash"}, {"busybox", "sh"}} {
+		t.Run(shell[0], func(t *testing.T) {
+			if _, err := exec.LookPath(shell[0]); err != nil {
+				t.Fatalf("%v: `labrun doctor --mend` installs it", err)
+			}
+			f(t, shell)
+		})
+	}
+}
+
+func TestAddress(t *testing.T) {
+	shells(t, func(t *testing.T, shell []string) {
+		b := newBox(t,
+			"sys/class/net/lo/address", "00:00:00:00:00:00\n",
+			"sys/class/net/lan0/address", "52:55:00:d1:55:04\n",
+			"sys/class/net/bonding_masters", "", // is no card
+			"ip.says", "3: lan0    inet 10.254.0.1/24 brd 10.254.0.255 scope global lan0\\       valid_lft forever\n"+
+				"3: lan0    inet 10.254.0.9/24 scope global secondary lan0\n")
+		// What is no card is complained of, and that is no answer.
+		got, err := ParseAddress(b.run(shell, Commands{}.AskAddress("52:55:00:d1:55:04")))
+		if want := netip.MustParseAddr("10.254.0.1"); err != nil || got != want {
+			t.Errorf("address %v, %v; want %v", got, err, want)
+		}
+		if got, want := b.read("calls"), "ip -4 -o addr show dev lan0\n"; got != want {
+			t.Errorf("called was %q, want %q", got, want)
+		}
+		if got, err := ParseAddress(b.run(shell, Commands{}.AskAddress("52:55:00:d1:55:05"))); err != nil || got.IsValid() {
+			t.Errorf("a card that is not there has %v, %v", got, err)
+		}
+		own := Commands{Address: `echo "lladdr $1"; echo "	inet 10.0.0.7 netmask 0xffffff00"`}
+		if got, err := ParseAddress(b.run(shell, own.AskAddress("aa"))); err != nil || got.String() != "10.0.0.7" {
+			t.Errorf("in the image's own way: %v, %v", got, err)
+		}
+	})
+	for printed, want := range map[string]string{
+		"": "invalid IP", "inet": "invalid IP", "lan0: down": "invalid IP",
+		"inet addr:10.0.0.1  Bcast:10.0.0.255": "10.0.0.1", // BusyBox's ifconfig
+	} {
+		if got, err := ParseAddress(printed); err != nil || got.String() != want {
+			t.Errorf("%q: %v, %v; want %s", printed, got, err, want)
+		}
+	}
+	if got, err := ParseAddress("inet nowhere"); err == nil {
+		t.Errorf("nowhere is %v", got)
+	}
+}
+
+func TestHostname(t *testing.T) {
+	shells(t, func(t *testing.T, shell []string) {
+		// As Debian has it, and as Alpine.
+		b := newBox(t, "etc/hosts", "127.0.0.1 localhost\n127.0.1.1\told old.lan\n::1 localhost\n")
+		b.run(shell, Commands{}.SetHostname("desk-1"))
+		if got, want := b.read("etc/hosts"), "127.0.0.1 localhost\n127.0.1.1 desk-1\n::1 localhost\n"; got != want {
+			t.Errorf("hosts are %q, want %q", got, want)
+		}
+		if got := b.read("etc/hostname"); got != "desk-1\n" {
+			t.Errorf("the next boot's name is %q", got)
+		}
+		if got := b.read("calls"); got != "hostname desk-1\n" {
+			t.Errorf("called was %q", got)
+		}
+		b = newBox(t, "etc/hosts", "127.0.0.1 localhost\n",
+			"etc/network/interfaces", "iface eth0 inet dhcp\n    hostname localhost\n")
+		b.run(shell, Commands{}.SetHostname("desk"))
+		if got, want := b.read("etc/hosts"), "127.0.0.1 localhost\n127.0.1.1 desk\n"; got != want {
+			t.Errorf("hosts are %q, want %q", got, want)
+		}
+		if got, want := b.read("etc/network/interfaces"), "iface eth0 inet dhcp\n    hostname desk\n"; got != want {
+			t.Errorf("the DHCP client has %q, want %q", got, want)
+		}
+	})
+}
+
+func TestResync(t *testing.T) {
+	now := time.Date(2026, 11, 27, 8, 0, 59, 600_000_007, time.UTC)
+	shells(t, func(t *testing.T, shell []string) {
+		b := newBox(t, "sys/bus/pci/rescan", "", "dev/urandom", "")
+		b.run(shell, Commands{}.Resync(now))
+		if got, want := b.read("calls"), "date -s @1795766460\n"; got != want {
+			t.Errorf("called was %q, want %q", got, want)
+		}
+		if got := b.read("sys/bus/pci/rescan"); got != "1\n" {
+			t.Errorf("cards are looked for with %q", got)
+		}
+		seed := b.read("dev/urandom")
+		if raw, err := hex.DecodeString(strings.TrimSpace(seed)); err != nil || len(raw) != 64 {
+			t.Errorf("mixed in is %q", seed)
+		}
+		b.run(shell, Commands{}.Resync(now))
+		if again := b.read("dev/urandom"); again == seed {
+			t.Error("the same randomness twice")
+		}
+
+		own := Commands{Restored: `echo at $1 $2`, Cards: `echo cards`}
+		if got, want := b.run(shell, own.Resync(now)), "at 1795766459.600000007 1795766460\ncards\n"; got != want {
+			t.Errorf("in the image's own way: %q, want %q", got, want)
+		}
+	})
+}
+
+func TestIdentityAndSize(t *testing.T) {
+	shells(t, func(t *testing.T, shell []string) {
+		b := newBox(t)
+		b.run(shell, Commands{}.Resize(24, 80))
+		if got, want := b.read("calls"), "stty -F /dev/ttyS0 rows 24 cols 80\n"; got != want {
+			t.Errorf("called was %q, want %q", got, want)
+		}
+		if got := (Commands{}).Identify([]byte{1}); got != "" {
+			t.Errorf("without a way to do it: %q", got)
+		}
+		if got := b.run(shell, Commands{Identity: `echo $1`}.Identify([]byte{1, 0xab})); got != "01ab\n" {
+			t.Errorf("its identity is %q", got)
+		}
+	})
+}
+
+func TestLeases(t *testing.T) {
+	shells(t, func(t *testing.T, shell []string) {
+		b := newBox(t)
+		file := b.dir + "/leases.json"
+		if got, err := ParseLeases(b.run(shell, AskLeases(file))); err != nil || got != nil {
+			t.Errorf("of a router that has given none: %v, %v", got, err)
+		}
+		b.write("leases.json", `[{"num": 184, "addr": "10.254.0.186", "hardware_addr": "52:55:00:aa:00:10", "hostname": "os25",
+			"hostname_override": "", "expiry": "2026-11-27T08:20:00.000000001Z", "last_ack": "2026-11-27T08:00:00.000000422Z"}]`)
+		got, err := ParseLeases(b.run(shell, AskLeases(file)))
+		if err != nil || len(got) != 1 || got[0].Addr != "10.254.0.186" || got[0].Expiry.Sub(got[0].LastAck).Round(time.Minute) != 20*time.Minute {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+	if got, err := ParseLeases("[{"); err == nil {
+		t.Errorf("a torn file: %v", got)
+	}
+}
