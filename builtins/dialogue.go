@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -50,21 +49,13 @@ func say(c *call) (starlark.Value, error) {
 }
 
 // question is what ask asks, in the reader's language.
-type question struct {
-	text, answer, explain string
-	choices               []string
-	right                 int // which choice is the answer
-}
-
-func (c *call) question() (question, error) {
-	choices, answer := c.texts("choices"), c.text("answer")
-	q := question{text: c.translate(c.text("question")), answer: c.translate(answer), explain: c.translate(c.text("explain"))}
-	q.right = slices.Index(choices, answer)
+func (c *call) question() (*guide.Question, error) {
 	if err := c.answerIsAChoice(); err != nil {
-		return q, err
+		return nil, err
 	}
-	for _, choice := range choices {
-		q.choices = append(q.choices, c.translate(choice))
+	q := &guide.Question{Text: c.translate(c.text("question")), Answer: c.translate(c.text("answer"))}
+	for _, choice := range c.texts("choices") {
+		q.Choices = append(q.Choices, c.translate(choice))
 	}
 	return q, nil
 }
@@ -74,7 +65,7 @@ func ask(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.events.Emit(event.Asked{Question: q.text, Choices: q.choices, Answer: q.answer})
+	c.events.Emit(event.Asked{Question: q.Text, Choices: q.Choices, Answer: q.Answer})
 	return starlark.String(c.text("answer")), nil
 }
 
@@ -93,7 +84,7 @@ func (c *call) answerIsAChoice() error {
 func leadSay(c *call) (starlark.Value, error) {
 	if !c.led.said[c.led.calls] {
 		c.led.said[c.led.calls] = true
-		c.led.guide.Tell(c.translate(c.text("text")))
+		c.led.dialogue.Tell(c.translate(c.text("text")))
 	}
 	return say(c)
 }
@@ -103,88 +94,42 @@ func leadAsk(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	given := c.text("answer")
-	tell := c.led.guide.Tell
+	d, open := c.led.dialogue, len(q.Choices) == 0 // the answer is in the student's own words
 	if !c.student() {
-		tell(c.say("do ask", q.text))
-		q.tellAnswer(c)
+		d.Tell(c.say("do ask", q.Text))
+		c.tellAnswer(q)
 		return ask(c)
 	}
-	c.events.Emit(event.Asked{Question: q.text, Choices: q.choices})
-	i := guide.Instruction{Text: q.text, Show: c.say("do ask", q.text), Solve: true}
-	if len(q.choices) > 0 {
-		i.Block, i.Hints, i.Answer = c.choose(q)
-	} else {
-		i.Block = c.say("do open")
-		i.Answer = func(line string) bool {
-			given = line
-			if line != "" {
-				c.led.guide.Answered(q.text, line, "open")
-				c.led.guide.Note(c.say("noted"))
-			}
-			return true
-		}
-		if q.answer != "" {
-			i.Hints = []string{c.say("one answer", q.answer)}
-		}
-	}
-	done, err := c.instruct(i, func(ctx context.Context) error { <-ctx.Done(); return nil })
+	c.events.Emit(event.Asked{Question: q.Text, Choices: q.Choices})
+	done, err := c.instruct(guide.Instruction{
+		Text: q.Text, Show: c.say("do ask", q.Text), Question: q, Solve: true,
+	}, func(ctx context.Context) error { <-ctx.Done(); return nil })
 	switch {
 	case err != nil:
 		return nil, err
 	case !done:
-		given = c.text("answer")
-		q.tellAnswer(c)
-	case len(q.choices) == 0 && q.answer != "":
-		tell(c.say("one answer", q.answer))
-		fallthrough
-	default:
-		if q.explain != "" {
-			tell(q.explain)
-		}
+		c.tellAnswer(q)
+		return starlark.String(c.text("answer")), nil
+	case open && q.Answer != "":
+		d.Tell(c.say("one answer", q.Answer))
 	}
-	return starlark.String(given), nil
+	c.explain()
+	if open {
+		return starlark.String(q.Given), nil
+	}
+	return starlark.String(c.text("answer")), nil // a choice as the script has it, and not its translation
 }
 
-// tellAnswer gives the answer away.
-func (q question) tellAnswer(c *call) {
-	if q.answer != "" {
-		c.led.guide.Tell(c.say("the answer", q.answer))
+// tellAnswer tells a student what the answer is, and why.
+func (c *call) tellAnswer(q *guide.Question) {
+	if q.Answer != "" {
+		c.led.dialogue.Tell(c.say("the answer", q.Answer))
 	}
-	if q.explain != "" {
-		c.led.guide.Tell(q.explain)
-	}
+	c.explain()
 }
 
-// choose is how a question with choices is shown and answered: by number, or in
-// words. Each hint but the last rules one wrong choice out.
-func (c *call) choose(q question) (block string, hints []string, take func(string) bool) {
-	var lines []string
-	for n, choice := range q.choices {
-		lines = append(lines, fmt.Sprintf("%d. %s", n+1, choice))
-		if n != q.right {
-			hints = append(hints, c.say("hint not", choice))
-		}
-	}
-	// Where only one would be left, the answer itself is as good.
-	hints = append(hints[:max(0, len(hints)-1)], c.say("hint answer", q.answer))
-	lines = append(lines, c.say("do choose"))
-	return strings.Join(lines, "\n"), hints, func(line string) bool {
-		n, err := strconv.Atoi(strings.TrimRight(line, ".)"))
-		if err != nil || n < 1 || n > len(q.choices) {
-			n = 1 + slices.IndexFunc(q.choices, func(choice string) bool { return strings.EqualFold(choice, line) })
-		}
-		switch n - 1 {
-		case -1:
-			c.led.guide.Note(c.say("no such choice", len(q.choices)))
-			return false
-		case q.right:
-			c.led.guide.Answered(q.text, q.answer, "right")
-			c.led.guide.Note(c.say("right"))
-			return true
-		}
-		c.led.guide.Answered(q.text, q.choices[n-1], "wrong")
-		c.led.guide.Note(c.say("wrong"))
-		return false
+func (c *call) explain() {
+	if why := c.translate(c.text("explain")); why != "" {
+		c.led.dialogue.Tell(why)
 	}
 }

@@ -26,10 +26,10 @@ import (
 // of a console that has held once is latched and does not ask the student for
 // the same output again.
 type Student struct {
-	session *Session
-	guide   *guide.Guide
-	journal []recorded
-	calls   int // of the present run of the step's function
+	session  *Session
+	dialogue *guide.Dialogue
+	journal  []recorded
+	calls    int // of the present run of the step's function
 
 	latched map[int]string                 // by call: the output with which a console's check held
 	checked map[int]bool                   // by call: how a check ended last
@@ -52,9 +52,9 @@ type typedFor struct {
 	line console.Line
 }
 
-// Lead returns a student who acts in the session, led by g.
-func (s *Session) Lead(g *guide.Guide) *Student {
-	l := &Student{session: s, guide: g}
+// Lead returns a student who acts in the session, led by a dialogue.
+func (s *Session) Lead(d *guide.Dialogue) *Student {
+	l := &Student{session: s, dialogue: d}
 	l.BeginStep()
 	return l
 }
@@ -152,18 +152,18 @@ func duplicate(v starlark.Value) starlark.Value {
 }
 
 // student reports whether a student is to do what this call says.
-func (c *call) student() bool { return c.led != nil && !c.led.guide.Taking() }
+func (c *call) student() bool { return c.led != nil && !c.led.dialogue.Taking() }
 
 // instruct has the student do something; watch returns when it is done. It
 // returns false if labrun is to do it.
 func (c *call) instruct(i guide.Instruction, watch func(context.Context) error) (done bool, err error) {
 	i.Verb, i.Words = c.entry.Name, c.entry.asks
-	outcome, err := c.led.guide.Await(c.ctx, i, watch)
+	outcome, err := c.led.dialogue.Await(c.ctx, i, watch)
 	return outcome != guide.ByLabrun, err
 }
 
-// say is a phrase of the guide's.
-func (c *call) say(name string, args ...any) string { return c.led.guide.Say(name, args...) }
+// say is a phrase in the student's language.
+func (c *call) say(name string, args ...any) string { return c.led.dialogue.Say(name, args...) }
 
 // commandTime is how long what a student has typed may take before labrun looks at
 // its effects elsewhere than on its console.
@@ -208,7 +208,7 @@ func (c *call) settle(terminal *console.Console, name string) error {
 	if p.line.Prompt == console.PasswordPrompt {
 		i.Show = c.say("otherwise password")
 	}
-	outcome, err := c.led.guide.Await(c.ctx, i, func(ctx context.Context) error {
+	outcome, err := c.led.dialogue.Await(c.ctx, i, func(ctx context.Context) error {
 		for line := p.line; !sameLine(p.want, line.Text); {
 			var err error
 			if line, err = awaitText(ctx, terminal, p.want, p.line.Prompt, line.Number); err != nil {

@@ -30,12 +30,8 @@ func leadBoot(c *call) (starlark.Value, error) {
 			continue
 		}
 		c.lab.Permit(m)
-		how := "do boot how"
-		if c.led.guide.Panes() {
-			how = "do boot tmux"
-		}
 		done, err := c.instruct(guide.Instruction{
-			Console: m.Name(), Show: c.say("do boot", m.Name()) + " " + c.say(how, m.Name()),
+			Console: m.Name(), Show: c.say("do boot", m.Name()),
 			Hints: []string{c.say("hint boot", m.Name())}, Solve: true,
 		}, m.AwaitRunning)
 		if err != nil {
@@ -45,7 +41,7 @@ func leadBoot(c *call) (starlark.Value, error) {
 			return boot(c) // all that are left: nobody wants to be asked for each
 		}
 		c.acted(m.Name(), "")
-		c.led.guide.Note(c.say("runs", m.Name()))
+		c.led.dialogue.Remark("runs", m.Name())
 	}
 	return nil, nil
 }
@@ -212,7 +208,7 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 				return err
 			}
 			if asked != nil {
-				c.led.guide.Missed(missKey(terminal), c.say("no answer", line.Text, name))
+				c.led.dialogue.Missed(missKey(terminal), c.say("no answer", line.Text, name), false)
 			}
 			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
 				return err
@@ -260,9 +256,9 @@ func leadLogin(c *call) (starlark.Value, error) {
 			}
 			line := terminal.LastLine()
 			if line.Number > tried && match.Prompt == console.ShellPrompt {
-				c.led.guide.Missed(missKey(terminal), c.say("other user", terminal.User(), m.Name(), user))
+				c.led.dialogue.Missed(missKey(terminal), c.say("other user", terminal.User(), m.Name(), user), false)
 			} else if line.Number > tried && line.Prompt == console.PasswordPrompt {
-				c.led.guide.Missed(missKey(terminal), c.say("refused", m.Name()))
+				c.led.dialogue.Missed(missKey(terminal), c.say("refused", m.Name()), false)
 			}
 			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
 				return err
@@ -321,7 +317,7 @@ func (c *call) observeStudent(t talker, final bool, satisfied func(string) bool,
 			if text, err = c.settledOutput(ctx, t.name(), terminal, final, satisfied); err != nil || satisfied(text) {
 				return err
 			}
-			c.led.guide.Missed(missKey(terminal), reason(text))
+			c.led.dialogue.Missed(missKey(terminal), reason(text), false)
 			if _, err := terminal.AwaitLine(ctx, terminal.LastLine().Number); err != nil {
 				return err
 			}
@@ -377,7 +373,7 @@ func (c *call) settledOutput(ctx context.Context, name string, terminal *console
 		}
 		if line := terminal.LastLine(); line.Number > told && time.Since(line.At) > long {
 			told = line.Number
-			c.led.guide.Note(c.say("still running", name, line.Text))
+			c.led.dialogue.Remark("still running", name, line.Text)
 		}
 	}
 }

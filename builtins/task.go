@@ -189,7 +189,6 @@ func leadTask(c *call) (starlark.Value, error) {
 func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <-chan struct{}) error {
 	told, before := terminal.LastLine().Number, ""
 	asked, answered := 0, 0 // how often the student asked
-	shown := 0              // by the guide, when it told why not last
 	for {
 		// A line that is still at work, or that answers a program's question, is no
 		// attempt yet.
@@ -205,14 +204,9 @@ func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <
 		}
 		if line.Number > told && idle || asked > answered {
 			reason := cmp.Or(failure.Hint, c.say("goal"))
-			if reason == before && asked == answered && c.led.guide.Shown() == shown {
-				reason = c.say("same")
-			} else {
-				before = reason
-			}
-			told, answered = line.Number, asked
-			c.led.guide.Missed(fmt.Sprintf("%s/%d", missOf(terminal, line), asked), reason)
-			shown = c.led.guide.Shown()
+			again := reason == before && asked == answered
+			before, told, answered = reason, line.Number, asked
+			c.led.dialogue.Missed(fmt.Sprintf("%s/%d", missOf(terminal, line), asked), reason, again)
 		}
 		if err := c.moved(ctx, again, &asked); err != nil {
 			return err

@@ -30,6 +30,8 @@ var levels = map[string]int{
 	"/internal/control":          1,
 	"/internal/report":           1,
 	"/internal/guide":            1,
+	"/internal/guide/terminal":   2,
+	"/internal/phrase":           0,
 	"/internal/attach":           1,
 	"/internal/console":          0,
 	"/internal/lan":              0,

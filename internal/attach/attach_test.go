@@ -537,14 +537,3 @@ func refusesMe(t *testing.T) {
 		t.Errorf("%v; another user's lab showed:\n%s", err, out.String())
 	}
 }
-
-// All notes are there in both languages, with the same verbs.
-func TestPhrases(t *testing.T) {
-	verbs := regexp.MustCompile(`%[a-z]`)
-	for name, p := range phrases {
-		en, zh := fmt.Sprint(verbs.FindAllString(p[0], -1)), fmt.Sprint(verbs.FindAllString(p[1], -1))
-		if p[0] == "" || p[1] == "" || en != zh {
-			t.Errorf("%s: verbs %s and %s", name, en, zh)
-		}
-	}
-}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/labrun/labrun/internal/phrase"
 )
 
 // detachKey leaves a console: Ctrl-], as in telnet and virsh.
@@ -293,7 +295,7 @@ func (v *view) say(name string, args ...any) {
 		before = ""
 	}
 	v.fresh = true
-	fmt.Fprintf(v.Out, "%s[labrun: %s]%s", before, phrase(v.Language, name, args...), line)
+	fmt.Fprintf(v.Out, "%s[labrun: %s]%s", before, phrase.In(v.Language).Say("viewer "+name, args...), line)
 }
 
 // Found is a run that was found, with its session folder.

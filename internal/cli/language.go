@@ -7,11 +7,9 @@ import (
 	"strings"
 
 	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/phrase"
 	"github.com/labrun/labrun/internal/script"
 )
-
-// spokenLanguages are those that labrun's own words to a student are in.
-var spokenLanguages = []string{"en", "zh-TW"}
 
 // language is what the user wants to read, as a BCP 47 tag; empty if they have said
 // nothing, and so the original's. POSIX gives LC_ALL precedence over LC_MESSAGES,
@@ -28,10 +26,10 @@ func (p *program) language() string {
 
 // spoken is the language of labrun's own words to a student.
 func (p *program) spoken() string {
-	if l, ok := script.MatchLanguage(p.language(), spokenLanguages); ok {
+	if l, ok := script.MatchLanguage(p.language(), phrase.Languages()); ok {
 		return l
 	}
-	return spokenLanguages[0]
+	return phrase.Languages()[0]
 }
 
 // checkLanguage refuses a language that was asked for by --lang and that the

@@ -36,13 +36,15 @@ type Progress struct {
 
 // StepStarted and StepEnded bracket one step. Index counts from 1. A step that is
 // replayed is one that the student has behind them: labrun plays it to bring the
-// machines to where they were.
+// machines to where they were, or, if it is restored, has brought them there from a saved
+// state.
 type StepStarted struct {
 	Index     int    `json:"index"`
 	Total     int    `json:"total"`
 	Title     string `json:"title"`
 	Narration string `json:"narration,omitempty"`
 	Replayed  bool   `json:"replayed,omitempty"`
+	Restored  bool   `json:"restored,omitempty"`
 }
 
 // StepEnded closes a step; Error is empty if it passed.
@@ -83,49 +85,6 @@ type Asked struct {
 	Answer   string   `json:"answer,omitempty"`
 }
 
-// Answered is a student's answer. Verdict is «right», «wrong», or «open» for a
-// question that has no one answer.
-type Answered struct {
-	Question string `json:"question"`
-	Answer   string `json:"answer"`
-	Verdict  string `json:"verdict"`
-}
-
-// Instructed records what a student was asked to do: the builtin, what that asks for in
-// words, such as «type» (empty: the builtin's name says it), the console it is about
-// (empty: none), and the text to type, if there is one.
-type Instructed struct {
-	Console string `json:"console,omitempty"`
-	Verb    string `json:"verb"`
-	Words   string `json:"words,omitempty"`
-	Text    string `json:"text,omitempty"`
-}
-
-// Hinted records a hint that a student asked for: number Level of Of, counted
-// from 1; the last one is the whole answer.
-type Hinted struct {
-	Level int    `json:"level"`
-	Of    int    `json:"of"`
-	Text  string `json:"text"`
-}
-
-// Helped records that labrun did something at a student's word: «do», «skip»,
-// «redo», «restart».
-type Helped struct {
-	Word string `json:"word"`
-	With string `json:"with,omitempty"` // the instruction or machine it was about
-}
-
-// Recalled records how a student did a step in an earlier run, when labrun is
-// about to replay it. The verdicts of the answers are not known any more.
-type Recalled struct {
-	State   string     `json:"state"` // «done», «skipped» or «left»
-	Seconds float64    `json:"seconds"`
-	Hints   int        `json:"hints,omitempty"`  // how many were asked for
-	Helped  int        `json:"helped,omitempty"` // how often labrun did something for the student
-	Answers []Answered `json:"answers,omitempty"`
-}
-
 // Machine reports a change in a machine's life: «booting», «ready», «stopped»,
 // «failed». Seconds counts from its boot. The detail of the first two is «warm» if
 // the machine was restored from a saved state instead.
@@ -156,10 +115,5 @@ func (Acted) Kind() string       { return "acted" }
 func (Checked) Kind() string     { return "checked" }
 func (Said) Kind() string        { return "said" }
 func (Asked) Kind() string       { return "asked" }
-func (Answered) Kind() string    { return "answered" }
-func (Instructed) Kind() string  { return "instructed" }
-func (Hinted) Kind() string      { return "hinted" }
-func (Helped) Kind() string      { return "helped" }
-func (Recalled) Kind() string    { return "recalled" }
 func (Machine) Kind() string     { return "machine" }
 func (RunEnded) Kind() string    { return "run_ended" }

@@ -17,14 +17,16 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// State is how a step ended.
+// State is how a step stands.
 type State string
 
-// The states of a step that is behind the student.
+// The states of a step. Those behind the student have ended in one of the first three.
 const (
 	Done    State = "done"    // by the student
 	Skipped State = "skipped" // by labrun, at the student's word
 	Left    State = "left"    // not at all: something was broken
+	Here    State = "here"    // the student is at it
+	Ahead   State = "ahead"   // it is to come
 )
 
 // Record is what is kept of a step.

@@ -7,12 +7,15 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/guide/terminal"
+	"github.com/labrun/labrun/internal/phrase"
 )
 
 // noMachines is what the guide can do in a lab that has none.
@@ -21,7 +24,7 @@ type noMachines struct{}
 func (noMachines) Names() []string    { return nil }
 func (noMachines) Viewers(string) int { return 1 }
 func (noMachines) Open(context.Context, string, io.Reader, <-chan struct{}, string) error {
-	return guide.ErrNoTerminal
+	return terminal.ErrNone
 }
 func (noMachines) Restart(context.Context, string) error { return errors.ErrUnsupported }
 
@@ -37,16 +40,24 @@ func leadAtHost(t *testing.T, source string) (said <-chan string, typing io.Writ
 	}
 	in, typed := io.Pipe()
 	out := &output{}
-	g := guide.New(guide.Options{
-		In: in, Out: out, Width: func() int { return 80 }, Command: "lab.star", Events: events, Progress: progress, Machines: noMachines{},
+	words := phrase.In("en")
+	d := guide.New(guide.Options{
+		Language: words, Command: "lab.star", Events: events, Progress: progress, Machines: noMachines{},
 	}, m.GuideSteps())
+	view := terminal.New(terminal.Options{In: in, Out: out, Width: func() int { return 80 }, Language: words, Machines: noMachines{}}, d)
+	events.Attach(view.Record)
 	lines, result := make(chan string, 1000), make(chan error, 1)
 	events.Attach(func(r event.Record) { lines <- fmt.Sprintf("%s %+v", r.Event.Kind(), r.Event) })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
-		result <- m.Guide(ctx, l, events, g, 0, "")
+		var listening sync.WaitGroup
+		defer listening.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		listening.Go(func() { view.Run(ctx) })
+		result <- m.Guide(ctx, l, events, d, 0, "")
 	}()
 	t.Cleanup(func() {
 		cancel()

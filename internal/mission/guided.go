@@ -38,10 +38,10 @@ func (m *Mission) GuideSteps() []guide.Step {
 //
 // In the folder is kept how the machines were when the present step began, so that
 // the step can be begun again, in this run and in the next.
-func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *guide.Guide, from int, folder string) error {
+func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, d *guide.Dialogue, from int, folder string) error {
 	m.session.Act(l, events)
 	lesson := &lesson{
-		m: m, events: events, guide: g, student: m.session.Lead(g),
+		m: m, events: events, dialogue: d, student: m.session.Lead(d),
 		saved: &checkpoints{lab: l, folder: folder, events: events},
 	}
 	steps := m.Declared().Steps
@@ -51,16 +51,19 @@ func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *g
 		return err
 	}
 	if restored && from > 0 {
-		g.Returned(time.Since(started).Seconds())
+		d.Returned(time.Since(started))
 	}
 	for i, step := range steps {
 		started := time.Now()
-		events.Emit(event.StepStarted{Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration, Replayed: i < from})
+		events.Emit(event.StepStarted{
+			Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration,
+			Replayed: i < from, Restored: i < from && restored,
+		})
 		ended := event.StepEnded{Index: i + 1, Total: len(steps), Title: step.Title, Passed: true}
 		var err error
 		switch {
 		case i < from && restored:
-			g.Recall(i)
+			d.Recall(i)
 		case i < from:
 			err = lesson.replay(ctx, i, step)
 		default:
@@ -85,25 +88,26 @@ func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, g *g
 
 // lesson is a mission that a student is led through.
 type lesson struct {
-	m       *Mission
-	events  *event.Log
-	guide   *guide.Guide
-	student *builtins.Student // who carries out what the script says
-	saved   *checkpoints
+	m        *Mission
+	events   *event.Log
+	dialogue *guide.Dialogue
+	student  *builtins.Student // who carries out what the script says
+	saved    *checkpoints
 }
 
 // replay plays a step that is behind the student.
 func (l *lesson) replay(ctx context.Context, index int, step builtins.Step) error {
-	started, g := time.Now(), l.guide
+	d := l.dialogue
 	for {
-		g.Replaying(index)
+		d.Replaying(index)
 		l.student.BeginStep()
 		err := l.m.play(ctx, step, l.events, l.student)
-		g.Replayed(index, time.Since(started).Seconds(), err == nil)
+		d.Replayed()
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if err = g.Trouble(ctx, g.Say("fail replay", index+1, plain(err), g.Command()), false); err != nil && !again(err) {
+		trouble := d.Say("fail replay", index+1, plain(err), d.Mission())
+		if err = d.Trouble(ctx, trouble, false); err != nil && !again(err) {
 			return err
 		}
 	}
@@ -117,9 +121,9 @@ func again(err error) bool {
 
 // lead has the student do a step.
 func (l *lesson) lead(ctx context.Context, index int, step builtins.Step) (guide.Record, error) {
-	g, student := l.guide, l.student
+	d, student := l.dialogue, l.student
 	student.BeginStep()
-	g.BeginStep(index)
+	d.BeginStep(index)
 	pause := lookAgain
 	for {
 		err := l.m.play(ctx, step, l.events, student)
@@ -127,7 +131,7 @@ func (l *lesson) lead(ctx context.Context, index int, step builtins.Step) (guide
 			err = student.Settle(ctx)
 		}
 		if err == nil {
-			return g.EndStep(guide.Done), nil
+			return d.EndStep(guide.Done), nil
 		}
 		if ctx.Err() != nil {
 			return guide.Record{}, err
@@ -141,15 +145,14 @@ func (l *lesson) lead(ctx context.Context, index int, step builtins.Step) (guide
 			if err != nil {
 				return guide.Record{}, err
 			}
-			g.Redoing(restored)
 			student.BeginStep()
-			g.BeginStep(index)
+			d.Redo(restored)
 		case err == nil:
 			student.Rewind(false)
 		case errors.Is(err, guide.ErrRetry):
 			student.Rewind(true)
 		case errors.Is(err, guide.ErrLeave):
-			return g.EndStep(guide.Left), nil
+			return d.EndStep(guide.Left), nil
 		default:
 			return guide.Record{}, err
 		}
@@ -165,29 +168,29 @@ func decided(err error) bool {
 // hold yet is waited for, and anything else told. Its error is what the student
 // decides; nil means that it is worth another try.
 func (l *lesson) unfinished(ctx context.Context, err error, pause *time.Duration) error {
-	g := l.guide
+	d := l.dialogue
 	var check *builtins.CheckError
 	var refused *control.GuestError
 	var reason string
 	switch {
-	case errors.Is(err, control.ErrRestarted) && !g.Taking():
+	case errors.Is(err, control.ErrRestarted) && !d.Taking():
 		return nil // the machine starts again, as students have it do; the next look waits for it
 	case errors.As(err, &check) && check.Hint != "":
 		reason = check.Hint
 	case errors.As(err, &check):
-		reason = g.Say("goal")
+		reason = d.Say("goal")
 	case errors.As(err, &refused): // a file that is not there yet, most likely
 		reason = plain(err)
 	}
-	if reason == "" || g.Taking() {
+	if reason == "" || d.Taking() {
 		*pause = lookAgain
-		trouble, script := trouble(err, g)
-		if g.Taking() && !script {
-			trouble = g.Say("fail by labrun", plain(err))
+		trouble, script := trouble(err, d)
+		if d.Taking() && !script {
+			trouble = d.Say("fail by labrun", plain(err))
 		}
-		return g.Trouble(ctx, trouble, true)
+		return d.Trouble(ctx, trouble, true)
 	}
-	active, err := g.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return l.student.Activity(ctx, *pause) })
+	active, err := d.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return l.student.Activity(ctx, *pause) })
 	if *pause = min(2**pause, longestPause); active {
 		*pause = lookAgain
 	}
@@ -206,7 +209,7 @@ func plain(err error) string {
 
 // trouble tells what has gone wrong, in the student's words, and whether it is the
 // script's fault.
-func trouble(err error, g *guide.Guide) (text string, script bool) {
+func trouble(err error, d *guide.Dialogue) (text string, script bool) {
 	var exit *qemu.ExitError
 	var panicked *lab.PanicError
 	var login *lab.LoginError
@@ -214,23 +217,23 @@ func trouble(err error, g *guide.Guide) (text string, script bool) {
 	var environment *lab.EnvironmentError
 	switch {
 	case errors.As(err, &panicked):
-		return g.Say("fail panicked", panicked.Machine, panicked.Machine), false
+		return d.Say("fail panicked", panicked.Machine, panicked.Machine), false
 	case errors.As(err, &exit) && (exit.Reason == qemu.PoweredOff || exit.Reason == qemu.Stopped):
-		return g.Say("fail powered off", exit.Machine, exit.Machine), false
+		return d.Say("fail powered off", exit.Machine, exit.Machine), false
 	case errors.As(err, &exit):
-		return g.Say("fail emulator", exit.Machine, exit.Error(), exit.Machine), false
+		return d.Say("fail emulator", exit.Machine, exit.Error(), exit.Machine), false
 	case errors.As(err, &login):
-		return g.Say("fail login", login.Machine, login.Machine), false
+		return d.Say("fail login", login.Machine, login.Machine), false
 	case errors.As(err, &notBooted):
-		return g.Say("fail not on", notBooted.Machine, notBooted.Machine), false
+		return d.Say("fail not on", notBooted.Machine, notBooted.Machine), false
 	case errors.As(err, &environment):
-		return g.Say("fail environment", plain(err)), false
+		return d.Say("fail environment", plain(err)), false
 	case errors.Is(err, context.DeadlineExceeded):
-		return g.Say("fail timeout", plain(err)), false
+		return d.Say("fail timeout", plain(err)), false
 	}
 	var failed *Error
 	if errors.As(err, &failed) {
-		return g.Say("fail script", fmt.Sprintf("%s: %s", failed.Position, failed.Message)), true
+		return d.Say("fail script", fmt.Sprintf("%s: %s", failed.Position, failed.Message)), true
 	}
-	return g.Say("fail script", err.Error()), true
+	return d.Say("fail script", err.Error()), true
 }

@@ -14,8 +14,10 @@ import (
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/guide/terminal"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/labtest"
+	"github.com/labrun/labrun/internal/phrase"
 	"github.com/labrun/labrun/internal/script"
 )
 
@@ -51,7 +53,7 @@ func (o *output) since(n int) string {
 func (c *classroom) Names() []string    { return []string{"router"} }
 func (c *classroom) Viewers(string) int { return 1 }
 func (c *classroom) Open(context.Context, string, io.Reader, <-chan struct{}, string) error {
-	return guide.ErrNoTerminal
+	return terminal.ErrNone
 }
 func (c *classroom) Restart(ctx context.Context, _ string) error {
 	return c.lab.Restart(ctx, c.router)
@@ -82,14 +84,22 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 	}
 	in, typing := io.Pipe()
 	c.typing = typing
-	g := guide.New(guide.Options{
-		In: in, Out: c.out, Width: func() int { return 80 }, Command: "lab.star", Events: events, Progress: progress, Machines: c,
+	words := phrase.In("en")
+	d := guide.New(guide.Options{
+		Language: words, Command: "lab.star", Events: events, Progress: progress, Machines: c,
 	}, m.GuideSteps())
+	view := terminal.New(terminal.Options{In: in, Out: c.out, Width: func() int { return 80 }, Language: words, Machines: c}, d)
+	events.Attach(view.Record)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
-		c.ended <- m.Guide(ctx, c.lab, events, g, from, progress.Machines())
+		var listening sync.WaitGroup
+		defer listening.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		listening.Go(func() { view.Run(ctx) })
+		c.ended <- m.Guide(ctx, c.lab, events, d, from, progress.Machines())
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -92,7 +92,9 @@ func (t *Terminal) Record(r event.Record) {
 		}
 		t.indented(text)
 	case event.Instructed:
-		t.indented(instruction(e))
+		if !e.Known {
+			t.indented(instruction(e))
+		}
 	case event.Recalled:
 		t.indented(recalledText(&e))
 	case event.Hinted:

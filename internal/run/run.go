@@ -20,9 +20,9 @@ type Options struct {
 	Cold    bool       // boot the machines, and make no templates
 	From    int        // the step to begin at, counted from 1; 0 or 1: the first
 
-	// Play has the steps carried out and returns how many passed; nil: labrun does them
-	// itself. With it, whoever is at a console may type.
-	Play func(context.Context, *lab.Lab) (passed int, err error)
+	// Student is led through the steps; nil: labrun carries them out itself. With a
+	// student, whoever is at a console may type.
+	Student *Student
 
 	// Rest is called when the steps have ended, with their error, if machines are still on
 	// and nobody has stopped the run: they are taken down when it returns. It may be nil.
@@ -53,6 +53,7 @@ type Run struct {
 	options Options
 	records *records
 	session string
+	lesson  *lesson // nil: nobody is led
 
 	started, ended time.Time // the latter: when the last step did, since what comes after it is no part of the run
 
@@ -73,9 +74,12 @@ func Start(ctx context.Context, m *mission.Mission, o Options) (*Run, error) {
 		Stop: func() { stop(mission.ErrInterrupted) },
 	}
 	r.begin()
-	l, err := layOut(m, lab.Options{
-		Store: o.Store, Events: o.Events, Records: kept.dir, Cold: o.Cold, Interactive: o.Play != nil, Stop: r.Stop,
-	})
+	options := lab.Options{Store: o.Store, Events: o.Events, Records: kept.dir, Cold: o.Cold, Stop: r.Stop}
+	if o.Student != nil {
+		r.lesson = newLesson(m, o.Student, o.Events)
+		options.Interactive, options.Command = true, r.lesson.command
+	}
+	l, err := layOut(m, options)
 	if err == nil {
 		r.session = l.Session()
 	}
@@ -109,7 +113,7 @@ func (r *Run) Session() string { return r.session }
 func (r *Run) begin() {
 	declared := r.mission.Declared()
 	e := event.RunStarted{
-		Mission: r.mission.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: r.options.Play != nil,
+		Mission: r.mission.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: r.options.Student != nil,
 	}
 	for _, step := range declared.Steps {
 		e.Titles = append(e.Titles, step.Title)
@@ -126,13 +130,10 @@ func (r *Run) begin() {
 // play has the steps played on the lab, and takes that down.
 func (r *Run) play(ctx context.Context, l *lab.Lab) (passed int, err error) {
 	defer func() { err = orClosing(err, l.TakeDown()) }()
-	if err := prepare(ctx, l); err != nil {
-		return 0, err
-	}
 	o := r.options
-	if o.Play != nil {
-		passed, err = o.Play(ctx, l)
-	} else {
+	if r.lesson != nil {
+		passed, err = r.lesson.lead(ctx, l)
+	} else if err = prepare(ctx, l); err == nil {
 		passed, err = r.mission.Run(ctx, l, o.Events, Begin(o.Store, o.From))
 	}
 	if o.Rest != nil && ctx.Err() == nil && l.Running() {

@@ -1,0 +1,124 @@
+package event
+
+// The events of a run in which a student is led. They are the dialogue as its views see
+// it: all that a terminal, a page or another program needs to show is in them, in the
+// student's language, and nothing of how it is shown.
+
+// Welcomed opens the dialogue and says where the student begins.
+type Welcomed struct {
+	Title    string `json:"title"`
+	Steps    int    `json:"steps"`
+	Minutes  int    `json:"minutes,omitempty"`  // what the author expects it to take
+	From     int    `json:"from"`               // the step, counted from 1
+	Why      string `json:"why,omitempty"`      // "resumed", "finished" or "changed"; empty: at the first step, as asked
+	Finished string `json:"finished,omitempty"` // the day on which the student has come to the end before
+	Damaged  string `json:"damaged,omitempty"`  // where a file of progress is that could not be read
+}
+
+// Returned says that the machines are as they were when the step began that the student
+// goes on at.
+type Returned struct {
+	Seconds float64 `json:"seconds"`
+}
+
+// Redone says that the present step begins again.
+type Redone struct {
+	Restored bool `json:"restored"` // the machines are as they were when it began; else as they are now
+}
+
+// Instructed says what a student is asked to do: the builtin, what that asks for in
+// words, such as "type" (empty: the builtin's name says it), the console it is about
+// (empty: none), and the text to type, if there is one.
+type Instructed struct {
+	Number  int    `json:"number"` // counts the instructions of a run, so that a command can name the one it is about
+	Console string `json:"console,omitempty"`
+	Verb    string `json:"verb"`
+	Words   string `json:"words,omitempty"`
+	Text    string `json:"text,omitempty"`
+
+	Say      string   `json:"say,omitempty"`      // the same as a sentence to the student
+	Goal     string   `json:"goal,omitempty"`     // what Say announces, in Markdown; then hints are Markdown, too
+	Block    string   `json:"block,omitempty"`    // lines to show as they are, below it
+	Question bool     `json:"question,omitempty"` // an answer is asked for: one of Choices, or if there are none in own words
+	Choices  []string `json:"choices,omitempty"`
+	Hints    int      `json:"hints,omitempty"` // how many there are
+	May      []string `json:"may,omitempty"`   // the commands that are taken now
+	Known    bool     `json:"known,omitempty"` // the student was told already: it is what comes of an earlier one
+}
+
+// Fulfilled says that the last instruction that was not Known has ended.
+type Fulfilled struct {
+	Number int    `json:"number"`
+	By     string `json:"by"` // "student", "labrun"; "nobody" if it was given up
+}
+
+// Missed says why what is asked for is not done yet.
+type Missed struct {
+	Reason string `json:"reason"`
+	Again  bool   `json:"again,omitempty"` // it is the same as the time before
+}
+
+// Told is a word to the student, of labrun's or of the script's.
+type Told struct {
+	Text     string `json:"text"`
+	Markdown bool   `json:"markdown,omitempty"`
+}
+
+// Answered is a student's answer. Verdict is "right", "wrong", or "open" for a question
+// that has no one answer.
+type Answered struct {
+	Question string `json:"question"`
+	Answer   string `json:"answer"`
+	Verdict  string `json:"verdict"`
+}
+
+// Hinted is a hint that a student asked for: number Level of Of, counted from 1; the last
+// one is the whole answer.
+type Hinted struct {
+	Level int    `json:"level"`
+	Of    int    `json:"of"`
+	Text  string `json:"text"`
+}
+
+// Helped records that labrun does something at a student's word: "do", "skip", "redo",
+// "restart".
+type Helped struct {
+	Word string `json:"word"`
+	With string `json:"with,omitempty"` // the instruction or machine it was about
+}
+
+// Recalled records how a student did a step in an earlier run, when labrun is about to
+// replay it. The verdicts of the answers are not known any more.
+type Recalled struct {
+	State   string     `json:"state"` // "done", "skipped" or "left"
+	Seconds float64    `json:"seconds"`
+	Hints   int        `json:"hints,omitempty"`  // how many were asked for
+	Helped  int        `json:"helped,omitempty"` // how often labrun did something for the student
+	Answers []Answered `json:"answers,omitempty"`
+}
+
+// Completed says that the student has come to the end of the mission.
+type Completed struct {
+	Done   int   `json:"done"` // steps, by whomever
+	Of     int   `json:"of"`
+	Helped []int `json:"helped,omitempty"` // the steps that labrun had a part in, counted from 1
+}
+
+// Paused says that the student stops before the end; the progress is kept.
+type Paused struct {
+	At int `json:"at"` // the step to go on at, counted from 1
+}
+
+func (Welcomed) Kind() string   { return "welcomed" }
+func (Returned) Kind() string   { return "returned" }
+func (Redone) Kind() string     { return "redone" }
+func (Instructed) Kind() string { return "instructed" }
+func (Fulfilled) Kind() string  { return "fulfilled" }
+func (Missed) Kind() string     { return "missed" }
+func (Told) Kind() string       { return "told" }
+func (Answered) Kind() string   { return "answered" }
+func (Hinted) Kind() string     { return "hinted" }
+func (Helped) Kind() string     { return "helped" }
+func (Recalled) Kind() string   { return "recalled" }
+func (Completed) Kind() string  { return "completed" }
+func (Paused) Kind() string     { return "paused" }

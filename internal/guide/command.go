@@ -1,0 +1,201 @@
+package guide
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/labrun/labrun/internal/event"
+)
+
+// Command is what a student says to the dialogue.
+type Command struct {
+	Word string `json:"word"`           // one of Words
+	Text string `json:"text,omitempty"` // for "answer" the answer, for "restart" the machine
+	For  int    `json:"for,omitempty"`  // the number of the instruction it is about; 0: whichever there is
+}
+
+// Words are the commands, in the order in which a view may offer them.
+var Words = []string{"answer", "hint", "do", "skip", "check", "ok", "next", "redo", "restart", "quit"}
+
+// Refusal says why a command cannot be taken, in the student's language.
+type Refusal struct{ Text string }
+
+func (r *Refusal) Error() string { return r.Text }
+
+// ErrOver is why a command is not taken that is about an earlier instruction.
+var ErrOver = errors.New("something else is asked by now")
+
+// Asked returns what the student is asked to do; while labrun is at work it waits until
+// something is. It fails when ctx has ended.
+func (d *Dialogue) Asked(ctx context.Context) (event.Instructed, error) {
+	w, err := d.take(ctx)
+	if err != nil {
+		return event.Instructed{}, err
+	}
+	defer w.acting.Unlock()
+	return w.asked(), nil
+}
+
+// Command takes a student's word. While labrun is at work it waits until something is
+// asked, so that nothing is lost that was said too soon. It fails with a *Refusal if the
+// word has no place now, with ErrOver, or with ctx's cause.
+func (d *Dialogue) Command(ctx context.Context, c Command) error {
+	w, err := d.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.acting.Unlock()
+	if c.For != 0 && c.For != w.number {
+		return ErrOver
+	}
+	w.tell() // a word that came too soon is about something, too
+	return w.obey(c)
+}
+
+// take returns the present wait with its acting lock held.
+func (d *Dialogue) take(ctx context.Context) (*wait, error) {
+	for {
+		d.mu.Lock()
+		w, changed := d.waiting, d.changed
+		d.mu.Unlock()
+		if w != nil {
+			w.acting.Lock()
+			if !w.over {
+				return w, nil
+			}
+			w.acting.Unlock()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// may reports whether a command is taken now.
+func (w *wait) may(word string) bool {
+	switch word {
+	case "quit", "restart":
+		return true
+	case "redo":
+		return !w.Over
+	case "answer":
+		return w.Question != nil
+	case "hint":
+		return len(w.Hints) > 0
+	case "do":
+		return w.Solve
+	case "skip":
+		return w.Solve || w.Leave
+	case "check":
+		return w.Again || w.Check != nil
+	case "ok":
+		return w.Agree
+	case "next":
+		return w.Leave
+	}
+	return false
+}
+
+// refusals are the phrases for commands that have no place where they were said.
+var refusals = map[string]string{"hint": "no hint", "do": "cannot do", "skip": "cannot do", "ok": "nothing to say ok"}
+
+// obey carries a command out.
+func (w *wait) obey(c Command) error {
+	d := w.dialogue
+	if !w.may(c.Word) {
+		if name, ok := refusals[c.Word]; ok {
+			return &Refusal{d.Say(name)}
+		}
+		return &Refusal{d.Say("not now", c.Word)}
+	}
+	switch c.Word {
+	case "answer":
+		return w.answer(c.Text)
+	case "hint":
+		return w.hint()
+	case "do", "skip":
+		w.solve(c.Word)
+	case "check":
+		if w.Again {
+			w.decide(ByStudent, nil)
+		} else {
+			w.Check()
+		}
+	case "ok":
+		w.decide(Agreed, nil)
+	case "next":
+		w.decide(ByStudent, ErrLeave)
+	case "redo":
+		w.helped("redo", "")
+		w.decide(ByStudent, ErrRedo)
+	case "restart":
+		return w.restart(c.Text)
+	case "quit":
+		w.decide(ByStudent, ErrQuit)
+	}
+	return nil
+}
+
+func (w *wait) helped(word, with string) {
+	d := w.dialogue
+	d.mu.Lock()
+	d.record.Helped++
+	d.mu.Unlock()
+	d.emit(event.Helped{Word: word, With: with})
+}
+
+func (w *wait) solve(word string) {
+	if !w.Solve { // labrun cannot do it, but it can be left
+		w.decide(ByStudent, ErrLeave)
+		return
+	}
+	w.helped(word, strings.TrimSpace(w.Verb+" "+w.Text))
+	if word == "skip" {
+		d := w.dialogue
+		d.mu.Lock()
+		d.taking = true
+		d.mu.Unlock()
+	}
+	w.decide(ByLabrun, nil)
+}
+
+// hint gives the next hint; the last one is the whole answer.
+func (w *wait) hint() error {
+	d, of := w.dialogue, len(w.Hints)
+	d.mu.Lock()
+	if w.level == of {
+		d.mu.Unlock()
+		return &Refusal{d.Say("last hint")}
+	}
+	w.level++
+	level := w.level
+	d.record.Hints++
+	d.mu.Unlock()
+	d.emit(event.Hinted{Level: level, Of: of, Text: w.Hints[level-1]})
+	return nil
+}
+
+// restart switches a machine off and on; with one machine it need not be named.
+func (w *wait) restart(machine string) error {
+	d := w.dialogue
+	names := d.options.Machines.Names()
+	if machine == "" && len(names) == 1 {
+		machine = names[0]
+	}
+	switch {
+	case machine == "":
+		return &Refusal{d.Say("restart what", strings.Join(names, ", "))}
+	case !slices.Contains(names, machine):
+		return &Refusal{d.Say("unknown machine", machine, strings.Join(names, ", "))}
+	}
+	w.helped("restart", machine)
+	if err := d.options.Machines.Restart(w.ctx, machine); err != nil {
+		return &Refusal{d.Say("fail restart", machine, err, machine)}
+	}
+	w.decide(ByStudent, ErrRetry)
+	return nil
+}

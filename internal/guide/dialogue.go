@@ -1,0 +1,266 @@
+package guide
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/phrase"
+)
+
+// Machines is what the dialogue can do to the machines at a student's word.
+type Machines interface {
+	// Names are the machines, in the order of the mission.
+	Names() []string
+	// Restart switches a machine off and on.
+	Restart(ctx context.Context, machine string) error
+}
+
+// Options are what a dialogue needs.
+type Options struct {
+	Language *phrase.Language // of labrun's own words
+	Title    string           // of the mission
+	Minutes  int              // what its author expects it to take; 0: they do not say
+	Command  string           // how it is named after `labrun --guide`
+	Events   *event.Log
+	Progress *Progress
+	Machines Machines
+}
+
+// Step is a step of the mission as a student sees it.
+type Step struct {
+	Name      string // of its function
+	Title     string
+	Narration string // Markdown
+}
+
+// Dialogue leads one student through one mission. The methods that lead are for the
+// goroutine that runs the mission; Snapshot, Asked, Command, Missed and Tell are safe for
+// concurrent use.
+type Dialogue struct {
+	options Options
+	steps   []Step
+
+	began  time.Time // the present step
+	silent bool      // what the script says is not shown: a step is played again
+	tries  int       // looks at checks that the student had a part in
+
+	mu      sync.Mutex
+	at      int    // index of the present step
+	record  Record // of the present step
+	taking  bool   // labrun does the rest of the present step
+	missed  string // the key of the last Missed
+	waiting *wait  // the Await under way
+	known   event.Instructed
+	changed chan struct{} // closed when waiting is another one
+	number  int           // of the last instruction
+}
+
+// New returns a dialogue about steps.
+func New(options Options, steps []Step) *Dialogue {
+	return &Dialogue{options: options, steps: steps, changed: make(chan struct{})}
+}
+
+// StepState is how a step stands.
+type StepState struct {
+	Step
+	State State // Ahead, Here, or how it ended
+}
+
+// Snapshot is the dialogue at one moment.
+type Snapshot struct {
+	Steps []StepState
+	At    int               // index of the present step
+	Asked *event.Instructed // what the student is asked to do; nil: nothing, labrun is at work
+	Hints []string          // those that were given for it
+}
+
+// Snapshot returns how the dialogue stands.
+func (d *Dialogue) Snapshot() Snapshot {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := Snapshot{At: d.at}
+	for i, step := range d.steps {
+		state := Ahead
+		switch past := d.options.Progress.Steps; {
+		case i == d.at:
+			state = Here
+		case i < len(past):
+			state = past[i].State
+		}
+		s.Steps = append(s.Steps, StepState{step, state})
+	}
+	if w := d.waiting; w != nil {
+		asked := w.asked()
+		s.Asked, s.Hints = &asked, slices.Clone(w.Hints[:w.level])
+	}
+	return s
+}
+
+// Say returns one of labrun's phrases in the student's language.
+func (d *Dialogue) Say(name string, args ...any) string { return d.options.Language.Say(name, args...) }
+
+// Mission is how the mission is named after `labrun --guide`.
+func (d *Dialogue) Mission() string { return d.options.Command }
+
+func (d *Dialogue) emit(e event.Event) { d.options.Events.Emit(e) }
+
+// Begin opens the dialogue and returns the index of the step to begin at: the first one,
+// or where the student has stopped. If anew, what they have done before is forgotten.
+func (d *Dialogue) Begin(anew bool) (from int) {
+	p := d.options.Progress
+	var names []string
+	for _, s := range d.steps {
+		names = append(names, s.Name)
+	}
+	next, known := p.Next(names)
+	e := event.Welcomed{Title: d.options.Title, Steps: len(d.steps), Minutes: d.options.Minutes, Damaged: p.Damaged}
+	switch {
+	case anew:
+		p.Begin()
+		next = 0
+	case !known:
+		e.Why = "changed"
+		p.Begin()
+	case next == len(names):
+		e.Why, e.Finished = "finished", p.Finished.Format(time.DateOnly)
+		p.Begin()
+		next = 0
+	case next > 0:
+		e.Why = "resumed"
+	}
+	e.From = next + 1
+	d.mu.Lock()
+	d.at = next
+	d.mu.Unlock()
+	d.emit(e)
+	return next
+}
+
+// Replaying says that labrun plays a step that the student has behind them; Replayed is
+// its end.
+func (d *Dialogue) Replaying(index int) {
+	d.mu.Lock()
+	d.taking = true
+	d.mu.Unlock()
+	d.silent = true
+	d.Recall(index)
+}
+
+// Replayed is the end of Replaying.
+func (d *Dialogue) Replayed() {
+	d.mu.Lock()
+	d.taking = false
+	d.mu.Unlock()
+	d.silent = false
+}
+
+// Recall notes in the run's records how the student did a step that is behind them.
+func (d *Dialogue) Recall(index int) {
+	before := d.options.Progress.Steps[index]
+	e := event.Recalled{State: string(before.State), Seconds: before.Seconds, Hints: before.Hints, Helped: before.Helped}
+	for _, a := range before.Answers {
+		e.Answers = append(e.Answers, event.Answered{Question: a.Question, Answer: a.Answer})
+	}
+	d.emit(e)
+}
+
+// Returned says that the machines were brought to where the student goes on.
+func (d *Dialogue) Returned(took time.Duration) { d.emit(event.Returned{Seconds: took.Seconds()}) }
+
+// BeginStep begins a step.
+func (d *Dialogue) BeginStep(index int) {
+	d.began = time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at, d.taking = index, false
+	d.record = Record{Step: d.steps[index].Name, State: Done}
+}
+
+// Redo begins the present step again, with the machines as they were when it began, if
+// they were restored.
+func (d *Dialogue) Redo(restored bool) {
+	d.mu.Lock()
+	index := d.at
+	d.mu.Unlock()
+	d.BeginStep(index)
+	d.emit(event.Redone{Restored: restored})
+}
+
+// EndStep keeps how the present step ended.
+func (d *Dialogue) EndStep(state State) Record {
+	d.mu.Lock()
+	if state == Done && d.taking {
+		state = Skipped
+	}
+	d.taking = false
+	d.record.State, d.record.Seconds = state, time.Since(d.began).Seconds()
+	record, p := d.record, d.options.Progress
+	p.Steps = append(p.Steps, record)
+	if len(p.Steps) == len(d.steps) {
+		p.Finished = time.Now()
+	}
+	err := p.Save()
+	d.mu.Unlock()
+	if err != nil {
+		d.Remark("fail progress", err)
+	}
+	return record
+}
+
+// Complete closes the dialogue after the last step and returns how many of the steps were
+// done, by whomever.
+func (d *Dialogue) Complete() (done int) {
+	os.RemoveAll(d.options.Progress.Machines()) // nobody goes on from there
+	e := event.Completed{Of: len(d.steps)}
+	for i, r := range d.options.Progress.Steps {
+		if r.State != Left {
+			e.Done++
+		}
+		if r.State == Skipped || r.Helped > 0 {
+			e.Helped = append(e.Helped, i+1)
+		}
+	}
+	d.emit(e)
+	return e.Done
+}
+
+// Pause says that the progress is kept, when a run ends before the last step.
+func (d *Dialogue) Pause() {
+	if n := len(d.options.Progress.Steps); n < len(d.steps) {
+		d.emit(event.Paused{At: n + 1})
+	}
+}
+
+// Tell shows the student a text of the script's, in Markdown; not while a step is
+// replayed.
+func (d *Dialogue) Tell(text string) {
+	if !d.silent {
+		d.emit(event.Told{Text: text, Markdown: true})
+	}
+}
+
+// Remark tells the student one of labrun's phrases.
+func (d *Dialogue) Remark(name string, args ...any) { d.emit(event.Told{Text: d.Say(name, args...)}) }
+
+// Taking reports whether labrun does the rest of the present step by itself.
+func (d *Dialogue) Taking() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.taking
+}
+
+// Missed says why what is asked for is not done yet, once for each key. Again says that
+// the reason is the one that was told the time before.
+func (d *Dialogue) Missed(key, reason string, again bool) {
+	d.mu.Lock()
+	news := d.missed != key
+	d.missed = key
+	d.mu.Unlock()
+	if news {
+		d.emit(event.Missed{Reason: reason, Again: again})
+	}
+}

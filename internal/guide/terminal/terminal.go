@@ -1,0 +1,348 @@
+// Package terminal shows a dialogue with a student (package guide) in a terminal, and
+// takes the student's words there. It owns how that looks: wrapping, colours, the words
+// that are typed, and sitting at a machine's console in the same terminal.
+//
+// Output is append-only lines: nothing is redrawn, and nothing is told by colour alone,
+// so that a screen reader, a pipe and a small terminal show the same.
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/markdown"
+	"github.com/labrun/labrun/internal/phrase"
+)
+
+// Machines is what the terminal needs of a lab.
+type Machines interface {
+	// Names are the machines, in the order of the mission.
+	Names() []string
+	// Viewers tells how many consoles of a machine are open.
+	Viewers(machine string) int
+	// Open shows a machine's console in this terminal until the student leaves it;
+	// keys are what is typed. It fails with ErrNone if there is no terminal. Done is
+	// closed when what was asked for was done; note is then shown there.
+	Open(ctx context.Context, machine string, keys io.Reader, done <-chan struct{}, note string) error
+}
+
+// ErrNone says that there is no terminal in which a console could be shown.
+var ErrNone = errors.New("no terminal")
+
+// Options are what a terminal view needs.
+type Options struct {
+	In       io.Reader
+	Out      io.Writer
+	Width    func() int // of Out, in columns
+	Color    bool
+	Language *phrase.Language
+	Panes    bool // each console has a pane beside the guide (tmux)
+	Machines Machines
+}
+
+// View is a dialogue in a terminal. Record is its sink of events, Run its ear.
+type View struct {
+	options  Options
+	dialogue *guide.Dialogue
+	screen   screen
+	input    *input
+
+	mu       sync.Mutex
+	step     event.StepStarted // the present one
+	asked    *event.Instructed // what the student is asked to do; nil: nothing
+	hinted   *event.Hinted     // the last hint given for it
+	at       int               // how much was written when something was last missed
+	done     chan struct{}     // closed when what was asked for is done
+	reminder *time.Timer
+}
+
+// remindAfter is how long a student may say nothing before they are told what they can
+// say.
+const remindAfter = 90 * time.Second
+
+// New returns a view of a dialogue. Its Record has to be attached to the run's events
+// before the dialogue begins.
+func New(options Options, dialogue *guide.Dialogue) *View {
+	v := &View{options: options, dialogue: dialogue, screen: screen{out: options.Out}, input: newInput(options.In)}
+	v.reminder = time.AfterFunc(remindAfter, v.remind)
+	v.reminder.Stop()
+	return v
+}
+
+// width is how wide the view writes: lines longer than 100 columns are hard to read,
+// however wide the terminal is.
+func (v *View) width() int { return min(max(v.options.Width(), 20), 100) }
+
+// say shows a phrase as a paragraph, wrapped to the terminal.
+func (v *View) say(name string, args ...any) { v.paragraph(v.options.Language.Say(name, args...)) }
+
+func (v *View) paragraph(text string) { v.screen.write(markdown.Wrap(text, v.width()) + "\n") }
+
+// markdown shows a text of the mission's.
+func (v *View) markdown(text string) {
+	v.screen.write(markdown.Terminal(text, v.width(), v.options.Color) + "\n")
+}
+
+// block shows lines as they are, set in.
+func (v *View) block(text string) {
+	lines := strings.TrimRight(markdown.Clean(text), "\n")
+	v.screen.write("    " + strings.ReplaceAll(lines, "\n", "\n    ") + "\n")
+}
+
+func (v *View) blank() { v.screen.write("\n") }
+
+// Record shows an event. It is a sink of the run's events.
+func (v *View) Record(r event.Record) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch e := r.Event.(type) {
+	case event.Welcomed:
+		v.welcome(e)
+	case event.StepStarted:
+		v.step = e
+		switch {
+		case e.Restored:
+		case e.Replayed:
+			v.say("replaying", e.Index, e.Title)
+		default:
+			v.narrate()
+		}
+	case event.StepEnded:
+		v.stepEnded(e)
+	case event.Returned:
+		v.say("returned", e.Seconds)
+	case event.Redone:
+		if e.Restored {
+			v.say("redoing restored")
+		} else {
+			v.say("redoing")
+		}
+		v.narrate()
+	case event.Instructed:
+		v.instructed(e)
+	case event.Fulfilled:
+		v.asked = nil
+		v.reminder.Stop()
+		v.news()
+	case event.Hinted:
+		v.hinted = &e
+		v.tellHint(e)
+	case event.Helped:
+		v.helped(e)
+	case event.Answered:
+		if name := map[string]string{"right": "right", "wrong": "wrong", "open": "noted"}[e.Verdict]; name != "" {
+			v.say(name)
+		}
+	case event.Missed:
+		v.missed(e)
+	case event.Told:
+		if e.Markdown {
+			v.markdown(e.Text)
+		} else {
+			v.paragraph(e.Text)
+		}
+	case event.Completed:
+		v.completed(e)
+	case event.Paused:
+		v.say("kept", v.dialogue.Mission(), e.At)
+	}
+}
+
+func (v *View) welcome(e event.Welcomed) {
+	v.markdown("# " + e.Title)
+	if e.Steps == 1 {
+		v.say("welcome one")
+	} else {
+		v.say("welcome", e.Steps)
+	}
+	if e.Minutes > 0 {
+		v.say("minutes", e.Minutes)
+	}
+	v.say("words")
+	if e.Damaged != "" {
+		v.say("damaged", e.Damaged)
+	}
+	switch e.Why {
+	case "changed":
+		v.say("changed")
+	case "finished":
+		v.say("finished once", e.Finished)
+	case "resumed":
+		v.say("resume", e.From, e.Steps)
+		v.say("resume fresh", v.dialogue.Mission())
+	}
+}
+
+// narrate shows the present step's text.
+func (v *View) narrate() {
+	title := v.options.Language.Say("step", v.step.Index, v.step.Total, v.step.Title)
+	v.blank()
+	v.markdown("## " + title + "\n\n" + v.step.Narration)
+}
+
+func (v *View) stepEnded(e event.StepEnded) {
+	v.asked = nil
+	v.reminder.Stop()
+	v.news()
+	name := "step done"
+	switch {
+	case e.Error != "" || v.step.Restored:
+		return // who ends the run tells what went wrong
+	case v.step.Replayed:
+		v.say("replayed", e.Index, e.Seconds)
+		return
+	case !e.Passed:
+		name = "step left"
+	case e.Skipped:
+		name = "step skipped"
+	}
+	v.blank()
+	v.say(name, e.Index)
+}
+
+// news tells a student who sits at a console in this terminal that there is something
+// new.
+func (v *View) news() {
+	if v.done != nil {
+		close(v.done)
+		v.done = nil
+	}
+}
+
+func (v *View) instructed(e event.Instructed) {
+	v.asked, v.hinted = &e, nil
+	v.reminder.Reset(remindAfter)
+	if e.Known && e.Verb != stay {
+		return
+	}
+	v.news()
+	v.show(e)
+}
+
+// stay is what is asked for when all is done: nothing.
+const stay = "stay"
+
+// show shows an instruction.
+func (v *View) show(e event.Instructed) {
+	if e.Say == "" {
+		return
+	}
+	v.blank()
+	say := e.Say
+	if e.Verb == "boot" {
+		how := "do boot how"
+		if v.options.Panes {
+			how = "do boot tmux"
+		}
+		say += " " + v.options.Language.Say(how, e.Console)
+	}
+	if e.Goal == "" {
+		v.paragraph("> " + say)
+	} else {
+		v.screen.write("> " + markdown.Terminal(labelled(say, e.Goal), v.width()-2, v.options.Color) + "\n")
+	}
+	if e.Block != "" {
+		v.block(e.Block)
+	}
+	if e.Question {
+		v.block(v.choices(e))
+	}
+	console := e.Console != "" && e.Verb != "boot" && !v.options.Panes
+	if console && v.options.Machines.Viewers(e.Console) == 0 {
+		v.say("no console", e.Console, e.Console, e.Console)
+	}
+}
+
+// choices are how a question is answered.
+func (v *View) choices(e event.Instructed) string {
+	if len(e.Choices) == 0 {
+		return v.options.Language.Say("do open")
+	}
+	var lines []string
+	for n, choice := range e.Choices {
+		lines = append(lines, fmt.Sprintf("%d. %s", n+1, choice))
+	}
+	return strings.Join(append(lines, v.options.Language.Say("do choose")), "\n")
+}
+
+func (v *View) tellHint(e event.Hinted) {
+	if v.asked == nil || v.asked.Goal == "" {
+		v.say("hint", e.Level, e.Of, e.Text)
+		return
+	}
+	label := strings.TrimSpace(v.options.Language.Say("hint", e.Level, e.Of, ""))
+	v.markdown(labelled(label, e.Text))
+}
+
+// blockMark is what a line begins with that is no paragraph's.
+var blockMark = regexp.MustCompile("^(    |\t| {0,3}([-*+] |#+ |>|\\d+[.)] |```|~~~))")
+
+// labelled is a label with Markdown after it: a paragraph goes on in its line, a list
+// or code begins below.
+func labelled(label, text string) string {
+	if blockMark.MatchString(text) {
+		return label + "\n\n" + text
+	}
+	return label + " " + text
+}
+
+func (v *View) helped(e event.Helped) {
+	switch e.Word {
+	case "do":
+		v.say("doing")
+	case "skip":
+		v.say("skipping")
+	case "restart":
+		v.say("restarting", e.With)
+	}
+}
+
+func (v *View) missed(e event.Missed) {
+	l, reason := v.options.Language, e.Reason
+	if e.Again && v.at == v.screen.count() { // it stands right above
+		reason = l.Say("same")
+	}
+	v.paragraph(l.Sentences(l.Say("not yet", reason), l.Say("not yet hint")))
+	v.at = v.screen.count()
+}
+
+func (v *View) completed(e event.Completed) {
+	v.blank()
+	switch {
+	case e.Done == 1 && e.Of == 1:
+		v.say("complete one")
+	case e.Done == e.Of:
+		v.say("complete", e.Done)
+	default:
+		v.say("complete some", e.Done, e.Of)
+	}
+	var helped []string
+	for _, index := range e.Helped {
+		helped = append(helped, fmt.Sprint(index))
+	}
+	switch len(helped) {
+	case 0:
+	case 1:
+		v.say("complete help one", helped[0], v.dialogue.Mission())
+	default:
+		v.say("complete help", strings.Join(helped, ", "), v.dialogue.Mission())
+	}
+}
+
+// remind tells a student who says nothing what they can say.
+func (v *View) remind() {
+	asked := v.dialogue.Snapshot().Asked
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if asked != nil && asked.Verb != stay {
+		v.say("still")
+	}
+}

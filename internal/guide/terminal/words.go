@@ -1,0 +1,195 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/phrase"
+)
+
+// Run takes the student's words until ctx ends or the terminal is gone, which is a word
+// as well: quit.
+func (v *View) Run(ctx context.Context) {
+	for {
+		if line, ok := v.input.line(); ok {
+			v.hear(ctx, line)
+			if ctx.Err() != nil {
+				return
+			}
+			continue
+		}
+		select {
+		case chunk, ok := <-v.input.chunks:
+			if !ok {
+				if _, err := v.dialogue.Asked(ctx); err == nil {
+					v.say("terminal lost")
+					v.dialogue.Command(ctx, guide.Command{Word: "quit"}) // which is taken everywhere
+				}
+				return
+			}
+			v.input.pending = append(v.input.pending, chunk...)
+			v.heard()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// heard begins the wait for a reminder anew.
+func (v *View) heard() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.asked != nil {
+		v.reminder.Reset(remindAfter)
+	}
+}
+
+// word tells which word a line is. Only some have a name behind them.
+func word(line string) (name, rest string) {
+	name, rest = phrase.Word(line)
+	if rest != "" && name != "console" && name != "restart" {
+		return "", ""
+	}
+	return name, rest
+}
+
+// hear acts on a line that the student said. What it means depends on what is asked, so
+// a line that was typed while labrun was at work waits until something is.
+func (v *View) hear(ctx context.Context, line string) {
+	name, rest := word(line)
+	if v.local(ctx, name, rest) {
+		return
+	}
+	asked, err := v.dialogue.Asked(ctx)
+	if err != nil {
+		return
+	}
+	command := guide.Command{Word: name, Text: rest, For: asked.Number}
+	switch {
+	case asked.Question && (name == "" && line != "" || line == "" || name == "ok"): // "ok" may well be an answer
+		command.Word, command.Text = "answer", strings.TrimLeft(line, `"「`)
+	case line == "":
+		v.again(asked)
+		return
+	case name == "":
+		v.say("unknown word", line)
+		return
+	case name == "next" && !slices.Contains(asked.May, name):
+		v.say("unknown word", line)
+		return
+	case !slices.Contains(asked.May, name) && (name == "check" || asked.Verb == stay):
+		v.again(asked)
+		return
+	}
+	var refused *guide.Refusal
+	switch err := v.dialogue.Command(ctx, command); {
+	case errors.Is(err, guide.ErrOver): // something else is asked by now
+		v.hear(ctx, line)
+	case errors.As(err, &refused):
+		v.refused(command.Word, refused)
+	}
+}
+
+// local answers words that are the terminal's own.
+func (v *View) local(ctx context.Context, name, rest string) bool {
+	switch name {
+	case "help":
+		v.screen.write(v.options.Language.Say("help") + "\n")
+	case "text":
+		v.mu.Lock()
+		if v.step.Index > 0 {
+			v.narrate()
+		}
+		v.mu.Unlock()
+		if asked := v.dialogue.Snapshot().Asked; asked != nil {
+			v.again(*asked)
+		}
+	case "steps":
+		for n, step := range v.dialogue.Snapshot().Steps {
+			state := v.options.Language.Say("state " + string(step.State))
+			v.paragraph(fmt.Sprintf("%2d. %s (%s)", n+1, step.Title, state))
+		}
+	case "console":
+		v.console(ctx, rest)
+	default:
+		return false
+	}
+	return true
+}
+
+// again shows what is asked for once more.
+func (v *View) again(asked event.Instructed) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.show(asked)
+}
+
+func (v *View) refused(word string, r *guide.Refusal) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if word == "hint" && v.hinted != nil { // it was the last one: here it is again
+		v.tellHint(*v.hinted)
+	}
+	v.paragraph(r.Text)
+}
+
+// machine finds the machine whose console is meant; with one machine it need not be
+// named, nor where what is asked for is about one.
+func (v *View) machine(name string) (string, bool) {
+	names := v.options.Machines.Names()
+	v.mu.Lock()
+	if name == "" && v.asked != nil {
+		name = v.asked.Console
+	}
+	v.mu.Unlock()
+	switch {
+	case len(names) == 0:
+		v.say("cannot do")
+	case name == "" && len(names) == 1:
+		return names[0], true
+	case name == "":
+		v.say("console what", names[0])
+	case slices.Contains(names, name):
+		return name, true
+	default:
+		v.say("unknown machine", name, strings.Join(names, ", "))
+	}
+	return "", false
+}
+
+// console sits the student at a machine's console in this terminal.
+func (v *View) console(ctx context.Context, name string) {
+	name, ok := v.machine(name)
+	if !ok {
+		return
+	}
+	v.mu.Lock()
+	before, done := v.asked, make(chan struct{})
+	v.done = done
+	v.mu.Unlock()
+	keys := v.input.keys()
+	v.screen.hold()
+	err := v.options.Machines.Open(ctx, name, keys, done, v.options.Language.Say("console note"))
+	keys.finish()
+	v.screen.release()
+	v.mu.Lock()
+	v.done = nil
+	news := v.asked != before
+	v.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrNone):
+		v.say("console pipe", name)
+	case err != nil && ctx.Err() == nil:
+		v.say("fail console", err, name)
+	case err == nil:
+		v.say("console back")
+		if asked := v.dialogue.Snapshot().Asked; asked != nil && !news { // what is new was shown just now
+			v.again(*asked)
+		}
+	}
+}

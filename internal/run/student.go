@@ -1,0 +1,92 @@
+package run
+
+import (
+	"context"
+	"errors"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/phrase"
+)
+
+// Student is who is led through a run.
+type Student struct {
+	Progress *guide.Progress
+	Language *phrase.Language // of labrun's own words
+	Command  string           // how the mission is named after `labrun --guide`
+	Anew     bool             // begin at the first step, whatever the progress says
+	Stays    bool             // at the end there is somebody who looks around, and says quit
+
+	// Meet is called before the first word is said. Whoever shows the dialogue follows the
+	// run's events from then on, and brings it the student's words until leave is called,
+	// which waits for that to end. It may be nil.
+	Meet func(ctx context.Context, d *guide.Dialogue, l *lab.Lab) (leave func())
+}
+
+// lesson is a run in which a student is led.
+type lesson struct {
+	mission  *mission.Mission
+	student  *Student
+	events   *event.Log
+	dialogue *guide.Dialogue
+	lab      *lab.Lab // once it is laid out; before, nothing is asked of the student
+}
+
+func newLesson(m *mission.Mission, s *Student, events *event.Log) *lesson {
+	n, declared := &lesson{mission: m, student: s, events: events}, m.Declared()
+	n.dialogue = guide.New(guide.Options{
+		Language: s.Language, Title: declared.Title, Minutes: declared.Minutes, Command: s.Command,
+		Events: events, Progress: s.Progress, Machines: n,
+	}, m.GuideSteps())
+	return n
+}
+
+// command takes a word of the student's that comes through the run's door.
+func (n *lesson) command(ctx context.Context, word, text string) error {
+	return n.dialogue.Command(ctx, guide.Command{Word: word, Text: text})
+}
+
+// lead leads the student through the mission. Its error is an *Unfinished where the student
+// did not come to the end of every step.
+func (n *lesson) lead(ctx context.Context, l *lab.Lab) (done int, err error) {
+	n.lab = l
+	s, d := n.student, n.dialogue
+	if s.Meet != nil {
+		defer s.Meet(ctx, d, l)()
+	}
+	from := d.Begin(s.Anew)
+	if err := prepare(ctx, l); err != nil {
+		return 0, err
+	}
+	err = n.mission.Guide(ctx, l, n.events, d, from, s.Progress.Machines())
+	done = len(s.Progress.Steps)
+	if err == nil {
+		if done = d.Complete(); done < len(n.mission.Declared().Steps) {
+			err = &Unfinished{}
+		}
+		if s.Stays && l.Running() {
+			d.Stay(ctx)
+		}
+		return done, err
+	}
+	if ctx.Err() != nil || errors.Is(err, guide.ErrQuit) {
+		err = &Unfinished{Stopped: true}
+	}
+	d.Pause()
+	return done, err
+}
+
+// Names and Restart are what the dialogue can do to the machines.
+func (n *lesson) Names() []string {
+	var names []string
+	for _, m := range n.lab.Machines() {
+		names = append(names, m.Name())
+	}
+	return names
+}
+
+func (n *lesson) Restart(ctx context.Context, name string) error {
+	return n.lab.Restart(ctx, n.lab.Machine(name))
+}
