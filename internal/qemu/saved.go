@@ -170,7 +170,9 @@ func (p *Process) saveState(ctx context.Context, path string, memoryApart bool) 
 	if err := p.Command(ctx, "migrate", map[string]any{"uri": "fd:" + name}, nil); err != nil {
 		return err
 	}
-	if _, err := io.Copy(file, stream); err != nil {
+	if _, err := io.Copy(file, stream); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
 		return err
 	}
 	if err := p.await(ctx, outcome); err != nil {

@@ -82,6 +82,7 @@ const (
 	Floods  Fault = "floods"  // the console prints for ever
 	Deaf    Fault = "deaf"    // the guest does not hear the power button
 	Unsaved Fault = "unsaved" // saving fails
+	Endless Fault = "endless" // saving a state and loading one do not end
 )
 
 // Faults is the variable's name.
