@@ -32,7 +32,7 @@ var keywords = []string{"and", "break", "continue", "def", "elif", "else", "for"
 // Complete returns what could stand at a place, in no order.
 func (d *Draft) Complete(place Place) []Completion {
 	c := d.file.cursorAt(place)
-	text := d.file.pages.text
+	text := d.file.lines.text
 	switch {
 	case c.in != nil && c.in.Kind == script.CommentToken:
 		return nil
@@ -42,7 +42,7 @@ func (d *Draft) Complete(place Place) []Completion {
 	if last := len(c.tokens) - 1; last >= 0 && c.tokens[last].Kind == script.NumberToken && c.tokens[last].To >= c.offset {
 		return nil
 	}
-	before, ok := c.before()
+	before, ok := c.previous()
 	if ok && before.In(text) == "." {
 		return d.completeField(c, place)
 	}
@@ -59,7 +59,7 @@ func (d *Draft) replace(from int, c cursor) Span {
 	if c.in == nil && c.word != "" {
 		end = max(end, c.tokens[len(c.tokens)-1].To)
 	}
-	return d.file.pages.span(from, end)
+	return d.file.lines.span(from, end)
 }
 
 // completeField completes what comes after a dot.
@@ -68,7 +68,7 @@ func (d *Draft) completeField(c cursor, place Place) (list []Completion) {
 	if c.word != "" {
 		dot--
 	}
-	text := d.file.pages.text
+	text := d.file.lines.text
 	begin := primary(text, c.tokens[:dot])
 	if begin < 0 {
 		return nil
@@ -77,7 +77,7 @@ func (d *Draft) completeField(c cursor, place Place) (list []Completion) {
 	if !ok {
 		return nil
 	}
-	kind := d.lib.kind(f, x)
+	kind := d.files.kind(f, x)
 	replace := d.replace(c.offset-len(c.word), c)
 	if t, ok := builtins.TypeOf(kind); ok {
 		for _, field := range t.Fields {
@@ -94,7 +94,7 @@ func (d *Draft) completeField(c cursor, place Place) (list []Completion) {
 
 // completeName completes a name: of an argument, a builtin or a variable.
 func (d *Draft) completeName(c cursor, place Place) (list []Completion) {
-	f := d.meaning(place.Line)
+	f := d.recovered(place.Line)
 	replace := d.replace(c.offset-len(c.word), c)
 	wanted, params := d.wanted(f, c)
 	for _, p := range params {
@@ -108,14 +108,14 @@ func (d *Draft) completeName(c cursor, place Place) (list []Completion) {
 		}
 		seen[name] = true
 		item := Completion{Label: name, Kind: "variable", Insert: name, Replace: replace}
-		v = d.lib.follow(v)
+		v = d.files.follow(v)
 		switch {
 		case v == nil:
 		case v.def != nil:
 			item.Kind, item.Detail, item.Doc = "function", signatureOf(v.def), functionDoc(v.def)
 			item.Fits = wanted == builtins.Function || wanted == builtins.Solution
 		case v.value != nil:
-			kind := d.lib.kind(v.home, v.value)
+			kind := d.files.kind(v.home, v.value)
 			item.Detail = string(kind)
 			item.Fits = kind != "" && wanted != "" && (wanted.Takes(kind) || wanted == builtins.Cards && (kind == builtins.Network || kind == builtins.Uplink))
 		}
@@ -144,7 +144,7 @@ func (d *Draft) completeName(c cursor, place Place) (list []Completion) {
 }
 
 // visible returns the variables that a place can see, the innermost first.
-func (f *scriptFile) visible(place Place) (list []*variable) {
+func (f *sourceFile) visible(place Place) (list []*variable) {
 	if f.tree == nil {
 		return nil
 	}
@@ -174,7 +174,7 @@ func (f *scriptFile) visible(place Place) (list []*variable) {
 
 // wanted returns the kind of the argument that the cursor is in, and the parameters
 // that can be given by name there.
-func (d *Draft) wanted(f *scriptFile, c cursor) (kind builtins.Kind, byName []builtins.Param) {
+func (d *Draft) wanted(f *sourceFile, c cursor) (kind builtins.Kind, byName []builtins.Param) {
 	i := len(c.calls) - 1
 	if i < 0 {
 		return "", nil
@@ -204,14 +204,14 @@ func (d *Draft) wanted(f *scriptFile, c cursor) (kind builtins.Kind, byName []bu
 
 // parameters returns the parameters of a function that is called: a builtin's, or
 // those of a function of the script's.
-func (d *Draft) parameters(f *scriptFile, function string) ([]builtins.Param, bool) {
-	if v := d.lib.follow(f.globals[function]); v != nil {
+func (d *Draft) parameters(f *sourceFile, function string) ([]builtins.Param, bool) {
+	if v := d.files.follow(f.globals[function]); v != nil {
 		if v.def == nil {
 			return nil, false
 		}
 		return ownParameters(v.def), true
 	}
-	e, ok := d.lib.table[function]
+	e, ok := d.files.builtins[function]
 	return e.Params, ok
 }
 
@@ -257,25 +257,25 @@ func (d *Draft) completeString(c cursor) (list []Completion) {
 	if !ok {
 		return nil
 	}
-	_, begin := c.in.Inside(d.file.pages.text)
+	_, begin := c.in.Inside(d.file.lines.text)
 	if begin > c.offset {
 		return nil
 	}
 	replace := d.replace(begin, c)
 	// What is behind the cursor in the string is replaced, too.
-	if inside, _ := c.in.Inside(d.file.pages.text); !c.in.Open && !strings.Contains(inside, "\n") {
-		replace = d.file.pages.span(begin, begin+len(inside))
+	if inside, _ := c.in.Inside(d.file.lines.text); !c.in.Open && !strings.Contains(inside, "\n") {
+		replace = d.file.lines.span(begin, begin+len(inside))
 	}
 	add := func(kind, name, detail string) {
 		list = append(list, Completion{Label: name, Kind: kind, Detail: detail, Insert: name, Replace: replace, Fits: true})
 	}
 	switch {
 	case call.function == "machine" && (call.keyword == "image" || call.index == 0 && (call.keyword == "" || call.keyword == "name")):
-		for _, name := range d.lib.images {
+		for _, name := range d.files.images {
 			add("value", name, "image")
 		}
 	case call.function == "machine" && call.index == 1 && call.keyword == "":
-		for _, name := range d.lib.images {
+		for _, name := range d.files.images {
 			add("value", name, "image")
 		}
 	case call.function == "load" && call.index == 0:
@@ -291,17 +291,17 @@ func (d *Draft) completeString(c cursor) (list []Completion) {
 }
 
 // mostFiles bounds how many files are looked at for a completion.
-const mostFiles = 500
+const maxFiles = 500
 
 // loadable returns the scripts of the folder that this one can load, as load wants
 // them written.
 func (d *Draft) loadable() (names []string) {
 	seen := 0
 	// A folder that cannot be read has nothing to offer.
-	fs.WalkDir(d.lib.folder, ".", func(name string, e fs.DirEntry, err error) error {
+	fs.WalkDir(d.files.folder, ".", func(name string, e fs.DirEntry, err error) error {
 		seen++
 		switch {
-		case seen > mostFiles:
+		case seen > maxFiles:
 			return fs.SkipAll
 		case err != nil || name != "." && strings.HasPrefix(path.Base(name), "."):
 			if e != nil && e.IsDir() {
@@ -335,7 +335,7 @@ func relative(folder, name string) string {
 
 // loadedNames returns the names that the file has which a load statement loads.
 func (d *Draft) loadedNames(c cursor, call openCall) (names []string) {
-	text := d.file.pages.text
+	text := d.file.lines.text
 	for i, t := range c.tokens {
 		if t.From <= call.bracket || t.Kind != script.StringToken || c.tokens[i-1].From != call.bracket {
 			continue
@@ -345,7 +345,7 @@ func (d *Draft) loadedNames(c cursor, call openCall) (names []string) {
 		if err != nil {
 			return nil
 		}
-		other, err := d.lib.open(name)
+		other, err := d.files.open(name)
 		if err != nil {
 			return nil
 		}
@@ -381,17 +381,17 @@ func (d *Draft) Signature(place Place) (Signature, bool) {
 		if call.function == "" {
 			continue // a list within the arguments
 		}
-		f := d.meaning(place.Line)
+		f := d.recovered(place.Line)
 		params, ok := d.parameters(f, call.function)
 		if !ok {
 			return Signature{}, false
 		}
 		signature := Signature{Active: parameterAt(params, call)}
-		if v := d.lib.follow(f.globals[call.function]); v != nil {
+		if v := d.files.follow(f.globals[call.function]); v != nil {
 			doc, _ := docstring(v.def)
 			signature.Label, signature.Doc = signatureOf(v.def), doc
 		} else {
-			e := d.lib.table[call.function]
+			e := d.files.builtins[call.function]
 			signature.Label, signature.Doc = e.Signature(), e.Summary
 		}
 		for _, p := range params {

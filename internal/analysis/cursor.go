@@ -27,8 +27,8 @@ type openCall struct {
 }
 
 // cursorAt looks at a place of a script.
-func (s *scriptFile) cursorAt(at Place) cursor {
-	c := cursor{offset: s.pages.offset(at)}
+func (s *sourceFile) cursorAt(at Place) cursor {
+	c := cursor{offset: s.lines.offset(at)}
 	for _, t := range s.tokens {
 		if t.From >= c.offset {
 			break
@@ -42,7 +42,7 @@ func (s *scriptFile) cursorAt(at Place) cursor {
 	case last.Kind == script.StringToken && (c.offset < last.To || last.Open), last.Kind == script.CommentToken && c.offset <= last.To:
 		c.in = &last
 	case last.Kind == script.NameToken && c.offset <= last.To:
-		c.word = s.pages.text[last.From:c.offset]
+		c.word = s.lines.text[last.From:c.offset]
 	}
 	c.calls = s.openCalls(c)
 	return c
@@ -57,9 +57,9 @@ type frame struct {
 
 // openCalls follows the brackets up to the cursor. Brackets that a finished line
 // left open by mistake are closed where a statement begins that cannot be in them.
-func (s *scriptFile) openCalls(c cursor) []openCall {
+func (s *sourceFile) openCalls(c cursor) []openCall {
 	var frames []frame
-	text := s.pages.text
+	text := s.lines.text
 	firstColumn, lineBegins := 0, true
 	for i, t := range c.tokens {
 		if t.Kind == script.LineToken {
@@ -68,7 +68,7 @@ func (s *scriptFile) openCalls(c cursor) []openCall {
 		}
 		if lineBegins && t.Kind != script.CommentToken {
 			lineBegins = false
-			firstColumn = t.From - s.pages.starts[s.pages.place(t.From).Line-1]
+			firstColumn = t.From - s.lines.starts[s.lines.place(t.From).Line-1]
 			for len(frames) > 0 && t.Kind == script.NameToken && firstColumn <= frames[len(frames)-1].column {
 				frames = frames[:len(frames)-1]
 			}
@@ -143,7 +143,7 @@ func (c cursor) call() (openCall, bool) {
 
 // before returns the token before the word at the cursor; false if there is none
 // in that line.
-func (c cursor) before() (script.Token, bool) {
+func (c cursor) previous() (script.Token, bool) {
 	i := len(c.tokens) - 1
 	if c.word != "" || c.in != nil {
 		i--

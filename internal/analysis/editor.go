@@ -17,16 +17,16 @@ import (
 // place. Looking at it runs nothing; Load alone does. It is used by one goroutine
 // at a time.
 type Draft struct {
-	lib  *library
-	file *scriptFile
+	files *snapshot
+	file  *sourceFile
 }
 
 // NewDraft returns the script called name in folder, whose text is not yet saved
 // there; shown is what messages call it. The files that it loads are read from
 // folder. Images are the names that its machines may boot from.
 func NewDraft(folder fs.FS, name, shown, text string, images []string) *Draft {
-	l := newLibrary(folder, name, shown, images)
-	return &Draft{lib: l, file: l.add(name, shown, []byte(text))}
+	l := newSnapshot(folder, name, shown, images)
+	return &Draft{files: l, file: l.add(name, shown, []byte(text))}
 }
 
 // Name returns the script's name in its folder.
@@ -34,16 +34,16 @@ func (d *Draft) Name() string { return d.file.name }
 
 // IsMission reports whether the script declares a mission, and is no file for
 // others to load.
-func (d *Draft) IsMission() bool { return d.lib.isMission(d.file) }
+func (d *Draft) IsMission() bool { return d.files.isMission(d.file) }
 
 // Findings returns what Lint finds in this file.
 func (d *Draft) Findings() (own []Finding) {
-	for _, f := range d.lib.lint(d.file) {
+	for _, f := range d.files.lint(d.file) {
 		if f.File != d.file.shown {
 			continue
 		}
 		if f.Rule == ruleSyntax {
-			f.Span = d.file.refused(f.Span)
+			f.Span = d.file.refusedToken(f.Span)
 		}
 		own = append(own, f)
 	}
@@ -52,15 +52,15 @@ func (d *Draft) Findings() (own []Finding) {
 
 // refused is the token that the parser refuses, or the end of the line that it does:
 // it stops behind it.
-func (f *scriptFile) refused(stop Span) Span {
-	at := f.pages.offset(stop.From)
+func (f *sourceFile) refusedToken(stop Span) Span {
+	at := f.lines.offset(stop.From)
 	for i, t := range f.tokens {
 		switch {
 		case t.To != at:
 		case t.Kind != script.LineToken:
-			return f.pages.span(t.From, t.To)
+			return f.lines.span(t.From, t.To)
 		case i > 0:
-			return f.pages.span(f.tokens[i-1].From, f.tokens[i-1].To)
+			return f.lines.span(f.tokens[i-1].From, f.tokens[i-1].To)
 		}
 	}
 	return stop
@@ -69,7 +69,7 @@ func (f *scriptFile) refused(stop Span) Span {
 // Load loads the mission as its folder has it and returns what is wrong with its
 // declarations in this file.
 func (d *Draft) Load(ctx context.Context) (own []Finding) {
-	_, err := script.Load(ctx, d.lib.folder, d.file.name, d.file.shown, script.Options{Images: d.lib.images})
+	_, err := script.Load(ctx, d.files.folder, d.file.name, d.file.shown, script.Options{Images: d.files.images})
 	if err == nil || errors.Is(err, script.ErrUnreadable) || ctx.Err() != nil {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (d *Draft) Load(ctx context.Context) (own []Finding) {
 }
 
 // at returns the innermost nodes at a place, the outermost first.
-func (f *scriptFile) at(place Place) (path []syntax.Node) {
+func (f *sourceFile) nodesAt(place Place) (path []syntax.Node) {
 	if f.tree == nil {
 		return nil
 	}
@@ -115,13 +115,13 @@ type Location struct {
 // in one that it loads. Labrun's own names, its libraries' too, are defined nowhere
 // that an editor could open.
 func (d *Draft) Definition(place Place) (Location, bool) {
-	f := d.meaning(place.Line)
-	for _, n := range f.at(place) {
+	f := d.recovered(place.Line)
+	for _, n := range f.nodesAt(place) {
 		load, ok := n.(*syntax.LoadStmt)
 		if !ok {
 			continue
 		}
-		other, err := d.lib.target(f, load)
+		other, err := d.files.target(f, load)
 		if err != nil {
 			return Location{}, false
 		}
@@ -130,7 +130,7 @@ func (d *Draft) Definition(place Place) (Location, bool) {
 			span := f.spanOf(load.From[i])
 			span.To.Column++
 			if v := other.globals[load.From[i].Name]; v != nil && !before(place, span.From) && !before(span.To, place) {
-				return d.locate(d.lib.follow(v))
+				return d.locate(d.files.follow(v))
 			}
 		}
 		if span := f.spanOf(load.Module); !before(place, span.From) && !before(span.To, place) {
@@ -138,7 +138,7 @@ func (d *Draft) Definition(place Place) (Location, bool) {
 		}
 	}
 	if id, ok := f.identifier(place); ok {
-		return d.locate(d.lib.follow(f.variableOf(id)))
+		return d.locate(d.files.follow(f.variableOf(id)))
 	}
 	return Location{}, false
 }
@@ -151,8 +151,8 @@ func (d *Draft) locate(v *variable) (Location, bool) {
 }
 
 // identifier returns the identifier at a place.
-func (f *scriptFile) identifier(place Place) (*syntax.Ident, bool) {
-	path := f.at(place)
+func (f *sourceFile) identifier(place Place) (*syntax.Ident, bool) {
+	path := f.nodesAt(place)
 	if len(path) == 0 {
 		return nil, false
 	}
@@ -163,8 +163,8 @@ func (f *scriptFile) identifier(place Place) (*syntax.Ident, bool) {
 // Hover returns what there is to say about the name at a place, as Markdown, and
 // the name's span; false if there is nothing.
 func (d *Draft) Hover(place Place) (text string, span Span, ok bool) {
-	f := d.meaning(place.Line)
-	path := f.at(place)
+	f := d.recovered(place.Line)
+	path := f.nodesAt(place)
 	if len(path) == 0 {
 		return "", Span{}, false
 	}
@@ -180,7 +180,7 @@ func (d *Draft) Hover(place Place) (text string, span Span, ok bool) {
 				if !ok {
 					break
 				}
-				if e, ok := d.lib.builtin(call.Fn); ok {
+				if e, ok := d.files.builtin(call.Fn); ok {
 					for _, p := range e.Params {
 						if p.Name == id.Name {
 							return parameterDoc(p), f.spanOf(id), true
@@ -191,7 +191,7 @@ func (d *Draft) Hover(place Place) (text string, span Span, ok bool) {
 			}
 		case *syntax.DotExpr:
 			if outer.Name == id {
-				text := d.fieldDoc(d.lib.kind(f, outer.X), id.Name)
+				text := d.fieldDoc(d.files.kind(f, outer.X), id.Name)
 				return text, f.spanOf(id), text != ""
 			}
 		}
@@ -219,14 +219,14 @@ func (d *Draft) fieldDoc(kind builtins.Kind, name string) string {
 }
 
 // nameDoc documents what a name stands for.
-func (d *Draft) nameDoc(f *scriptFile, id *syntax.Ident) string {
+func (d *Draft) nameDoc(f *sourceFile, id *syntax.Ident) string {
 	if isBuiltin(id) {
-		if e, ok := d.lib.table[id.Name]; ok {
+		if e, ok := d.files.builtins[id.Name]; ok {
 			return e.Doc()
 		}
 		return ""
 	}
-	v := d.lib.follow(f.variableOf(id))
+	v := d.files.follow(f.variableOf(id))
 	switch {
 	case v == nil:
 		return ""
@@ -237,12 +237,12 @@ func (d *Draft) nameDoc(f *scriptFile, id *syntax.Ident) string {
 	}
 	// A declaration says most about what it declares.
 	span := v.home.spanOf(v.value)
-	source := v.home.pages.text[v.home.pages.offset(span.From):v.home.pages.offset(span.To)]
+	source := v.home.lines.text[v.home.lines.offset(span.From):v.home.lines.offset(span.To)]
 	if first, _, more := strings.Cut(source, "\n"); more {
 		source = strings.TrimSpace(first) + " …"
 	}
 	text := fmt.Sprintf("```python\n%s = %s\n```", v.name.Name, source)
-	if kind := d.lib.kind(v.home, v.value); kind != "" {
+	if kind := d.files.kind(v.home, v.value); kind != "" {
 		text += fmt.Sprintf("\n\n%s %s", strings.ToUpper(article(kind)[:1])+article(kind)[1:], kind)
 	}
 	if v.home != f && v.home.name != f.name {
@@ -281,12 +281,12 @@ type Symbol struct {
 // Outline returns the script's steps, functions, machines, networks and other
 // names, in the order of the text. A step is called by its title.
 func (d *Draft) Outline() (symbols []Symbol) {
-	f := d.meaning(len(d.file.pages.starts))
+	f := d.recovered(len(d.file.lines.starts))
 	if f.tree == nil {
 		return nil
 	}
-	n := &linter{library: d.lib, source: f}
-	n.findSteps(f, map[*scriptFile]bool{})
+	n := &linter{snapshot: d.files, source: f}
+	n.findSteps(f, map[*sourceFile]bool{})
 	for _, stmt := range f.tree.Stmts {
 		switch stmt := stmt.(type) {
 		case *syntax.DefStmt:

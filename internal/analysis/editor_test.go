@@ -20,8 +20,16 @@ func draft(t *testing.T, marked string) (*Draft, Place) {
 	if !ok {
 		t.Fatalf("no cursor in %q", marked)
 	}
-	files := folder("lab.star", "", "net.star", "lan = network(\"lan\")\n_own = 1\ndef reach(m, tries = 3):\n    \"\"\"Reach a machine\n\n    By all means.\n    \"\"\"\n",
-		"parts/words.star", "greeting = \"你好\"\n", "notes.txt", "")
+	files := folder(
+		"lab.star",
+		"",
+		"net.star",
+		"lan = network(\"lan\")\n_own = 1\ndef reach(m, tries = 3):\n    \"\"\"Reach a machine\n\n    By all means.\n    \"\"\"\n",
+		"parts/words.star",
+		"greeting = \"你好\"\n",
+		"notes.txt",
+		"",
+	)
 	d := NewDraft(files, "lab.star", "lab.star", before+after, knownImages)
 	line := strings.Count(before, "\n") + 1
 	return d, Place{line, len([]rune(before[strings.LastIndexByte(before, '\n')+1:])) + 1}
@@ -34,10 +42,20 @@ func TestComplete(t *testing.T) {
 	}{
 		{"a builtin", declared + stepOf("bo‸"), "boot debian work len lan for", "name"},
 		{"arguments by name", declared + stepOf("send(debian, ‸)"), "text= enter= debian lan", "on= name="},
-		{"arguments that are there", declared + stepOf(`wait_for(debian, text = "x", t‸`), "timeout= pattern=", "text= on="},
+		{
+			"arguments that are there",
+			declared + stepOf(`wait_for(debian, text = "x", t‸`),
+			"timeout= pattern=",
+			"text= on=",
+		},
 		{"no arguments in a value", declared + stepOf("send(debian, text = d‸)"), "debian", "enter= text="},
 		{"no arguments within an expression", declared + stepOf(`say("a" + d‸`), "debian", "text="},
-		{"arguments of own functions", declared + "def add(one, two = 2):\n    pass\n" + stepOf("add(‸)"), "one= two=", "text="},
+		{
+			"arguments of own functions",
+			declared + "def add(one, two = 2):\n    pass\n" + stepOf("add(‸)"),
+			"one= two=",
+			"text=",
+		},
 		{"fields of a machine", declared + stepOf("say(debian.‸)"), "name image", "boot debian"},
 		{"a field begun", declared + stepOf("say(debian.na‸)"), "name", "boot"},
 		{"fields of a result", declared + stepOf(`run(debian, "true (x").‸`), "status stdout stderr seconds", ""},
@@ -47,7 +65,12 @@ func TestComplete(t *testing.T) {
 		{"methods of a literal", declared + stepOf(`say("%s".‸)`), "format", ""},
 		{"fields in a loop's head", declared + stepOf(`for x in debian.‸:`, "    pass"), "name", ""},
 		{"fields of what is not known", declared + stepOf(`x = {}`, `say(x["a"].‸)`), "", "name boot"},
-		{"a field in several lines", declared + stepOf("assert_contains(", "    debian,", "    debian.‸", ")"), "name", ""},
+		{
+			"a field in several lines",
+			declared + stepOf("assert_contains(", "    debian,", "    debian.‸", ")"),
+			"name",
+			"",
+		},
 		{"images", declared + `m = machine("‸")`, "debian router7", "boot"},
 		{"images by name", declared + `m = machine("web", image = "de‸bian")`, "debian router7", "boot"},
 		{"no images as a string", declared + `m = network("‸")`, "", "debian boot"},
@@ -139,9 +162,17 @@ func TestSignature(t *testing.T) {
 		{declared + stepOf("send(debian, enter = ‸)"), "send(on, text, enter = True)", 2},
 		{declared + stepOf("send(debian, \"a, b‸\")"), "send(on, text, enter = True)", 1},
 		{declared + stepOf("boot(debian, alpine, ‸"), "boot(*machines, student = True)", 0},
-		{declared + stepOf(`assert_contains(output(debian), "a", "b", ‸`), `assert_contains(subject, *texts, hint = "", timeout = 60)`, 1},
+		{
+			declared + stepOf(`assert_contains(output(debian), "a", "b", ‸`),
+			`assert_contains(subject, *texts, hint = "", timeout = 60)`,
+			1,
+		},
 		{declared + stepOf(`say(address(‸))`), "address(machine, network = None, *, timeout = 120)", 0},
-		{declared + `x = machine("debian", nics = [lan, ‸])`, `machine(name, image = "", nics = [], memory = 0, cpus = 0, hostname = "")`, 2},
+		{
+			declared + `x = machine("debian", nics = [lan, ‸])`,
+			`machine(name, image = "", nics = [], memory = 0, cpus = 0, hostname = "")`,
+			2,
+		},
 		{declared + "def add(a, b = 1):\n    \"\"\"Add.\"\"\"\n" + stepOf("add(1, ‸"), "add(a, b = 1)", 1},
 		{declared + stepOf("send(debian, \"x\")‸"), "", 0},
 		{declared + "def add(‸", "", 0},
@@ -153,7 +184,8 @@ func TestSignature(t *testing.T) {
 		d, place := draft(t, test.script)
 		got, ok := d.Signature(place)
 		if ok != (test.label != "") || got.Label != test.label || ok && got.Active != test.active {
-			t.Errorf("%s: got %q, parameter %d (%v), want %q, %d", test.script[strings.LastIndexByte(test.script[:strings.Index(test.script, cursorMark)], '\n')+1:],
+			t.Errorf("%s: got %q, parameter %d (%v), want %q, %d",
+				test.script[strings.LastIndexByte(test.script[:strings.Index(test.script, cursorMark)], '\n')+1:],
 				got.Label, got.Active, ok, test.label, test.active)
 		}
 	}
@@ -161,15 +193,43 @@ func TestSignature(t *testing.T) {
 
 func TestHover(t *testing.T) {
 	tests := []struct{ name, script, want string }{
-		{"a builtin", declared + stepOf("bo‸ot(debian)"), "```python\nboot(*machines, student = True)\n```\n\nStart machines, side by side. Returns as soon"},
-		{"an argument's name", declared + stepOf(`send(debian, "x", en‸ter = False)`), "`enter` (bool): press Enter after it; if not given, `True`"},
-		{"a machine", declared + stepOf("boot(deb‸ian)"), "```python\ndebian = machine(\"debian\", nics = [lan])\n```\n\nA machine"},
+		{
+			"a builtin",
+			declared + stepOf("bo‸ot(debian)"),
+			"```python\nboot(*machines, student = True)\n```\n\nStart machines, side by side. Returns as soon",
+		},
+		{
+			"an argument's name",
+			declared + stepOf(`send(debian, "x", en‸ter = False)`),
+			"`enter` (bool): press Enter after it; if not given, `True`",
+		},
+		{
+			"a machine",
+			declared + stepOf("boot(deb‸ian)"),
+			"```python\ndebian = machine(\"debian\", nics = [lan])\n```\n\nA machine",
+		},
 		{"a field", declared + stepOf(`say(run(debian, "true").std‸out)`), "`stdout` (string) of a result: its output"},
 		{"an own function", declared + stepOf("pass") + "wo‸rk()", "```python\nwork()\n```\n\nWork\n\nDo it."},
-		{"a loaded function", "load(\"./net.star\", far = \"reach\")\n" + declared + stepOf("f‸ar(debian)"), "```python\nreach(m, tries = 3)\n```\n\nReach a machine\n\nBy all means."},
-		{"a loaded value", "load(\"./net.star\", \"lan\")\nx = l‸an\n", "```python\nlan = network(\"lan\")\n```\n\nA network, from net.star"},
-		{"in a broken file", declared + "def f(:\n    pass\n" + stepOf("bo‸ot(debian)"), "```python\nboot(*machines, student = True)"},
-		{"a local variable", declared + stepOf("x = run(debian,", `    "true")`, "say(x‸.stdout)"), "```python\nx = run(debian, …\n```\n\nA result"},
+		{
+			"a loaded function",
+			"load(\"./net.star\", far = \"reach\")\n" + declared + stepOf("f‸ar(debian)"),
+			"```python\nreach(m, tries = 3)\n```\n\nReach a machine\n\nBy all means.",
+		},
+		{
+			"a loaded value",
+			"load(\"./net.star\", \"lan\")\nx = l‸an\n",
+			"```python\nlan = network(\"lan\")\n```\n\nA network, from net.star",
+		},
+		{
+			"in a broken file",
+			declared + "def f(:\n    pass\n" + stepOf("bo‸ot(debian)"),
+			"```python\nboot(*machines, student = True)",
+		},
+		{
+			"a local variable",
+			declared + stepOf("x = run(debian,", `    "true")`, "say(x‸.stdout)"),
+			"```python\nx = run(debian, …\n```\n\nA result",
+		},
 		{"a text", declared + stepOf(`say("boo‸t")`), ""},
 		{"a comment", "# boo‸t", ""},
 		{"Starlark's own", "x = le‸n(\"a\")", ""},
@@ -219,7 +279,8 @@ func TestDefinition(t *testing.T) {
 
 func TestOutline(t *testing.T) {
 	d, _ := draft(t, declared+"WORK = \"x\"\n"+stepOf("pass")+"def helper(a, b = 1):\n    pass\n‸")
-	want := []string{"lan network network", "debian machine machine", "alpine machine machine", "WORK variable variable", "Work step work", "helper function helper(a, b = 1)"}
+	want := []string{"lan network network", "debian machine machine", "alpine machine machine",
+		"WORK variable variable", "Work step work", "helper function helper(a, b = 1)"}
 	var got []string
 	for _, s := range d.Outline() {
 		got = append(got, fmt.Sprintf("%s %s %s", s.Name, s.Kind, s.Detail))
@@ -274,8 +335,8 @@ func FuzzDraft(f *testing.F) {
 		}
 		d := NewDraft(folder("net.star", "lan = network(\"lan\")\n"), "lab.star", "lab.star", script, knownImages)
 		place := Place{at % 50, at / 50 % 100}
-		if at >= 0 && at <= len(d.file.pages.text) {
-			place = d.file.pages.place(at)
+		if at >= 0 && at <= len(d.file.lines.text) {
+			place = d.file.lines.place(at)
 		}
 		for _, finding := range d.Findings() {
 			if from, to := finding.Span.From, finding.Span.To; from.Line < 1 || from.Column < 1 || before(to, from) {

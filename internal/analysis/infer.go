@@ -10,14 +10,16 @@ import (
 )
 
 // deepest bounds how far the value of a variable is traced back.
-const deepest = 32
+const maxDepth = 32
 
 // value returns what is known of an expression's value without running anything:
 // constants as they are, of everything else its kind at most.
-func (l *library) value(s *scriptFile, x syntax.Expr) starlark.Value { return l.valueOf(s, x, deepest) }
+func (l *snapshot) value(s *sourceFile, x syntax.Expr) starlark.Value {
+	return l.valueOf(s, x, maxDepth)
+}
 
 // kind returns the kind of an expression's value; empty if it is not known.
-func (l *library) kind(s *scriptFile, x syntax.Expr) builtins.Kind {
+func (l *snapshot) kind(s *sourceFile, x syntax.Expr) builtins.Kind {
 	switch v := l.value(s, x).(type) {
 	case builtins.Some:
 		return builtins.Kind(v)
@@ -39,7 +41,7 @@ func (l *library) kind(s *scriptFile, x syntax.Expr) builtins.Kind {
 	return ""
 }
 
-func (l *library) valueOf(s *scriptFile, x syntax.Expr, depth int) starlark.Value {
+func (l *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Value {
 	if depth == 0 {
 		return builtins.Unknown
 	}
@@ -66,7 +68,7 @@ func (l *library) valueOf(s *scriptFile, x syntax.Expr, depth int) starlark.Valu
 	case *syntax.BinaryExpr:
 		return l.binary(s, x, depth-1)
 	case *syntax.CondExpr:
-		a, b := vague(l.valueOf(s, x.True, depth-1)), vague(l.valueOf(s, x.False, depth-1))
+		a, b := widen(l.valueOf(s, x.True, depth-1)), widen(l.valueOf(s, x.False, depth-1))
 		if a == b {
 			return a
 		}
@@ -81,7 +83,7 @@ func (l *library) valueOf(s *scriptFile, x syntax.Expr, depth int) starlark.Valu
 			}
 		}
 	case *syntax.IndexExpr:
-		switch vague(l.valueOf(s, x.X, depth-1)) {
+		switch widen(l.valueOf(s, x.X, depth-1)) {
 		case builtins.Some(builtins.Texts), builtins.Some(builtins.Text):
 			return builtins.Some(builtins.Text)
 		case builtins.Some(builtins.Leases):
@@ -95,7 +97,7 @@ func (l *library) valueOf(s *scriptFile, x syntax.Expr, depth int) starlark.Valu
 	return builtins.Unknown
 }
 
-func (l *library) valuesOf(s *scriptFile, list []syntax.Expr, depth int) []starlark.Value {
+func (l *snapshot) valuesOf(s *sourceFile, list []syntax.Expr, depth int) []starlark.Value {
 	values := make([]starlark.Value, len(list))
 	for i, x := range list {
 		values[i] = l.valueOf(s, x, depth)
@@ -120,7 +122,7 @@ func literal(x *syntax.Literal) starlark.Value {
 	return builtins.Unknown
 }
 
-func (l *library) valueOfName(s *scriptFile, id *syntax.Ident, depth int) starlark.Value {
+func (l *snapshot) valueOfName(s *sourceFile, id *syntax.Ident, depth int) starlark.Value {
 	if isBuiltin(id) {
 		switch id.Name {
 		case "True", "False":
@@ -141,14 +143,14 @@ func (l *library) valueOfName(s *scriptFile, id *syntax.Ident, depth int) starla
 	}
 	if v.known == nil {
 		v.known = builtins.Unknown // if it refers to itself
-		v.known = kept(l.valueOf(v.home, v.value, depth), v.changed)
+		v.known = summary(l.valueOf(v.home, v.value, depth), v.mutated)
 	}
 	return v.known
 }
 
 // kept is what is remembered of a variable's value: lists of lists can grow
 // without bounds.
-func kept(v starlark.Value, changed bool) starlark.Value {
+func summary(v starlark.Value, changed bool) starlark.Value {
 	var items starlark.Tuple
 	kind := builtins.Some(builtins.List)
 	switch v := v.(type) {
@@ -171,7 +173,7 @@ func kept(v starlark.Value, changed bool) starlark.Value {
 	return v
 }
 
-func (l *library) unary(s *scriptFile, x *syntax.UnaryExpr, depth int) starlark.Value {
+func (l *snapshot) unary(s *sourceFile, x *syntax.UnaryExpr, depth int) starlark.Value {
 	if x.X == nil {
 		return builtins.Unknown
 	}
@@ -191,7 +193,7 @@ func (l *library) unary(s *scriptFile, x *syntax.UnaryExpr, depth int) starlark.
 	return builtins.Unknown
 }
 
-func (l *library) binary(s *scriptFile, x *syntax.BinaryExpr, depth int) starlark.Value {
+func (l *snapshot) binary(s *sourceFile, x *syntax.BinaryExpr, depth int) starlark.Value {
 	switch x.Op {
 	case syntax.EQL, syntax.NEQ, syntax.LT, syntax.GT, syntax.LE, syntax.GE, syntax.IN, syntax.NOT_IN:
 		return builtins.Some(builtins.Boolean)
@@ -206,17 +208,17 @@ func (l *library) binary(s *scriptFile, x *syntax.BinaryExpr, depth int) starlar
 			return first + second
 		}
 		// Whatever is added to a string that works is a string.
-		if vague(a) == text || vague(b) == text {
+		if widen(a) == text || widen(b) == text {
 			return text
 		}
 	case syntax.PERCENT:
-		if vague(a) == text {
+		if widen(a) == text {
 			return text
 		}
 	}
 	switch x.Op {
 	case syntax.PLUS, syntax.MINUS, syntax.STAR, syntax.SLASHSLASH, syntax.PERCENT:
-		if vague(a) == integer && vague(b) == integer {
+		if widen(a) == integer && widen(b) == integer {
 			return integer
 		}
 	}
@@ -238,7 +240,7 @@ var results = map[string]builtins.Kind{
 	".startswith": builtins.Boolean, ".endswith": builtins.Boolean, ".find": builtins.Integer, ".count": builtins.Integer,
 }
 
-func (l *library) valueOfCall(s *scriptFile, x *syntax.CallExpr, depth int) starlark.Value {
+func (l *snapshot) valueOfCall(s *sourceFile, x *syntax.CallExpr, depth int) starlark.Value {
 	if e, ok := l.builtin(x.Fn); ok {
 		if e.Result == "" {
 			return starlark.None
@@ -254,7 +256,7 @@ func (l *library) valueOfCall(s *scriptFile, x *syntax.CallExpr, depth int) star
 			return l.returned(v, depth)
 		}
 	case *syntax.DotExpr:
-		if vague(l.valueOf(s, fn.X, depth)) == builtins.Some(builtins.Text) {
+		if widen(l.valueOf(s, fn.X, depth)) == builtins.Some(builtins.Text) {
 			return builtins.Some(results["."+fn.Name.Name])
 		}
 	}
@@ -262,7 +264,7 @@ func (l *library) valueOfCall(s *scriptFile, x *syntax.CallExpr, depth int) star
 }
 
 // returned is what is known of what a function of the script returns.
-func (l *library) returned(v *variable, depth int) starlark.Value {
+func (l *snapshot) returned(v *variable, depth int) starlark.Value {
 	if v.result != nil {
 		return v.result
 	}
@@ -286,9 +288,9 @@ func (l *library) returned(v *variable, depth int) starlark.Value {
 	if _, ends := v.def.Body[len(v.def.Body)-1].(*syntax.ReturnStmt); !ends {
 		all = append(all, starlark.None) // it may come to its end
 	}
-	result := certain(all[0])
+	result := widenReturn(all[0])
 	for _, other := range all[1:] {
-		if certain(other) != result {
+		if widenReturn(other) != result {
 			result = builtins.Unknown
 		}
 	}
@@ -297,18 +299,18 @@ func (l *library) returned(v *variable, depth int) starlark.Value {
 }
 
 // certain is the kind of a value; None is one of its own.
-func certain(v starlark.Value) starlark.Value {
+func widenReturn(v starlark.Value) starlark.Value {
 	switch v.(type) {
 	case starlark.NoneType:
 		return v
 	case starlark.Bool:
 		return builtins.Some(builtins.Boolean)
 	}
-	return vague(v)
+	return widen(v)
 }
 
 // vague reduces a value to its kind, where that is one that is reckoned with.
-func vague(v starlark.Value) builtins.Some {
+func widen(v starlark.Value) builtins.Some {
 	switch v := v.(type) {
 	case builtins.Some:
 		return v
@@ -320,4 +322,4 @@ func vague(v starlark.Value) builtins.Some {
 	return builtins.Unknown
 }
 
-func kindOfSome(v starlark.Value) builtins.Kind { return builtins.Kind(vague(v)) }
+func kindOfSome(v starlark.Value) builtins.Kind { return builtins.Kind(widen(v)) }

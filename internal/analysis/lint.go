@@ -117,11 +117,11 @@ func Findings(err error) (findings []Finding) {
 
 // linter is one look at a script.
 type linter struct {
-	*library
-	source   *scriptFile // the script
-	sources  []*scriptFile
+	*snapshot
+	source   *sourceFile // the script
+	sources  []*sourceFile
 	steps    []declaredStep
-	all      bool   // steps are all that there are, in order
+	complete bool   // steps are all that there are, in order
 	followed int    // calls of the script's own functions that were followed
 	rule     string // which is at work
 
@@ -148,7 +148,7 @@ func LintFile(file string, images []string) ([]Finding, error) {
 // text. A comment «# lint: RULE because …», on the line of a finding or the one
 // above, silences it; one at step(…) also those about the step as a whole.
 func Lint(folder fs.FS, name, shown string, images []string) []Finding {
-	l := newLibrary(folder, name, shown, images)
+	l := newSnapshot(folder, name, shown, images)
 	s, err := l.open(name)
 	if err != nil {
 		return []Finding{{File: shown, Span: Span{Place{1, 1}, Place{1, 1}}, Rule: ruleLoad, Severity: SeverityError, Message: err.Error()}}
@@ -157,17 +157,17 @@ func Lint(folder fs.FS, name, shown string, images []string) []Finding {
 }
 
 // lint looks at a file and at those that it loads.
-func (l *library) lint(s *scriptFile) []Finding {
-	n := &linter{library: l, source: s, all: true}
+func (l *snapshot) lint(s *sourceFile) []Finding {
+	n := &linter{snapshot: l, source: s, complete: true}
 	n.gather(s)
-	n.findSteps(s, map[*scriptFile]bool{})
+	n.findSteps(s, map[*sourceFile]bool{})
 	for name, apply := range rules {
 		n.rule = name
 		apply(n)
 	}
 	n.silence()
 	for _, s := range n.sources {
-		n.findings = append(n.findings, s.faults...)
+		n.findings = append(n.findings, s.findings...)
 	}
 	slices.SortFunc(n.findings, func(a, b Finding) int {
 		return cmp.Or(
@@ -180,11 +180,11 @@ func (l *library) lint(s *scriptFile) []Finding {
 
 // index orders files: the script first, then those that it loads.
 func (n *linter) index(shown string) int {
-	return slices.IndexFunc(n.sources, func(s *scriptFile) bool { return s.shown == shown })
+	return slices.IndexFunc(n.sources, func(s *sourceFile) bool { return s.shown == shown })
 }
 
 // report notes a finding of the rule that is at work.
-func (n *linter) report(s *scriptFile, at Span, severity Severity, message, remedy string) {
+func (n *linter) report(s *sourceFile, at Span, severity Severity, message, remedy string) {
 	n.findings = append(n.findings, Finding{File: s.shown, Span: at, Rule: n.rule, Severity: severity, Message: message, Remedy: remedy})
 }
 
@@ -196,11 +196,11 @@ func (n *linter) silence() {
 	n.rule = ruleComment
 	for _, s := range n.sources {
 		for _, t := range s.tokens {
-			comment := t.In(s.pages.text)
+			comment := t.In(s.lines.text)
 			if t.Kind != script.CommentToken || !strings.HasPrefix(strings.TrimLeft(comment, "# \t"), "lint:") {
 				continue
 			}
-			at := s.pages.span(t.From, t.To)
+			at := s.lines.span(t.From, t.To)
 			match := silencer.FindStringSubmatch(comment)
 			if match == nil {
 				n.report(s, at, SeverityWarning, "this silences nothing", "write # lint: RULE because …, with a reason")
@@ -210,7 +210,7 @@ func (n *linter) silence() {
 				name = strings.TrimSpace(name)
 				before := len(n.findings)
 				n.findings = slices.DeleteFunc(n.findings, func(f Finding) bool {
-					return f.Rule == name && (stands(at, s.shown, f.Span, f.File) || n.aboutStep(at, s, f))
+					return f.Rule == name && (covers(at, s.shown, f.Span, f.File) || n.coversStep(at, s, f))
 				})
 				_, known := rules[name]
 				switch {
@@ -230,7 +230,7 @@ func (n *linter) silence() {
 
 // nearest returns the line of a file, nearest to another one, where there is a finding of
 // a rule; 0 if there is none.
-func (n *linter) nearest(s *scriptFile, rule string, to int) (line int) {
+func (n *linter) nearest(s *sourceFile, rule string, to int) (line int) {
 	away := func(line int) int { return max(line-to, to-line) }
 	for _, f := range n.findings {
 		at := f.Span.From.Line
@@ -242,16 +242,16 @@ func (n *linter) nearest(s *scriptFile, rule string, to int) (line int) {
 }
 
 // stands reports whether a comment stands on the line where something begins, or above.
-func stands(comment Span, in string, at Span, file string) bool {
+func covers(comment Span, in string, at Span, file string) bool {
 	line := at.From.Line
 	return in == file && (line == comment.From.Line || line == comment.From.Line+1)
 }
 
 // aboutStep reports whether a comment stands at a call of step, and a finding is about
 // that step as a whole: it is where its function has its name or its docstring.
-func (n *linter) aboutStep(comment Span, in *scriptFile, f Finding) bool {
+func (n *linter) coversStep(comment Span, in *sourceFile, f Finding) bool {
 	for _, step := range n.steps {
-		if step.home.shown != f.File || !stands(comment, in.shown, step.in.spanOf(step.call), step.in.shown) {
+		if step.home.shown != f.File || !covers(comment, in.shown, step.in.spanOf(step.call), step.in.shown) {
 			continue
 		}
 		if f.Span == step.home.spanOf(step.def.Name) {

@@ -73,39 +73,69 @@ lab.star:9:18: send: no parameter is called "txt" (did you mean text?): it is se
 		{"too many arguments", declared + stepOf(boots, `reboot(debian, alpine)`, proved),
 			`lab.star:9:20: reboot: 2 arguments are too many: it is reboot(machine, *, timeout = 60) [wrong-argument]
 `},
-		{"the value of a variable", declared + "WORK = 60 * 60\n" + stepOf(boots, `name = debian.name`, `run(debian, WORK)`, `send(name, "x")`, proved),
+		{
+			"the value of a variable",
+			declared + "WORK = 60 * 60\n" + stepOf(boots, `name = debian.name`, `run(debian, WORK)`, `send(name, "x")`,
+				proved),
 			`lab.star:12:10: send: on: want a machine or terminal, got a string [wrong-argument]
 lab.star:11:17: run: command: want a string, got an int [wrong-argument]
-`},
+`,
+		},
 		{"a broken regular expression", declared + stepOf(boots, `assert_match(debian, "(x", hint = "Look.")`),
 			"lab.star:9:26: assert_match: pattern: error parsing regexp: missing closing ): `(x` [wrong-argument]\n"},
-		{"arguments that contradict each other", declared + stepOf(boots, `wait_for(debian, text = "a", pattern = "b")`, `send_key(debian, "F1")`),
+		{
+			"arguments that contradict each other",
+			declared + stepOf(boots, `wait_for(debian, text = "a", pattern = "b")`, `send_key(debian, "F1")`),
 			`lab.star:9:5: wait_for: give either text or pattern: wait_for(on, text = "", pattern = "", *, timeout = 120) [wrong-argument]
 lab.star:10:5: send_key: no key is called "f1": there are backspace, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, and ctrl- with a letter [wrong-argument]
-`},
-		{"what cannot be known is right", declared + stepOf(boots, `x = {"m": debian}`, `send(x["m"], x.get("text"))`, `boot(*[m for m in [debian]])`, `kw = {}`, `send(debian, **kw)`, proved), ""},
-		{"own functions", declared + "def add(a, b = 1, *, c = 2):\n    return a\n" + stepOf(boots, "add()", "add(1, 2, 3)", "add(1, zero = 2)", "add(1, a = 2)", "add(1, b = 2, c = 3)", "add(*[1])", proved),
+`,
+		},
+		{
+			"what cannot be known is right",
+			declared + stepOf(boots, `x = {"m": debian}`, `send(x["m"], x.get("text"))`, `boot(*[m for m in [debian]])`,
+				`kw = {}`, `send(debian, **kw)`, proved),
+			"",
+		},
+		{
+			"own functions",
+			declared + "def add(a, b = 1, *, c = 2):\n    return a\n" + stepOf(boots, "add()", "add(1, 2, 3)",
+				"add(1, zero = 2)", "add(1, a = 2)", "add(1, b = 2, c = 3)", "add(*[1])", proved),
 			`lab.star:11:5: add: a is missing: it is add(a, b = 1, *, c = 2) [wrong-argument]
 lab.star:12:15: add: 3 arguments are too many: it is add(a, b = 1, *, c = 2) [wrong-argument]
 lab.star:13:12: add: no parameter is called "zero": it is add(a, b = 1, *, c = 2) [wrong-argument]
 lab.star:14:12: add: a is given twice [wrong-argument]
-`},
+`,
+		},
 
-		{"unknown fields", declared + stepOf(boots, `r = run(debian, "true")`, `say(r.stdot + debian.ip + "x".uper())`, proved),
+		{
+			"unknown fields",
+			declared + stepOf(boots, `r = run(debian, "true")`, `say(r.stdot + debian.ip + "x".uper())`, proved),
 			`lab.star:10:11: a result has no .stdot (did you mean stdout?): there are status, stdout, stderr, seconds [unknown-field]
 lab.star:10:26: a machine has no .ip: there are name, image [unknown-field]
 lab.star:10:35: a string has no .uper (did you mean upper?) [unknown-field]
-`},
-		{"unknown images", declared + `web = machine("web")` + "\n" + `db = machine("db", image = "debain")` + "\n" + stepOf("boot(web, db, debian, alpine)", proved),
+`,
+		},
+		{
+			"unknown images",
+			declared + `web = machine("web")` + "\n" + `db = machine("db", image = "debain")` + "\n" + stepOf(
+				"boot(web, db, debian, alpine)",
+				proved,
+			),
 			`lab.star:5:15: image "web" is not in images.lock: there are alpine, debian, mini, router7; another name than the image's is given with image = … [unknown-image]
 lab.star:6:28: image "debain" is not in images.lock (did you mean debian?): there are alpine, debian, mini, router7; another name than the image's is given with image = … [unknown-image]
-`},
+`,
+		},
 
-		{"declared in a step, done outside of one", declared + "x = address(debian)\n" + stepOf(boots, `network("wan")`, proved),
+		{
+			"declared in a step, done outside of one",
+			declared + "x = address(debian)\n" + stepOf(boots, `network("wan")`, proved),
 			`lab.star:5:5: address: loading a mission only declares: call it inside a function and make that a step with step(…) [wrong-place]
 lab.star:10:5: network: a step cannot declare: call it at the top level of the script [wrong-place]
-`},
-		{"a task's check that does more than look", strings.Replace(declared, "api = 1", `api = 1, needs = ["host"]`, 1) + `def put():
+`,
+		},
+		{
+			"a task's check that does more than look",
+			strings.Replace(declared, "api = 1", `api = 1, needs = ["host"]`, 1) + `def put():
     write_file(debian, "/root/x", "x")
 def look():
     send(debian, "ls")
@@ -120,28 +150,53 @@ lab.star:8:5: send: a task's check may only look: run, read_file and the asserti
 lab.star:10:6: terminal: a task's check may only look: run, read_file and the assertions look; do before the task what has to be done [wrong-place]
 lab.star:11:5: unplug: a task's check may only look: run, read_file and the assertions look; do before the task what has to be done [wrong-place]
 lab.star:19:60: reboot: a task's check may only look: run, read_file and the assertions look; do before the task what has to be done [wrong-place]
-`},
+`,
+		},
 		{"a terminal that was not asked for", declared + stepOf(boots, `terminal("host")`, proved),
 			`lab.star:9:5: terminal: the mission does not say that it needs the host: write mission(…, needs = ["host"]) [wrong-place]
 `},
-		{"a terminal that was", strings.Replace(declared, "api = 1", `api = 1, needs = ["host"]`, 1) + stepOf(boots, `send(terminal("host"), "nproc")`, proved), ""},
-		{"functions that are no steps", declared + "def a():\n    boot(debian, alpine)\ndef b(x):\n    \"\"\"B\"\"\"\nstep(a)\nstep(b)\n",
+		{
+			"a terminal that was",
+			strings.Replace(declared, "api = 1", `api = 1, needs = ["host"]`, 1) + stepOf(boots,
+				`send(terminal("host"), "nproc")`, proved),
+			"",
+		},
+		{
+			"functions that are no steps",
+			declared + "def a():\n    boot(debian, alpine)\ndef b(x):\n    \"\"\"B\"\"\"\nstep(a)\nstep(b)\n",
 			`lab.star:5:5: warning: the step a checks nothing: end it with what must be true then: assert_contains, assert_equal, task, … [no-check]
 lab.star:9:1: a has no docstring: begin the function with """The step's title""", and below the title tell what the student should know [bad-step]
 lab.star:8:5: warning: the step «B» has a title and no narration: tell below the title what the student should know, and what to do [no-narration]
 lab.star:10:1: b has parameters: it is b(x): a step's function has none [bad-step]
-`},
+`,
+		},
 
 		{"used before it is booted", declared + stepOf("boot(debian)", "login(alpine)", "login(alpine)", proved),
 			"lab.star:9:11: login: alpine is not on: boot it first, in this step or in an earlier one [not-booted]\n"},
-		{"used after it is shut down", declared + stepOf(boots, "shutdown(debian)", `assert_contains(read_file(debian, "/x"), "x", hint = "y")`),
-			"lab.star:10:31: read_file: debian is not on: boot it first, in this step or in an earlier one [not-booted]\n"},
+		{
+			"used after it is shut down",
+			declared + stepOf(boots, "shutdown(debian)", `assert_contains(read_file(debian, "/x"), "x", hint = "y")`),
+			"lab.star:10:31: read_file: debian is not on: boot it first, in this step or in an earlier one [not-booted]\n",
+		},
 		{"booted by a function, in a loop", declared + "both = [debian, alpine]\ndef start(m):\n    boot(m)\n" +
 			stepOf("for m in both:", "    start(m)", "for m in both:", "    login(m)", proved), ""},
-		{"a loop over pairs", declared + stepOf("boot(debian)", "for m, name in [(debian, \"os25\"), (alpine, \"localhost\")]:", "    login(m)", proved),
-			"lab.star:10:15: login: alpine is not on: boot it first, in this step or in an earlier one [not-booted]\n"},
-		{"perhaps booted", declared + stepOf("if host_cpus() > 1:", "    boot(debian)", "login(debian)", "x = [alpine]", "x.append(debian)", "boot(*x)", "login(alpine)", proved), ""},
-		{"steps in another way", declared + "def work():\n    \"\"\"Work\n    Do it.\"\"\"\n    login(debian)\n    login(alpine)\n[step(f) for f in [work]]\n", ""},
+		{
+			"a loop over pairs",
+			declared + stepOf("boot(debian)", "for m, name in [(debian, \"os25\"), (alpine, \"localhost\")]:",
+				"    login(m)", proved),
+			"lab.star:10:15: login: alpine is not on: boot it first, in this step or in an earlier one [not-booted]\n",
+		},
+		{
+			"perhaps booted",
+			declared + stepOf("if host_cpus() > 1:", "    boot(debian)", "login(debian)", "x = [alpine]",
+				"x.append(debian)", "boot(*x)", "login(alpine)", proved),
+			"",
+		},
+		{
+			"steps in another way",
+			declared + "def work():\n    \"\"\"Work\n    Do it.\"\"\"\n    login(debian)\n    login(alpine)\n[step(f) for f in [work]]\n",
+			"",
+		},
 		{"a MAC address without a boot", declared + stepOf("say(mac(debian))", "boot(debian, alpine)", proved), ""},
 
 		{"unused", `load("./parts.star", "a", "b")
@@ -174,38 +229,72 @@ lab.star:9:5: warning: forgotten is no step and is never called: make it one wit
 lab.star:9:5: note: nothing in this step checks what this led to: so a student has to type just this; a check after it (assert_contains, wait_for, …) lets them find their own way [unchecked-input]
 `},
 		{"a boot that is waited for", declared + stepOf(boots, "wait_prompt(debian)"), ""},
-		{"packets that have to come", declared + stepOf(boots, `send(debian, "x")`, `packets(lan, count = 2, hint = "Type x.")`), ""},
+		{
+			"packets that have to come",
+			declared + stepOf(boots, `send(debian, "x")`, `packets(lan, count = 2, hint = "Type x.")`),
+			"",
+		},
 		{"packets that are counted", declared + stepOf(boots, `send(debian, "x")`, `packets(lan)`),
 			`lab.star:5:5: warning: the step work checks nothing: end it with what must be true then: assert_contains, assert_equal, task, … [no-check]
 lab.star:9:5: note: nothing in this step checks what this led to: so a student has to type just this; a check after it (assert_contains, wait_for, …) lets them find their own way [unchecked-input]
 `},
 		{"words alone", declared + stepOf("say(debian.name + alpine.name)"), ""},
-		{"a check in a function", declared + "def look():\n    assert_true(True, hint = \"Look.\")\n" + stepOf(boots, `send(debian, "x")`, "look()"), ""},
-		{"checked before, in a loop", declared + stepOf(boots, "for i in range(2):", `    assert_contains(debian, "x", hint = "Look.")`, `    send(debian, "x")`), ""},
+		{
+			"a check in a function",
+			declared + "def look():\n    assert_true(True, hint = \"Look.\")\n" + stepOf(boots, `send(debian, "x")`,
+				"look()"),
+			"",
+		},
+		{
+			"checked before, in a loop",
+			declared + stepOf(boots, "for i in range(2):", `    assert_contains(debian, "x", hint = "Look.")`,
+				`    send(debian, "x")`),
+			"",
+		},
 		{"leaving a shell", declared + stepOf(boots, proved, `send(debian, "exit")`), ""},
 
 		{"no hints", declared + "def look():\n    return True\n" +
-			stepOf(boots, `assert_contains(debian, "x", "y", "z")`, `task(debian, "Do it.", solution = "x", check = look)`, `h = {}`, `assert_true(True, **h)`),
+			stepOf(boots, `assert_contains(debian, "x", "y", "z")`,
+				`task(debian, "Do it.", solution = "x", check = look)`, `h = {}`, `assert_true(True, **h)`),
 			`lab.star:11:5: warning: assert_contains has no hint: add hint = "…": what to type or to look at [no-hint]
 lab.star:12:5: warning: task has no hints: add hints = […], from a nudge to nearly the answer; without them the first help is the solution [no-hint]
 `},
-		{"odd time-outs", declared + stepOf(boots, "wait_prompt(debian, timeout = 0.5)", "wait_prompt(debian, timeout = 60000)", `wait_prompt(debian, timeout = "10m")`, "wait_prompt(debian, timeout = 0)", proved),
+		{
+			"odd time-outs",
+			declared + stepOf(boots, "wait_prompt(debian, timeout = 0.5)", "wait_prompt(debian, timeout = 60000)",
+				`wait_prompt(debian, timeout = "10m")`, "wait_prompt(debian, timeout = 0)", proved),
 			`lab.star:9:35: warning: wait_prompt waits 500ms at most: an emulated machine may take longer for anything; the default is 180 seconds [odd-timeout]
 lab.star:10:35: warning: wait_prompt waits up to 16h40m0s: a number is in seconds, and the default is 180 [odd-timeout]
 lab.star:12:35: wait_prompt: timeout: 0 is out of range: from above 0 to 24 hours [wrong-argument]
-`},
+`,
+		},
 
-		{"half a field", declared + "x = debian.\n", "lab.star:6:1: not an identifier: after a dot comes the name of a field or method [syntax]\n"},
-		{"syntax", declared + "def work(:\n", "lab.star:5:11: got ':', want ')': a comma is missing here, or a bracket above is not closed [syntax]\n"},
+		{
+			"half a field",
+			declared + "x = debian.\n",
+			"lab.star:6:1: not an identifier: after a dot comes the name of a field or method [syntax]\n",
+		},
+		{
+			"syntax",
+			declared + "def work(:\n",
+			"lab.star:5:11: got ':', want ')': a comma is missing here, or a bracket above is not closed [syntax]\n",
+		},
 		{"unknown names", declared + stepOf(boots, "login(debain)", "wait_promt(debian)", proved),
 			`lab.star:9:11: undefined: debain (did you mean debian?) [unknown-name]
 lab.star:10:5: undefined: wait_promt (did you mean wait_prompt?) [unknown-name]
 `},
-		{"files that cannot be loaded", "load(\"./nowhere.star\", \"x\")\nload(\"parts.star\", \"y\")\nload(\"./parts.star\", \"aa\")\n" + declared + stepOf(boots, "say(x + y + aa)", proved),
+		{
+			"files that cannot be loaded",
+			"load(\"./nowhere.star\", \"x\")\nload(\"parts.star\", \"y\")\nload(\"./parts.star\", \"aa\")\n" + declared + stepOf(
+				boots,
+				"say(x + y + aa)",
+				proved,
+			),
 			`lab.star:1:6: cannot load ./nowhere.star: there is no such file in the mission's folder [load]
 lab.star:2:6: cannot load parts.star: write it relative to this file: load("./parts.star", …) [load]
 lab.star:3:23: ./parts.star has no aa (did you mean a?) [load]
-`},
+`,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -299,7 +388,8 @@ lab.star:10:1: warning: there is no finding of no-hint here: remove the comment,
 
 // Columns count characters, not bytes, and spans end where the text does.
 func TestPlacesAreCharacters(t *testing.T) {
-	findings := Lint(folder("lab.star", "\ufeff"+declared+stepOf(boots, `say("你好，世界" + debian.nam)`, proved)), "lab.star", "lab.star", knownImages)
+	findings := Lint(folder("lab.star", "\ufeff"+declared+stepOf(boots, `say("你好，世界" + debian.nam)`, proved)),
+		"lab.star", "lab.star", knownImages)
 	if len(findings) != 1 || findings[0].Span != (Span{Place{9, 26}, Place{9, 29}}) {
 		t.Errorf("found %v, want .nam from 9:26 to 9:29", findings)
 	}
@@ -374,7 +464,8 @@ func TestLintEnds(t *testing.T) {
 		chain += fmt.Sprintf("c%d = c%d + c%d\n", i, i-1, i-1)
 	}
 	script := declared + calls + lists + chain +
-		stepOf("f39()", "boot(x39)", "say(c39)", "send(debian, "+strings.Repeat("[", 500)+strings.Repeat("]", 500)+")") +
+		stepOf("f39()", "boot(x39)", "say(c39)",
+			"send(debian, "+strings.Repeat("[", 500)+strings.Repeat("]", 500)+")") +
 		"def g():\n    h()\ndef h():\n    g()\na = b\nb = a\n"
 	Lint(folder("lab.star", script), "lab.star", "lab.star", knownImages)
 }

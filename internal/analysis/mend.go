@@ -11,15 +11,15 @@ import (
 
 // mostMends bounds how often a broken part of a script is parsed to find out what
 // it means.
-const mostMends = 12
+const maxRepairs = 12
 
 // meaning returns the file as it is if it parses, else with what is broken left
 // out; line is where the cursor is, which is most likely to be broken.
-func (d *Draft) meaning(line int) *scriptFile {
+func (d *Draft) recovered(line int) *sourceFile {
 	if d.file.tree != nil {
 		return d.file
 	}
-	if f := d.mended(line, false, "pass", "", "if True:"); f != nil {
+	if f := d.recoverWith(line, false, "pass", "", "if True:"); f != nil {
 		return f
 	}
 	return d.file
@@ -27,8 +27,8 @@ func (d *Draft) meaning(line int) *scriptFile {
 
 // expression returns a file in which text stands by itself in a line, and the
 // parsed text; false if that is not possible.
-func (d *Draft) expression(line int, text string) (*scriptFile, syntax.Expr, bool) {
-	f := d.mended(line, true, "("+text+")", "("+text+"),", "if ("+text+"):")
+func (d *Draft) expression(line int, text string) (*sourceFile, syntax.Expr, bool) {
+	f := d.recoverWith(line, true, "("+text+")", "("+text+"),", "if ("+text+"):")
 	if f == nil {
 		return nil, nil, false
 	}
@@ -45,12 +45,12 @@ func (d *Draft) expression(line int, text string) (*scriptFile, syntax.Expr, boo
 // mended returns the script with what is broken left out. The cursor's line is
 // replaced by one of the given texts if it is broken, or if it must be. It is nil
 // if that does not help. Every line keeps its number.
-func (d *Draft) mended(line int, must bool, instead ...string) *scriptFile {
-	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(d.file.pages.text), "\n")
+func (d *Draft) recoverWith(line int, must bool, instead ...string) *sourceFile {
+	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(d.file.lines.text), "\n")
 	if line < 1 || line > len(lines) {
 		return nil
 	}
-	starts := append(d.file.statements(), len(lines))
+	starts := append(d.file.topLevelStarts(), len(lines))
 	for i, from := range starts[:len(starts)-1] {
 		part := lines[from:starts[i+1]]
 		here := line - 1 - from
@@ -60,14 +60,14 @@ func (d *Draft) mended(line int, must bool, instead ...string) *scriptFile {
 				clear(part)
 			}
 		case !must && parseError(part) == 0:
-		case !mend(part, here, instead):
+		case !repair(part, here, instead):
 			if must {
 				return nil
 			}
 			clear(part)
 		}
 	}
-	f := d.lib.parse(d.file.name, d.file.shown, []byte(strings.Join(lines, "\n")))
+	f := d.files.parse(d.file.name, d.file.shown, []byte(strings.Join(lines, "\n")))
 	if f.tree == nil {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (d *Draft) mended(line int, must bool, instead ...string) *scriptFile {
 
 // statements returns the lines, counted from 0, in which the statements at the top
 // level begin. What is before the first belongs to it.
-func (s *scriptFile) statements() []int {
+func (s *sourceFile) topLevelStarts() []int {
 	starts := []int{0}
 	newLine := true
 	for _, t := range s.tokens {
@@ -85,8 +85,8 @@ func (s *scriptFile) statements() []int {
 			newLine = true
 			continue
 		case newLine && t.Kind != script.CommentToken:
-			at := s.pages.place(t.From)
-			if piece := t.In(s.pages.text); at.Column == 1 && at.Line > 1 && !slices.Contains([]string{")", "]", "}", "else", "elif"}, piece) {
+			at := s.lines.place(t.From)
+			if piece := t.In(s.lines.text); at.Column == 1 && at.Line > 1 && !slices.Contains([]string{")", "]", "}", "else", "elif"}, piece) {
 				starts = append(starts, at.Line-1)
 			}
 		}
@@ -111,7 +111,7 @@ func parseError(lines []string) int {
 
 // mend replaces the line that the cursor is in, and then lines that are broken,
 // until the part of a script parses.
-func mend(part []string, here int, instead []string) bool {
+func repair(part []string, here int, instead []string) bool {
 	margin := func(i int) string { return part[i][:len(part[i])-len(strings.TrimLeft(part[i], " \t"))] }
 	indent := margin(here)
 	for _, text := range instead {
@@ -122,7 +122,7 @@ func mend(part []string, here int, instead []string) bool {
 	}
 	part[here] = indent + instead[0]
 	touched := map[int]int{here: 2}
-	for range mostMends {
+	for range maxRepairs {
 		wrong := parseError(part) - 1
 		if wrong < 0 {
 			return true

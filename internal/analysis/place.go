@@ -14,13 +14,13 @@ type Place struct{ Line, Column int }
 type Span struct{ From, To Place }
 
 // pages knows where the lines of a text begin.
-type pages struct {
+type lineIndex struct {
 	text   string
 	starts []int
 }
 
-func paginate(text string) pages {
-	p := pages{text: text, starts: []int{0}}
+func indexLines(text string) lineIndex {
+	p := lineIndex{text: text, starts: []int{0}}
 	for i := 0; i < len(text); i++ {
 		if text[i] == '\n' || text[i] == '\r' && !strings.HasPrefix(text[i+1:], "\n") {
 			p.starts = append(p.starts, i+1)
@@ -30,15 +30,15 @@ func paginate(text string) pages {
 }
 
 // place turns an offset in bytes into a place.
-func (p pages) place(offset int) Place {
+func (p lineIndex) place(offset int) Place {
 	line := sort.SearchInts(p.starts, offset+1)
 	return Place{line, utf8.RuneCountInString(p.text[p.starts[line-1]:offset]) + 1}
 }
 
-func (p pages) span(from, to int) Span { return Span{p.place(from), p.place(to)} }
+func (p lineIndex) span(from, to int) Span { return Span{p.place(from), p.place(to)} }
 
 // offset turns a place into an offset; one beyond the text is moved into it.
-func (p pages) offset(at Place) int {
+func (p lineIndex) offset(at Place) int {
 	if at.Line < 1 {
 		return 0
 	}

@@ -28,7 +28,8 @@ func TestLibrariesAreDocumented(t *testing.T) {
 }
 
 func TestLibrariesAreNotLinted(t *testing.T) {
-	source := strings.Replace(scriptOf("boot(pc)", "give_address(pc, \"10.0.0.1/24\")"), "mission(", "load(\"@labrun//net.star\", \"give_address\")\nmission(", 1)
+	source := strings.Replace(scriptOf("boot(pc)", "give_address(pc, \"10.0.0.1/24\")"), "mission(",
+		"load(\"@labrun//net.star\", \"give_address\")\nmission(", 1)
 	source = strings.Replace(source, "def work", "pc = machine(\"debian\")\n\ndef work", 1)
 	for _, f := range Lint(folder("lab.star", source), "lab.star", "lab.star", []string{"debian"}) {
 		if strings.HasPrefix(f.File, "@labrun//") {
@@ -40,12 +41,14 @@ func TestLibrariesAreNotLinted(t *testing.T) {
 // A mistake in the use of a library is found without running it, and one that it
 // meets is told with the place in the library and in the mission.
 func TestMistakesWithALibrary(t *testing.T) {
-	source := strings.Replace(scriptOf("give_address()"), "mission(", "load(\"@labrun//net.star\", \"give_adress\")\nmission(", 1)
+	source := strings.Replace(scriptOf("give_address()"), "mission(",
+		"load(\"@labrun//net.star\", \"give_adress\")\nmission(", 1)
 	var all []string
 	for _, f := range Lint(folder("lab.star", source), "lab.star", "lab.star", nil) {
 		all = append(all, f.String())
 	}
-	if text := strings.Join(all, "\n"); !strings.Contains(text, "give_adress") || !strings.Contains(text, "give_address") {
+	if text := strings.Join(all, "\n"); !strings.Contains(text, "give_adress") ||
+		!strings.Contains(text, "give_address") {
 		t.Errorf("got\n%s", text)
 	}
 }

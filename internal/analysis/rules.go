@@ -16,7 +16,7 @@ import (
 // rules_steps.go.
 
 // gather finds the files that a mission consists of.
-func (n *linter) gather(s *scriptFile) {
+func (n *linter) gather(s *sourceFile) {
 	if slices.Contains(n.sources, s) {
 		return
 	}
@@ -24,7 +24,7 @@ func (n *linter) gather(s *scriptFile) {
 	for _, load := range loads(s) {
 		other, err := n.target(s, load)
 		if err != nil {
-			s.loadFault(s.spanOf(load.Module), fmt.Sprintf("cannot load %s: %v", load.ModuleName(), err))
+			s.reportLoad(s.spanOf(load.Module), fmt.Sprintf("cannot load %s: %v", load.ModuleName(), err))
 			continue
 		}
 		n.gather(other)
@@ -37,19 +37,19 @@ func (n *linter) gather(s *scriptFile) {
 				names = append(names, name)
 			}
 			slices.Sort(names)
-			s.loadFault(s.spanOf(load.From[i]), fmt.Sprintf("%s has no %s%s", load.ModuleName(), id.Name, builtins.Suggest(id.Name, names)))
+			s.reportLoad(s.spanOf(load.From[i]), fmt.Sprintf("%s has no %s%s", load.ModuleName(), id.Name, builtins.Suggest(id.Name, names)))
 		}
 	}
 }
 
-func (s *scriptFile) loadFault(at Span, message string) {
+func (s *sourceFile) reportLoad(at Span, message string) {
 	f := Finding{File: s.shown, Span: at, Rule: ruleLoad, Severity: SeverityError, Message: message}
-	if !slices.Contains(s.faults, f) {
-		s.faults = append(s.faults, f)
+	if !slices.Contains(s.findings, f) {
+		s.findings = append(s.findings, f)
 	}
 }
 
-func loads(s *scriptFile) (found []*syntax.LoadStmt) {
+func loads(s *sourceFile) (found []*syntax.LoadStmt) {
 	if s.tree == nil {
 		return nil
 	}
@@ -62,7 +62,7 @@ func loads(s *scriptFile) (found []*syntax.LoadStmt) {
 }
 
 // eachCall goes through every call of every file.
-func (n *linter) eachCall(look func(*scriptFile, *syntax.CallExpr)) {
+func (n *linter) eachCall(look func(*sourceFile, *syntax.CallExpr)) {
 	for _, s := range n.sources {
 		if s.tree == nil {
 			continue
@@ -77,8 +77,8 @@ func (n *linter) eachCall(look func(*scriptFile, *syntax.CallExpr)) {
 }
 
 // eachBuiltin goes through every call of a builtin.
-func (n *linter) eachBuiltin(look func(*scriptFile, *syntax.CallExpr, builtins.Entry)) {
-	n.eachCall(func(s *scriptFile, call *syntax.CallExpr) {
+func (n *linter) eachBuiltin(look func(*sourceFile, *syntax.CallExpr, builtins.Entry)) {
+	n.eachCall(func(s *sourceFile, call *syntax.CallExpr) {
 		if e, ok := n.builtin(call.Fn); ok {
 			look(s, call, e)
 		}
@@ -127,7 +127,7 @@ func open(call *syntax.CallExpr) bool { return slices.ContainsFunc(call.Args, sp
 
 // arguments finds calls whose arguments do not fit, by number, name or type.
 func (n *linter) arguments() {
-	n.eachCall(func(s *scriptFile, call *syntax.CallExpr) {
+	n.eachCall(func(s *sourceFile, call *syntax.CallExpr) {
 		if e, ok := n.builtin(call.Fn); ok {
 			n.builtinArguments(s, call, e)
 		} else if _, def := n.function(s, call.Fn); def != nil && !open(call) {
@@ -136,7 +136,7 @@ func (n *linter) arguments() {
 	})
 }
 
-func (n *linter) builtinArguments(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+func (n *linter) builtinArguments(s *sourceFile, call *syntax.CallExpr, e builtins.Entry) {
 	var positional starlark.Tuple
 	var keywords []starlark.Tuple
 	var given, byName []syntax.Expr
@@ -167,7 +167,7 @@ func (n *linter) builtinArguments(s *scriptFile, call *syntax.CallExpr, e builti
 }
 
 // typeRemedy has advice for the slips that are made most.
-func (n *linter) typeRemedy(s *scriptFile, arg syntax.Expr, wrong *builtins.ArgumentError) string {
+func (n *linter) typeRemedy(s *sourceFile, arg syntax.Expr, wrong *builtins.ArgumentError) string {
 	if !wrong.Mistyped {
 		return ""
 	}
@@ -210,7 +210,7 @@ func (n *linter) declaredName(v *variable) string {
 
 // ownArguments finds calls of the script's own functions that do not fit their
 // parameters.
-func (n *linter) ownArguments(s *scriptFile, call *syntax.CallExpr, def *syntax.DefStmt) {
+func (n *linter) ownArguments(s *sourceFile, call *syntax.CallExpr, def *syntax.DefStmt) {
 	var order, required []string
 	known := map[string]bool{}
 	more, any, byName := false, false, false
@@ -352,7 +352,7 @@ func fieldNames(kind builtins.Kind) ([]string, bool) {
 
 // imagesInLock finds machines that boot from an image that there is not.
 func (n *linter) imagesInLock() {
-	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+	n.eachBuiltin(func(s *sourceFile, call *syntax.CallExpr, e builtins.Entry) {
 		if e.Name != "machine" || open(call) {
 			return
 		}
@@ -379,7 +379,7 @@ const (
 
 // timeouts finds time-outs that nobody can mean.
 func (n *linter) timeouts() {
-	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+	n.eachBuiltin(func(s *sourceFile, call *syntax.CallExpr, e builtins.Entry) {
 		for _, p := range e.Params {
 			arg := argument(call, e, p.Name)
 			if p.Kind != builtins.Duration || arg == nil {
@@ -401,7 +401,7 @@ func (n *linter) timeouts() {
 
 // hints finds checks that leave a student alone when they fail.
 func (n *linter) hints() {
-	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+	n.eachBuiltin(func(s *sourceFile, call *syntax.CallExpr, e builtins.Entry) {
 		p := e.For(builtins.ForHint)
 		if p == nil || !e.Effect.Has(builtins.Checks) || argument(call, e, p.Name) != nil || open(call) {
 			return
@@ -483,7 +483,7 @@ func (n *linter) declares(x syntax.Expr) (what string) {
 }
 
 // isMission reports whether a file calls mission.
-func (l *library) isMission(s *scriptFile) bool {
+func (l *snapshot) isMission(s *sourceFile) bool {
 	if s.tree == nil {
 		return false
 	}

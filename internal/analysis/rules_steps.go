@@ -39,7 +39,7 @@ func (n *linter) narration() {
 // places finds calls of builtins where they may not be called.
 func (n *linter) places() {
 	for _, step := range n.steps {
-		for _, a := range step.acts {
+		for _, a := range step.calls {
 			if a.builtin == nil {
 				continue
 			}
@@ -49,7 +49,7 @@ func (n *linter) places() {
 				n.report(a.home, at, SeverityError, a.builtin.Name+": a step cannot declare", "call it at the top level of the script")
 			case a.does(builtins.Opens) && n.needsNoHost():
 				n.report(a.home, at, SeverityError, a.builtin.Name+": the mission does not say that it needs the host", `write mission(…, needs = ["host"])`)
-			case a.probing && !a.builtin.Looks():
+			case a.inCheck && !a.builtin.Looks():
 				n.report(a.home, at, SeverityError, a.builtin.Name+": a task's check may only look", "run, read_file and the assertions look; do before the task what has to be done")
 			}
 		}
@@ -74,7 +74,7 @@ func (n *linter) places() {
 
 // needsNoHost reports whether the mission certainly does not ask for the host.
 func (n *linter) needsNoHost() (without bool) {
-	n.eachBuiltin(func(s *scriptFile, call *syntax.CallExpr, e builtins.Entry) {
+	n.eachBuiltin(func(s *sourceFile, call *syntax.CallExpr, e builtins.Entry) {
 		if e.Name != "mission" || open(call) {
 			return
 		}
@@ -87,13 +87,13 @@ func (n *linter) needsNoHost() (without bool) {
 
 // booted finds machines that are used while they are certainly off.
 func (n *linter) booted() {
-	if !n.all {
+	if !n.complete {
 		return
 	}
 	on := map[*syntax.CallExpr]bool{}
 	for _, step := range n.steps {
-		for _, a := range step.acts {
-			if a.builtin == nil || len(step.acts) >= mostActs {
+		for _, a := range step.calls {
+			if a.builtin == nil || len(step.calls) >= maxTraced {
 				return // anything may have been booted
 			}
 			if a.does(builtins.Starts) && !a.does(builtins.Stops) {
@@ -119,7 +119,7 @@ func (n *linter) booted() {
 					on[m] = true // told once
 				}
 			}
-			if a.does(builtins.Stops) && !a.does(builtins.Starts) && a.sure {
+			if a.does(builtins.Stops) && !a.does(builtins.Starts) && a.unconditional {
 				for _, m := range a.machines["machine"] {
 					delete(on, m)
 				}
@@ -130,7 +130,7 @@ func (n *linter) booted() {
 
 // machineName is what a machine is called, as far as that can be seen.
 func (n *linter) machineName(declared *syntax.CallExpr) string {
-	e := n.table["machine"]
+	e := n.builtins["machine"]
 	for _, s := range n.sources {
 		if s.shown == declared.Lparen.Filename() {
 			if name, ok := n.value(s, argument(declared, e, "name")).(starlark.String); ok {
@@ -145,7 +145,7 @@ func (n *linter) machineName(declared *syntax.CallExpr) string {
 func (n *linter) checks() {
 	for _, step := range n.steps {
 		does, types, waits, checks := false, false, false, false
-		for _, a := range step.acts {
+		for _, a := range step.calls {
 			switch {
 			case a.builtin == nil:
 				checks = true // it may
@@ -170,13 +170,13 @@ const doing = builtins.Starts | builtins.Stops | builtins.Talks | builtins.Chang
 
 // proves reports whether an act fails if the lab, or the reader's answer, is not as it
 // should be. What looks and waits fails where there is nothing to be seen.
-func (n *linter) proves(a act) bool {
+func (n *linter) proves(a tracedCall) bool {
 	return a.does(builtins.Checks) || a.does(builtins.Looks|builtins.Waits) || n.demands(a)
 }
 
 // demands reports whether an act is given what makes it fail where all is not right, as
 // far as that can be seen.
-func (n *linter) demands(a act) bool {
+func (n *linter) demands(a tracedCall) bool {
 	if a.builtin.Demands == "" {
 		return false
 	}
@@ -189,14 +189,14 @@ func (n *linter) demands(a act) bool {
 // student types with it.
 func (n *linter) unchecked() {
 	for _, step := range n.steps {
-		for i, a := range step.acts {
-			if a.builtin == nil || a.builtin.For(builtins.ForConsole) == nil || a.aside || a.probing || n.leavesShell(a) {
+		for i, a := range step.calls {
+			if a.builtin == nil || a.builtin.For(builtins.ForConsole) == nil || a.inSolution || a.inCheck || n.leavesShell(a) {
 				continue
 			}
-			checked := slices.ContainsFunc(step.acts[i+1:], n.looksAt)
+			checked := slices.ContainsFunc(step.calls[i+1:], n.looksAt)
 			// In a loop, what comes before is also after.
 			for j := 0; j < i && !checked && len(a.loops) > 0; j++ {
-				checked = n.looksAt(step.acts[j]) && slices.Contains(step.acts[j].loops, a.loops[0])
+				checked = n.looksAt(step.calls[j]) && slices.Contains(step.calls[j].loops, a.loops[0])
 			}
 			if !checked {
 				n.report(a.home, a.home.spanOf(a.call.Fn), SeverityNote, "nothing in this step checks what this led to",
@@ -207,7 +207,7 @@ func (n *linter) unchecked() {
 }
 
 // looksAt reports whether an act looks at what was typed before it.
-func (n *linter) looksAt(a act) bool {
+func (n *linter) looksAt(a tracedCall) bool {
 	switch {
 	case a.builtin == nil: // it may
 		return true
@@ -226,7 +226,7 @@ func takesConsole(e builtins.Entry) bool {
 
 // leavesShell reports whether an act types what ends a shell, which is always
 // compared and has nothing to check.
-func (n *linter) leavesShell(a act) bool {
+func (n *linter) leavesShell(a tracedCall) bool {
 	line := a.builtin.For(builtins.ForConsole)
 	text, _ := n.value(a.home, argument(a.call, *a.builtin, line.Name)).(starlark.String)
 	return text == "exit" || text == "logout"

@@ -16,13 +16,13 @@ import (
 )
 
 // scriptFile is one file of a mission as text: parsed and resolved, never run.
-type scriptFile struct {
-	name   string // in the mission's folder
-	shown  string // what messages call it
-	pages  pages
-	tokens []script.Token
-	tree   *syntax.File // nil if it does not parse
-	faults []Finding    // what the parser and the resolver refuse
+type sourceFile struct {
+	name     string // in the mission's folder
+	shown    string // what messages call it
+	lines    lineIndex
+	tokens   []script.Token
+	tree     *syntax.File // nil if it does not parse
+	findings []Finding    // what the parser and the resolver refuse
 
 	variables map[*syntax.Ident]*variable // by the place where each is first given a value
 	globals   map[string]*variable        // those of the file, loaded names included
@@ -30,40 +30,40 @@ type scriptFile struct {
 
 // variable is what a name stands for.
 type variable struct {
-	name    *syntax.Ident
-	home    *scriptFile
-	value   syntax.Expr      // what it is given, if that happens once and plainly
-	def     *syntax.DefStmt  // the function that it names
-	load    *syntax.LoadStmt // the statement that takes it from another file
-	theirs  *syntax.Ident    // its name there
-	times   int              // how often it is given a value
-	reads   int
-	changed bool // its value is a list that is changed in place
+	name        *syntax.Ident
+	home        *sourceFile
+	value       syntax.Expr      // what it is given, if that happens once and plainly
+	def         *syntax.DefStmt  // the function that it names
+	load        *syntax.LoadStmt // the statement that takes it from another file
+	remoteName  *syntax.Ident    // its name there
+	assignments int              // how often it is given a value
+	reads       int
+	mutated     bool // its value is a list that is changed in place
 
 	known  starlark.Value // what is known of its value; nil: not asked yet
 	result starlark.Value // of a function: what is known of what it returns; nil: not asked yet
 }
 
 // library is the files of a mission's folder, each read and parsed once.
-type library struct {
-	folder fs.FS
-	main   string // the script's name in the folder
-	shown  string // what messages call it
-	images []string
-	table  map[string]builtins.Entry
-	files  map[string]*scriptFile
+type snapshot struct {
+	folder   fs.FS
+	main     string // the script's name in the folder
+	shown    string // what messages call it
+	images   []string
+	builtins map[string]builtins.Entry
+	files    map[string]*sourceFile
 }
 
-func newLibrary(folder fs.FS, name, shown string, images []string) *library {
-	l := &library{folder: script.Overlay{FS: folder}, main: name, shown: shown, images: images, table: map[string]builtins.Entry{}, files: map[string]*scriptFile{}}
+func newSnapshot(folder fs.FS, name, shown string, images []string) *snapshot {
+	l := &snapshot{folder: script.Overlay{FS: folder}, main: name, shown: shown, images: images, builtins: map[string]builtins.Entry{}, files: map[string]*sourceFile{}}
 	for _, e := range builtins.Table() {
-		l.table[e.Name] = e
+		l.builtins[e.Name] = e
 	}
 	return l
 }
 
 // open returns a file of the folder, or what is wrong with it.
-func (l *library) open(name string) (*scriptFile, error) {
+func (l *snapshot) open(name string) (*sourceFile, error) {
 	if known, ok := l.files[name]; ok {
 		return known, nil
 	}
@@ -75,51 +75,51 @@ func (l *library) open(name string) (*scriptFile, error) {
 }
 
 // add parses a file and keeps it.
-func (l *library) add(name, shown string, data []byte) *scriptFile {
+func (l *snapshot) add(name, shown string, data []byte) *sourceFile {
 	l.files[name] = l.parse(name, shown, data)
 	return l.files[name]
 }
 
-func (l *library) parse(name, shown string, data []byte) *scriptFile {
-	s := &scriptFile{name: name, shown: shown, variables: map[*syntax.Ident]*variable{}, globals: map[string]*variable{}}
+func (l *snapshot) parse(name, shown string, data []byte) *sourceFile {
+	s := &sourceFile{name: name, shown: shown, variables: map[*syntax.Ident]*variable{}, globals: map[string]*variable{}}
 	clean, err := script.Clean(data)
 	if err != nil {
-		s.pages = paginate("")
-		s.faults = append(s.faults, Finding{File: shown, Span: s.pages.span(0, 0), Rule: ruleSyntax, Severity: SeverityError, Message: err.Error()})
+		s.lines = indexLines("")
+		s.findings = append(s.findings, Finding{File: shown, Span: s.lines.span(0, 0), Rule: ruleSyntax, Severity: SeverityError, Message: err.Error()})
 		return s
 	}
-	s.pages = paginate(string(clean))
-	s.tokens = script.Scan(s.pages.text)
+	s.lines = indexLines(string(clean))
+	s.tokens = script.Scan(s.lines.text)
 	tree, err := (&syntax.FileOptions{}).Parse(shown, clean, 0)
 	if err != nil {
 		wrong := syntax.Error{Pos: syntax.MakePosition(&s.shown, 1, 1), Msg: err.Error()}
 		errors.As(err, &wrong)
-		s.fault(ruleSyntax, wrong.Pos, wrong.Msg)
+		s.refuse(ruleSyntax, wrong.Pos, wrong.Msg)
 		return s
 	}
 	s.tree = tree
-	isBuiltin := func(name string) bool { _, ok := l.table[name]; return ok }
+	isBuiltin := func(name string) bool { _, ok := l.builtins[name]; return ok }
 	var names resolve.ErrorList
 	if errors.As(resolve.File(tree, isBuiltin, starlark.Universe.Has), &names) {
 		for _, n := range names {
-			s.fault(ruleName, n.Pos, n.Msg)
+			s.refuse(ruleName, n.Pos, n.Msg)
 		}
 	}
 	s.findVariables()
 	return s
 }
 
-func (s *scriptFile) fault(rule string, at syntax.Position, message string) {
-	from := s.pages.offset(placeOf(at))
-	s.faults = append(s.faults, Finding{
-		File: s.shown, Span: s.pages.span(from, s.wordEnd(from)), Rule: rule, Severity: SeverityError, Message: script.Advise(message),
+func (s *sourceFile) refuse(rule string, at syntax.Position, message string) {
+	from := s.lines.offset(placeOf(at))
+	s.findings = append(s.findings, Finding{
+		File: s.shown, Span: s.lines.span(from, s.wordEnd(from)), Rule: rule, Severity: SeverityError, Message: script.Advise(message),
 	})
 }
 
 func placeOf(at syntax.Position) Place { return Place{int(at.Line), int(at.Col)} }
 
 // wordEnd returns the end of the token that is at an offset, or comes next.
-func (s *scriptFile) wordEnd(offset int) int {
+func (s *sourceFile) wordEnd(offset int) int {
 	for _, t := range s.tokens {
 		if t.To > offset {
 			if t.Kind == script.LineToken {
@@ -132,13 +132,13 @@ func (s *scriptFile) wordEnd(offset int) int {
 }
 
 // spanOf is the piece of a script that a part of the tree was made of.
-func (s *scriptFile) spanOf(n syntax.Node) Span {
+func (s *sourceFile) spanOf(n syntax.Node) Span {
 	from, to := n.Span()
 	return Span{placeOf(from), placeOf(to)}
 }
 
 // variableOf returns what an identifier stands for; nil if it is no variable.
-func (s *scriptFile) variableOf(id *syntax.Ident) *variable {
+func (s *sourceFile) variableOf(id *syntax.Ident) *variable {
 	if b, ok := id.Binding.(*resolve.Binding); ok && b.First != nil {
 		return s.variables[b.First]
 	}
@@ -153,10 +153,10 @@ func isBuiltin(id *syntax.Ident) bool {
 }
 
 // growing are the methods that change a list or dict in place.
-var growing = regexp.MustCompile(`^(append|clear|extend|insert|pop|remove)$`)
+var mutators = regexp.MustCompile(`^(append|clear|extend|insert|pop|remove)$`)
 
 // findVariables looks for every name that is given a value, and for its uses.
-func (s *scriptFile) findVariables() {
+func (s *sourceFile) findVariables() {
 	given := map[*syntax.Ident]bool{}
 	give := func(id *syntax.Ident) *variable {
 		given[id] = true
@@ -169,7 +169,7 @@ func (s *scriptFile) findVariables() {
 			v = &variable{name: first, home: s}
 			s.variables[first] = v
 		}
-		v.times++
+		v.assignments++
 		return v
 	}
 	var giveAll func(x syntax.Expr)
@@ -212,7 +212,7 @@ func (s *scriptFile) findVariables() {
 				giveAll(n.LHS)
 			}
 			if id, ok := n.LHS.(*syntax.Ident); ok && n.Op != syntax.EQ {
-				give(id).changed = true
+				give(id).mutated = true
 			}
 		case *syntax.DefStmt:
 			give(n.Name).def = n
@@ -226,14 +226,14 @@ func (s *scriptFile) findVariables() {
 		case *syntax.LoadStmt:
 			for i, id := range n.To {
 				v := give(id)
-				v.load, v.theirs = n, n.From[i]
+				v.load, v.remoteName = n, n.From[i]
 				given[n.From[i]] = true
 			}
 		}
 		return true
 	})
 	for _, v := range s.variables {
-		if v.times > 1 {
+		if v.assignments > 1 {
 			v.value, v.def, v.load = nil, nil, nil
 		}
 	}
@@ -244,9 +244,9 @@ func (s *scriptFile) findVariables() {
 				v.reads++
 			}
 		case *syntax.DotExpr:
-			if id, ok := n.X.(*syntax.Ident); ok && growing.MatchString(n.Name.Name) {
+			if id, ok := n.X.(*syntax.Ident); ok && mutators.MatchString(n.Name.Name) {
 				if v := s.variableOf(id); v != nil {
-					v.changed = true
+					v.mutated = true
 				}
 			}
 		}
@@ -269,7 +269,7 @@ func (s *scriptFile) findVariables() {
 }
 
 // target returns the file that a load statement names.
-func (l *library) target(s *scriptFile, load *syntax.LoadStmt) (*scriptFile, error) {
+func (l *snapshot) target(s *sourceFile, load *syntax.LoadStmt) (*sourceFile, error) {
 	name, err := script.Resolve(s.name, load.ModuleName())
 	if err != nil {
 		return nil, err
@@ -278,7 +278,7 @@ func (l *library) target(s *scriptFile, load *syntax.LoadStmt) (*scriptFile, err
 }
 
 // follow goes from a loaded name to the variable in the file that has it.
-func (l *library) follow(v *variable) *variable {
+func (l *snapshot) follow(v *variable) *variable {
 	for range 16 { // files may load each other in a circle
 		if v == nil || v.load == nil {
 			return v
@@ -287,13 +287,13 @@ func (l *library) follow(v *variable) *variable {
 		if err != nil {
 			return nil
 		}
-		v = other.globals[v.theirs.Name]
+		v = other.globals[v.remoteName.Name]
 	}
 	return nil
 }
 
 // function returns the definition of the function that an expression names.
-func (l *library) function(s *scriptFile, x syntax.Expr) (*scriptFile, *syntax.DefStmt) {
+func (l *snapshot) function(s *sourceFile, x syntax.Expr) (*sourceFile, *syntax.DefStmt) {
 	for range 16 {
 		id, ok := unparen(x).(*syntax.Ident)
 		if !ok {
@@ -314,12 +314,12 @@ func (l *library) function(s *scriptFile, x syntax.Expr) (*scriptFile, *syntax.D
 }
 
 // builtin returns the builtin that an expression names.
-func (l *library) builtin(x syntax.Expr) (builtins.Entry, bool) {
+func (l *snapshot) builtin(x syntax.Expr) (builtins.Entry, bool) {
 	id, ok := unparen(x).(*syntax.Ident)
 	if !ok || !isBuiltin(id) {
 		return builtins.Entry{}, false
 	}
-	e, ok := l.table[id.Name]
+	e, ok := l.builtins[id.Name]
 	return e, ok
 }
 

@@ -10,36 +10,36 @@ import (
 
 // declaredStep is a call of step with the function that it names.
 type declaredStep struct {
-	home *scriptFile // where the function is
+	home *sourceFile // where the function is
 	call *syntax.CallExpr
-	in   *scriptFile // where the call is
+	in   *sourceFile // where the call is
 	def  *syntax.DefStmt
 
-	acts []act // what the function calls, see trace
+	calls []tracedCall // what the function calls, see trace
 }
 
 // act is a call of a builtin that a step makes, itself or in the functions it
 // calls. An act without a builtin is a call of which nothing is known.
-type act struct {
-	builtin  *builtins.Entry
-	call     *syntax.CallExpr
-	home     *scriptFile
-	machines map[string][]*syntax.CallExpr // by parameter: the declarations of the machines given; nil: not known
-	sure     bool                          // made whenever the step is
-	aside    bool                          // in the solution of a task: no student does it
-	probing  bool                          // in the check of a task
-	loops    []syntax.Node                 // around it
+type tracedCall struct {
+	builtin       *builtins.Entry
+	call          *syntax.CallExpr
+	home          *sourceFile
+	machines      map[string][]*syntax.CallExpr // by parameter: the declarations of the machines given; nil: not known
+	unconditional bool                          // made whenever the step is
+	inSolution    bool                          // in the solution of a task: no student does it
+	inCheck       bool                          // in the check of a task
+	loops         []syntax.Node                 // around it
 }
 
 // does reports whether an act has all of some effects.
-func (a act) does(effects builtins.Effect) bool {
+func (a tracedCall) does(effects builtins.Effect) bool {
 	return a.builtin != nil && a.builtin.Effect.Has(effects)
 }
 
 // findSteps finds the steps that a file and those that it loads declare, in order.
-func (n *linter) findSteps(s *scriptFile, seen map[*scriptFile]bool) {
+func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 	if seen[s] || s.tree == nil {
-		n.all = n.all && s.tree != nil
+		n.complete = n.complete && s.tree != nil
 		return
 	}
 	seen[s] = true
@@ -49,7 +49,7 @@ func (n *linter) findSteps(s *scriptFile, seen map[*scriptFile]bool) {
 		case *syntax.LoadStmt:
 			other, err := n.target(s, stmt)
 			if err != nil {
-				n.all = false
+				n.complete = false
 				continue
 			}
 			n.findSteps(other, seen)
@@ -65,11 +65,11 @@ func (n *linter) findSteps(s *scriptFile, seen map[*scriptFile]bool) {
 			plain[call] = true
 			home, def := n.function(s, argument(call, e, "function"))
 			if def == nil {
-				n.all = false
+				n.complete = false
 				continue
 			}
 			step := declaredStep{home: home, call: call, in: s, def: def}
-			(&tracer{n: n, acts: &step.acts}).function(home, def, nil, true)
+			(&tracer{n: n, calls: &step.calls}).function(home, def, nil, true)
 			n.steps = append(n.steps, step)
 		}
 	}
@@ -81,7 +81,7 @@ func (n *linter) findSteps(s *scriptFile, seen map[*scriptFile]bool) {
 			calls[node.Fn] = plain[node]
 		case *syntax.Ident:
 			if isBuiltin(node) && node.Name == "step" && !calls[node] {
-				n.all = false
+				n.complete = false
 			}
 		}
 		return true
@@ -92,41 +92,41 @@ func (n *linter) findSteps(s *scriptFile, seen map[*scriptFile]bool) {
 // carried out. It does not decide conditions: both branches come, one after the
 // other.
 type tracer struct {
-	n       *linter
-	acts    *[]act
-	home    *scriptFile
-	names   map[*variable][]*syntax.CallExpr // what parameters and loop variables stand for
-	sure    bool
-	aside   bool
-	probing bool
-	loops   []syntax.Node
-	stack   []*syntax.DefStmt
+	n             *linter
+	calls         *[]tracedCall
+	home          *sourceFile
+	names         map[*variable][]*syntax.CallExpr // what parameters and loop variables stand for
+	unconditional bool
+	inSolution    bool
+	inCheck       bool
+	loops         []syntax.Node
+	stack         []*syntax.DefStmt
 }
 
 // mostActs and mostCalls bound what is followed: functions that call each other can
 // do so very often.
 const (
-	mostActs  = 20_000 // in a step
-	mostCalls = 50_000 // of the script's own functions, in all steps
+	maxTraced   = 20_000 // in a step
+	maxFollowed = 50_000 // of the script's own functions, in all steps
 )
 
-func (t *tracer) add(a act) {
-	a.home, a.aside, a.probing, a.loops = t.home, t.aside, t.probing, t.loops
-	a.sure = t.sure
-	if len(*t.acts) < mostActs {
-		*t.acts = append(*t.acts, a)
+func (t *tracer) add(a tracedCall) {
+	a.home, a.inSolution, a.inCheck, a.loops = t.home, t.inSolution, t.inCheck, t.loops
+	a.unconditional = t.unconditional
+	if len(*t.calls) < maxTraced {
+		*t.calls = append(*t.calls, a)
 	}
 }
 
 // function follows a function's body. Call is what calls it, nil if labrun does.
-func (t *tracer) function(home *scriptFile, def *syntax.DefStmt, call *syntax.CallExpr, sure bool) {
+func (t *tracer) function(home *sourceFile, def *syntax.DefStmt, call *syntax.CallExpr, sure bool) {
 	t.n.followed++
-	if slices.Contains(t.stack, def) || len(t.stack) > 16 || t.n.followed > mostCalls {
-		t.add(act{call: call})
+	if slices.Contains(t.stack, def) || len(t.stack) > 16 || t.n.followed > maxFollowed {
+		t.add(tracedCall{call: call})
 		return
 	}
 	inner := *t
-	inner.home, inner.sure, inner.stack = home, sure, append(slices.Clip(t.stack), def)
+	inner.home, inner.unconditional, inner.stack = home, sure, append(slices.Clip(t.stack), def)
 	inner.names = map[*variable][]*syntax.CallExpr{}
 	if call != nil && !open(call) {
 		for i, p := range def.Params {
@@ -158,10 +158,10 @@ func (t *tracer) block(body []syntax.Stmt) {
 
 // maybe follows what may or may not be carried out.
 func (t *tracer) maybe(follow func()) {
-	sure := t.sure
-	t.sure = false
+	sure := t.unconditional
+	t.unconditional = false
 	follow()
-	t.sure = sure
+	t.unconditional = sure
 }
 
 func (t *tracer) loop(around syntax.Node, follow func()) {
@@ -194,7 +194,7 @@ func (t *tracer) stmt(stmt syntax.Stmt) {
 	}
 	// What comes after a return, break or continue in a branch is not sure.
 	if b, ok := stmt.(*syntax.IfStmt); ok && leaves(b) {
-		t.sure = false
+		t.unconditional = false
 	}
 }
 
@@ -275,16 +275,16 @@ func (t *tracer) call(x *syntax.CallExpr) {
 		for _, p := range e.Params {
 			switch p.For {
 			case builtins.ForSolution:
-				t.part(x, argument(x, e, p.Name), func(inner *tracer) { inner.aside = true })
+				t.part(x, argument(x, e, p.Name), func(inner *tracer) { inner.inSolution = true })
 			case builtins.ForCheck:
-				t.part(x, argument(x, e, p.Name), func(inner *tracer) { inner.probing = true })
+				t.part(x, argument(x, e, p.Name), func(inner *tracer) { inner.inCheck = true })
 			}
 		}
-		t.add(act{builtin: &e, call: x, machines: t.given(x, e)})
+		t.add(tracedCall{builtin: &e, call: x, machines: t.machinesGiven(x, e)})
 		return
 	}
 	if home, def := t.n.function(t.home, x.Fn); def != nil {
-		t.function(home, def, x, t.sure)
+		t.function(home, def, x, t.unconditional)
 		return
 	}
 	switch fn := unparen(x.Fn).(type) {
@@ -295,25 +295,25 @@ func (t *tracer) call(x *syntax.CallExpr) {
 	case *syntax.DotExpr:
 		return // methods do not, either
 	}
-	t.add(act{call: x})
+	t.add(tracedCall{call: x})
 }
 
 // part follows a function that is given to a task.
 func (t *tracer) part(call *syntax.CallExpr, x syntax.Expr, as func(*tracer)) {
 	inner := *t
-	inner.sure = false
+	inner.unconditional = false
 	as(&inner)
 	if home, def := t.n.function(t.home, x); def != nil {
 		inner.function(home, def, nil, false)
 	} else if small, ok := unparen(x).(*syntax.LambdaExpr); ok {
 		inner.expr(small.Body)
 	} else if kind := t.n.kind(t.home, x); x != nil && kind != builtins.Text {
-		inner.add(act{call: call})
+		inner.add(tracedCall{call: call})
 	}
 }
 
 // given finds the machines that a call of a builtin is given.
-func (t *tracer) given(call *syntax.CallExpr, e builtins.Entry) map[string][]*syntax.CallExpr {
+func (t *tracer) machinesGiven(call *syntax.CallExpr, e builtins.Entry) map[string][]*syntax.CallExpr {
 	machines := map[string][]*syntax.CallExpr{}
 	for _, p := range e.Params {
 		switch {
@@ -391,7 +391,7 @@ func items(x syntax.Expr) []syntax.Expr {
 // that an expression stands for; nil if they are not known.
 func (t *tracer) machines(x syntax.Expr) []*syntax.CallExpr { return t.machinesOf(t.home, x, 8) }
 
-func (t *tracer) machinesOf(s *scriptFile, x syntax.Expr, depth int) []*syntax.CallExpr {
+func (t *tracer) machinesOf(s *sourceFile, x syntax.Expr, depth int) []*syntax.CallExpr {
 	if depth == 0 {
 		return nil
 	}
@@ -402,7 +402,7 @@ func (t *tracer) machinesOf(s *scriptFile, x syntax.Expr, depth int) []*syntax.C
 			return known
 		}
 		v = t.n.follow(v)
-		if v == nil || v.value == nil || v.changed {
+		if v == nil || v.value == nil || v.mutated {
 			return nil
 		}
 		return t.machinesOf(v.home, v.value, depth-1)

@@ -21,7 +21,7 @@ const ruleTranslation = "translation"
 // more. A translation that cannot be read is a *script.Error.
 func CheckTranslations(s *script.Script) ([]Finding, error) {
 	all, err := s.Translations()
-	texts := textsOf(s)
+	texts := readerTexts(s)
 	var problems []Finding
 	for _, c := range all {
 		problems = append(problems, compare(s, c, texts)...)
@@ -30,18 +30,18 @@ func CheckTranslations(s *script.Script) ([]Finding, error) {
 }
 
 // found is a text of a script that its reader sees.
-type found struct {
+type readerText struct {
 	text, file string
 	at, end    Place
 	composed   bool // it is put together when the script runs, so no translation can be found
 }
 
-func (f found) position() string { return fmt.Sprintf("%s:%d:%d", f.file, f.at.Line, f.at.Column) }
+func (f readerText) position() string { return fmt.Sprintf("%s:%d:%d", f.file, f.at.Line, f.at.Column) }
 
 // textsOf collects what a mission's reader sees besides titles and narrations: the
 // literal arguments for readers of builtins, wherever they are called.
-func textsOf(s *script.Script) []found {
-	var all []found
+func readerTexts(s *script.Script) []readerText {
+	var all []readerText
 	seen := map[string]bool{}
 	table := map[string]builtins.Entry{}
 	for _, e := range builtins.Table() {
@@ -62,7 +62,7 @@ func textsOf(s *script.Script) []found {
 					if text := literal.Value.(string); text != "" && (!seen[text] || !whole) {
 						seen[text] = seen[text] || whole
 						from, to := literal.Span()
-						all = append(all, found{text, source.Shown, Place{int(from.Line), int(from.Col)}, Place{int(to.Line), int(to.Col)}, !whole})
+						all = append(all, readerText{text, source.Shown, Place{int(from.Line), int(from.Col)}, Place{int(to.Line), int(to.Col)}, !whole})
 					}
 				}
 			}
@@ -124,7 +124,7 @@ func readable(table map[string]builtins.Entry, call *syntax.CallExpr) []syntax.E
 }
 
 // compare lists what is wrong with one translation.
-func compare(s *script.Script, c *script.Translation, texts []found) []Finding {
+func compare(s *script.Script, c *script.Translation, texts []readerText) []Finding {
 	var problems []Finding
 	tell := func(file string, at Span, message, remedy string) {
 		problems = append(problems, Finding{File: file, Span: at, Rule: ruleTranslation, Severity: SeverityWarning, Message: message, Remedy: remedy})
@@ -158,7 +158,7 @@ func compare(s *script.Script, c *script.Translation, texts []found) []Finding {
 			add(name, "step "+name+" is not in the mission any more", "rename or remove it")
 		}
 	}
-	var missing []found
+	var missing []readerText
 	known := map[string]bool{}
 	for _, t := range texts {
 		if t.composed {
@@ -208,7 +208,7 @@ func or(verbs string) string {
 
 // nearest returns the index of the text that is most like another, if one is
 // more alike than not; -1 otherwise.
-func nearest(text string, among []found) int {
+func nearest(text string, among []readerText) int {
 	best, least := -1, len([]rune(text))/2
 	for i, candidate := range among {
 		if d := levenshtein.ComputeDistance(text, candidate.text); d < least {

@@ -41,7 +41,8 @@ narration = "用眼睛。"
 "So it is." = "就是這樣。"
 "Try again." = "再試一次。"
 `
-	m, err := script.Load(t.Context(), folder("lab.star", told, "lab.zh-TW.toml", zh), "lab.star", "lab.star", script.Options{})
+	m, err := script.Load(t.Context(), folder("lab.star", told, "lab.zh-TW.toml", zh), "lab.star", "lab.star",
+		script.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,9 @@ narration = "用眼睛。"
 	const tag = " [translation]"
 	want := []string{
 		`lab.zh-TW.toml:1:1: warning: the mission's title is not translated: write title = "…" for "Lab"` + tag,
-		`lab.zh-TW.toml:4:1: warning: step look is older than its original: compare them, then write original = "` + script.Digest(m.Declared().Steps[0]) + `"` + tag,
+		`lab.zh-TW.toml:4:1: warning: step look is older than its original: compare them, then write original = "` + script.Digest(
+			m.Declared().Steps[0],
+		) + `"` + tag,
 		`lab.zh-TW.toml:2:1: warning: step gone is not in the mission any more: rename or remove it` + tag,
 		`lab.zh-TW.toml:10:1: warning: the translation has the verbs %s and its original %s %d: a script fills them in in that order` + tag,
 		`lab.zh-TW.toml:11:1: warning: this text is older than its original at lab.star:9:9: it is now "Which?"` + tag,
@@ -82,7 +85,8 @@ def look():
     assert_equal(1, 1, hint = ("Then look %s." % where))
 step(look)
 `
-	m, err := script.Load(t.Context(), folder("lab.star", source, "lab.zh-TW.toml", "title = \"看\"\n"), "lab.star", "lab.star", script.Options{})
+	m, err := script.Load(t.Context(), folder("lab.star", source, "lab.zh-TW.toml", "title = \"看\"\n"), "lab.star",
+		"lab.star", script.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +113,8 @@ func TestOurMissionsAreTranslated(t *testing.T) {
 		t.Fatalf("missions: %q, %v", names, err)
 	}
 	for _, name := range names {
-		m, err := script.Load(t.Context(), labrun.Missions(), name, name, script.Options{Images: lock.Names(), Language: "zh-TW"})
+		m, err := script.Load(t.Context(), labrun.Missions(), name, name,
+			script.Options{Images: lock.Names(), Language: "zh-TW"})
 		if err != nil {
 			t.Fatal(err)
 		}

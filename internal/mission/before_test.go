@@ -70,7 +70,8 @@ step(third)
 			}
 		}
 		if got != test.changed {
-			t.Errorf("%q for %q: the beginnings of steps have changed: %s, want %s", test.to, test.edit, got, test.changed)
+			t.Errorf("%q for %q: the beginnings of steps have changed: %s, want %s", test.to, test.edit, got,
+				test.changed)
 		}
 	}
 	if original[0] == original[1] || original[1] == original[2] {

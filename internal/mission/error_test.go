@@ -58,7 +58,11 @@ func TestClassify(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	e := &Error{Position: "lab.star:3:5", Message: "boot: no", Stack: []string{"lab.star:3:5 (start)", "lab.star:9:8 (work)"}}
+	e := &Error{
+		Position: "lab.star:3:5",
+		Message:  "boot: no",
+		Stack:    []string{"lab.star:3:5 (start)", "lab.star:9:8 (work)"},
+	}
 	if got, want := e.Error(), "lab.star:3:5: boot: no\n  called from lab.star:9:8 (work)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -44,7 +44,9 @@ narration = '''
 		t.Fatal(err)
 	}
 	d := m.Declared()
-	if m.Language() != "zh-TW" || fmt.Sprint(m.Languages()) != "[en zh-TW]" || d.Title != "課" || d.Steps[0].Title != "看" || d.Steps[0].Narration != "用眼睛。" {
+	if m.Language() != "zh-TW" || fmt.Sprint(m.Languages()) != "[en zh-TW]" || d.Title != "課" ||
+		d.Steps[0].Title != "看" ||
+		d.Steps[0].Narration != "用眼睛。" {
 		t.Errorf("%s of %s: %+v", m.Language(), m.Languages(), d)
 	}
 	events, seen := &event.Log{}, ""
@@ -67,7 +69,9 @@ narration = '''
 		}
 	}
 	for _, wanted := range []string{"", "en", "ja"} {
-		if m, err = Load(t.Context(), files, "lab.star", "lab.star", script.Options{Language: wanted}); err != nil || m.Language() != "en" || m.Declared().Title != "Lab" {
+		if m, err = Load(t.Context(), files, "lab.star", "lab.star", script.Options{Language: wanted}); err != nil ||
+			m.Language() != "en" ||
+			m.Declared().Title != "Lab" {
 			t.Errorf("for %q: %s, %v", wanted, m.Language(), err)
 		}
 	}

@@ -71,9 +71,11 @@ fail("no", hint = "Look.")
 None
 load("./other.star", "y")
 `)
-	want := []string{`"B12"`, "42", "84", "44", "1046", "repl:16:1: undefined: nonsense", "repl:17:3: floating-point division by zero",
-		"repl:18:1: unexpected ')'", "repl:19:8: machine: a step cannot declare: call it at the top level of the script",
-		"repl:20:5: fail: no", `"still here"`, "repl:23:1: cannot load ./other.star: load what you need in the mission's file, and begin again"}
+	want := []string{`"B12"`, "42", "84", "44", "1046", "repl:16:1: undefined: nonsense",
+		"repl:17:3: floating-point division by zero", "repl:18:1: unexpected ')'",
+		"repl:19:8: machine: a step cannot declare: call it at the top level of the script", "repl:20:5: fail: no",
+		`"still here"`,
+		"repl:23:1: cannot load ./other.star: load what you need in the mission's file, and begin again"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
@@ -86,7 +88,8 @@ func TestReplSavesWhatPassed(t *testing.T) {
 	}
 	typed(t, r, "a = 1\nfail(\"no\")\nif a:\n    say(\"yes\")\nb = \"\"\"one\n\n  two\"\"\"\n")
 	step, err := r.Step("find_out")
-	if want := "\ndef find_out():\n    \"\"\"Find out\"\"\"\n    a = 1\n    if a:\n        say(\"yes\")\n    b = \"\"\"one\n\n  two\"\"\"\n\nstep(find_out)\n"; err != nil || step != want {
+	if want := "\ndef find_out():\n    \"\"\"Find out\"\"\"\n    a = 1\n    if a:\n        say(\"yes\")\n    b = \"\"\"one\n\n  two\"\"\"\n\nstep(find_out)\n"; err != nil ||
+		step != want {
 		t.Errorf("got %q, %v, want %q", step, err, want)
 	}
 	load(t, folder("lab.star", scriptOf("pass")+step))
@@ -99,8 +102,12 @@ func TestReplSavesWhatPassed(t *testing.T) {
 // A prompt knows what the script has loaded, and a saved step boots what it uses.
 func TestReplKnowsTheScript(t *testing.T) {
 	events := &event.Log{}
-	m := load(t, folder("lab.star", "load(\"./part.star\", \"greet\", other = \"greeting\")\npc = machine(\"debian\")\n"+scriptOf("pass"),
-		"part.star", "greeting = \"hello\"\ndef greet():\n    return greeting\n"))
+	m := load(
+		t,
+		folder("lab.star",
+			"load(\"./part.star\", \"greet\", other = \"greeting\")\npc = machine(\"debian\")\n"+scriptOf("pass"),
+			"part.star", "greeting = \"hello\"\ndef greet():\n    return greeting\n"),
+	)
 	r := m.Repl(nil, events) // nothing boots here
 	if got := typed(t, r, "greet() + other\n"); !slices.Equal(got, []string{`"hellohello"`}) {
 		t.Errorf("got %q", got)

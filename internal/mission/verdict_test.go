@@ -41,7 +41,8 @@ def judge():
 		{"longer, by a kernel that counts no waiting", times{"0.2, 0.2, 0.2", "None, None, None"}, times{"0.3, 0.4, 0.3", "None, None, None"}, "slower"},
 		{"as long, by a kernel that counts no waiting", times{"0.2, 0.2, 0.2", "None, None, None"}, times{"0.2, 0.2, 0.2", "None, None, None"}, "unclear"},
 	} {
-		fmt.Fprintf(&source, "    say(%q + verdict(taken([%s], [%s]), taken([%s], [%s])))\n", c.name+": ", c.alone.seconds, c.alone.waited, c.beside.seconds, c.beside.waited)
+		fmt.Fprintf(&source, "    say(%q + verdict(taken([%s], [%s]), taken([%s], [%s])))\n", c.name+": ",
+			c.alone.seconds, c.alone.waited, c.beside.seconds, c.beside.waited)
 		want = append(want, c.name+": "+c.shows)
 	}
 	source.WriteString("\nstep(judge)\n")

@@ -14,11 +14,16 @@ var errTest = errors.New("stopped by the test")
 // An operation of the interpreter's own cannot be stopped, so nobody waits for it.
 func TestStuckOperation(t *testing.T) {
 	begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	names := starlark.StringDict{"operation": starlark.NewBuiltin("operation", func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
-		close(begun)
-		<-end
-		return starlark.None, nil
-	})}
+	names := starlark.StringDict{
+		"operation": starlark.NewBuiltin(
+			"operation",
+			func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+				close(begun)
+				<-end
+				return starlark.None, nil
+			},
+		),
+	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	thread := NewThread(ctx, "lab.star", nil)
 	defer thread.Release()
@@ -28,7 +33,8 @@ func TestStuckOperation(t *testing.T) {
 	}()
 	_, err := Evaluate(thread, func() (starlark.StringDict, error) {
 		defer close(ended)
-		return starlark.ExecFileOptions(&syntax.FileOptions{}, thread.Thread, "lab.star", "x = 1\n\noperation()\noperation()\n", names)
+		return starlark.ExecFileOptions(&syntax.FileOptions{}, thread.Thread, "lab.star",
+			"x = 1\n\noperation()\noperation()\n", names)
 	})
 	var stuck *StuckError
 	if !errors.As(err, &stuck) || stuck.At != "lab.star:3:1" || !errors.Is(err, errTest) {

@@ -39,7 +39,8 @@ func TestBrokenCatalogues(t *testing.T) {
 		"title = \"x\"\n[steps.look]\nnarative = \"x\"\n": "lab.zh-TW.toml:3:1: steps.look.narative means nothing here (did you mean narration?)",
 		"title = 5\n": "lab.zh-TW.toml",
 	} {
-		_, err := Load(t.Context(), folder("lab.star", told, "lab.zh-TW.toml", text), "lab.star", "lab.star", Options{Language: "zh-TW"})
+		_, err := Load(t.Context(), folder("lab.star", told, "lab.zh-TW.toml", text), "lab.star", "lab.star",
+			Options{Language: "zh-TW"})
 		var failed *Error
 		if !errors.As(err, &failed) || failed.Cause != nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
