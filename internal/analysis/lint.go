@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/labrun/labrun/builtins"
@@ -92,25 +91,18 @@ var rules = map[string]func(*linter){
 	"unchecked-input": (*linter).unchecked,
 }
 
-// positioned is a message with a position before it.
-var positioned = regexp.MustCompile(`(?m)^(.+?):(\d+):(\d+): (.*)$`)
-
 // Findings returns what loading a script failed with as findings, one for each
 // place that the error names.
 func Findings(err error) (findings []Finding) {
-	e := script.Explain(err)
-	text := e.Message
-	if e.Position != "" {
-		text = e.Position + ": " + text
-	}
-	for _, match := range positioned.FindAllStringSubmatch(text, -1) {
-		line, _ := strconv.Atoi(match[2])
-		column, _ := strconv.Atoi(match[3])
-		at := Place{line, column}
-		findings = append(findings, Finding{File: match[1], Span: Span{at, at}, Rule: ruleLoad, Severity: SeverityError, Message: match[4]})
-	}
-	if findings == nil {
-		findings = append(findings, Finding{File: e.Position, Span: Span{Place{1, 1}, Place{1, 1}}, Rule: ruleLoad, Severity: SeverityError, Message: e.Message})
+	for _, d := range script.Explain(err).Diagnostics() {
+		file := ""
+		if d.Position.IsValid() {
+			file = d.Position.Filename()
+		}
+		at := Place{max(1, int(d.Position.Line)), max(1, int(d.Position.Col))}
+		findings = append(findings, Finding{
+			File: file, Span: Span{at, at}, Rule: ruleLoad, Severity: SeverityError, Message: d.Message,
+		})
 	}
 	return findings
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/script"
+	"go.starlark.net/syntax"
 )
 
 var knownImages = []string{"alpine", "debian", "mini", "router7"}
@@ -443,11 +444,12 @@ func TestProblemMatcher(t *testing.T) {
 		t.Fatal("docs/editors.md has no problem matcher")
 	}
 	matcher := regexp.MustCompile(pattern)
+	file := "a.star"
 	for line, want := range map[string][]string{
 		Finding{"labs/a.star", Span{Place{3, 5}, Place{3, 9}}, "no-hint", SeverityWarning, "message: 1:2", "remedy"}.String(): {"labs/a.star", "3", "5", "warning", "message: 1:2: remedy", "no-hint"},
 		Finding{"a.star", Span{Place{3, 5}, Place{3, 9}}, "unchecked-input", SeverityNote, "message", ""}.String():            {"a.star", "3", "5", "note", "message", "unchecked-input"},
 		Finding{"a.star", Span{Place{3, 5}, Place{3, 9}}, "not-booted", SeverityError, "message [x]", ""}.String():            {"a.star", "3", "5", "", "message [x]", "not-booted"},
-		(&script.Error{Position: "a.star:3:5", Message: "undefined: x"}).Error():                                              {"a.star", "3", "5", "", "undefined: x", ""},
+		(&script.Error{Position: syntax.MakePosition(&file, 3, 5), Message: "undefined: x"}).Error():                          {"a.star", "3", "5", "", "undefined: x", ""},
 	} {
 		if got := matcher.FindStringSubmatch(line); len(got) == 0 || !slices.Equal(got[1:], want) {
 			t.Errorf("the problem matcher takes %q for %q, want %q", line, got, want)

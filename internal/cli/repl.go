@@ -61,7 +61,7 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 		return err
 	}
 	options := p.loading(lock)
-	options.Begun = true
+	options.NoSteps = true
 	m, err := p.load(ctx, c, file, options)
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ var ErrInterrupted = errors.New("interrupted")
 // Error is a mission that could not be loaded or did not pass.
 type Error struct {
 	Kind     Kind
-	Position string // file, and line and column where they are known: «week1.star:12:5»
+	Position string // file, and line and column where they are known, as in week1.star:12:5
 	Step     string // title of the step, if one was running
 	Message  string
 	Hint     string   // the author's advice to the reader, if there is any
@@ -40,21 +40,27 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return (&script.Error{Position: e.Position, Message: e.Message, Stack: e.Stack}).Error()
+	text := e.Message
+	if e.Position != "" {
+		text = e.Position + ": " + text
+	}
+	return script.WithStack(text, e.Stack)
 }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Classify turns whatever loading or running returned into an *Error.
+// Classify turns whatever loading or running returned into an *Error. Ctx is that of the
+// loading or running: it tells an interrupt from all else.
 func Classify(ctx context.Context, err error) error {
 	var done *Error
 	if errors.As(err, &done) {
 		return done
 	}
 	explained := script.Explain(err)
-	result := &Error{
-		Kind: kindOf(ctx, err), Position: explained.Position, Message: explained.Message, Stack: explained.Stack, Cause: err,
+	result := &Error{Kind: kindOf(ctx, err, explained), Message: explained.Text(), Stack: explained.Stack, Cause: err}
+	if explained.Position.IsValid() {
+		result.Position = explained.Position.String()
 	}
 	var check *builtins.CheckError
 	if errors.As(err, &check) {
@@ -63,7 +69,8 @@ func Classify(ctx context.Context, err error) error {
 	return result
 }
 
-func kindOf(ctx context.Context, err error) Kind {
+// kindOf sorts an error, which may be explained as one of the script's, by what caused it.
+func kindOf(ctx context.Context, err error, explained *script.Error) Kind {
 	var check *builtins.CheckError
 	var environment *lab.EnvironmentError
 	var exit *qemu.ExitError
@@ -71,14 +78,15 @@ func kindOf(ctx context.Context, err error) Kind {
 	var login *lab.LoginError
 	var guest *control.GuestError
 	var notBooted *lab.NotBootedError
-	switch explained := script.Explain(err); {
+	switch {
 	case errors.Is(explained, script.ErrUnreadable):
 		return Usage
 	case explained.Cause == nil:
 		return Script
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrInterrupted):
 		return Interrupted
-	case errors.As(err, &check), errors.As(err, &login), errors.As(err, &guest), errors.As(err, &panicked), errors.Is(err, control.ErrRestarted):
+	case errors.As(err, &check), errors.As(err, &login), errors.As(err, &guest), errors.As(err, &panicked),
+		errors.Is(err, control.ErrRestarted):
 		return Check
 	case errors.As(err, &notBooted):
 		return Script

@@ -7,47 +7,62 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// An operation of the interpreter's own counts as one step, and while it copies
-// gigabytes nothing else in labrun runs, so that it can only be looked at before. These
-// bounds are far above what a lab needs.
+// An operation of the interpreter's own counts as one step, however much it copies, and
+// cannot be stopped. So the two kinds that make much out of little, products and functions
+// that go through a range, are looked at before they begin. These bounds are far above what
+// a lab needs.
 const (
-	mostItems = 1 << 24 // of a list or tuple that one operation makes: 256 MiB
-	mostBytes = 1 << 28 // of a string likewise
-	mostBits  = 1 << 20 // of a product
+	maxItems = 1 << 24 // of a list or tuple that one operation makes: 256 MiB
+	maxBytes = 1 << 28 // of a string likewise
+	maxBits  = 1 << 20 // of a product
 )
 
-// swallowing are Starlark's functions that go through all of their arguments, which may
+// iterating are Starlark's functions that go through all of their arguments, which may
 // be a range of any length.
-var swallowing = []string{"all", "any", "dict", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple", "zip"}
+var iterating = []string{
+	"all", "any", "dict", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple", "zip",
+}
 
-// factorName is what bound calls; no script can.
+// factorName is the function that limitProducts has scripts call. No script can call it by
+// itself: it is no identifier.
 const factorName = "·factor"
 
-// bounded returns the names that a script starts with, with bounds on what Starlark's
-// own functions take.
+// native is the type of the Go functions that scripts can call.
+type native = func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error)
+
+// bounded adds to the names that a script starts with Starlark's own functions, with bounds
+// on what they take.
 func bounded(names starlark.StringDict) starlark.StringDict {
-	names[factorName] = starlark.NewBuiltin(factorName, func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-		return factor{args[0]}, nil
-	})
-	for _, name := range swallowing {
-		original := starlark.Universe[name].(*starlark.Builtin)
-		names[name] = starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-			for _, v := range args {
-				if n := starlark.Len(v); n > mostItems {
-					return nil, fmt.Errorf("%s: %d items are too many: at most %d are possible", name, n, mostItems)
-				}
-			}
-			return original.CallInternal(thread, args, kwargs)
+	names[factorName] = starlark.NewBuiltin(factorName,
+		func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+			return factor{args[0]}, nil
 		})
+	for _, name := range iterating {
+		names[name] = starlark.NewBuiltin(name, boundedCall(starlark.Universe[name].(*starlark.Builtin)))
 	}
 	return names
 }
 
-// bound has every multiplication of a script be looked at: its right side becomes a
-// factor.
-func bound(file *syntax.File) {
+// boundedCall is a function that calls another if its arguments have few enough items.
+func boundedCall(f *starlark.Builtin) native {
+	return func(
+		thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple,
+	) (starlark.Value, error) {
+		for _, v := range args {
+			if n := starlark.Len(v); n > maxItems {
+				return nil, fmt.Errorf("%s: %d items are too many: at most %d are possible", f.Name(), n, maxItems)
+			}
+		}
+		return f.CallInternal(thread, args, kwargs)
+	}
+}
+
+// limitProducts has every multiplication of a script be looked at: the parsed x * y becomes
+// x * factor(y), and a factor decides whether to multiply.
+func limitProducts(file *syntax.File) {
 	wrap := func(x syntax.Expr, at syntax.Position) syntax.Expr {
-		return &syntax.CallExpr{Fn: &syntax.Ident{NamePos: at, Name: factorName}, Lparen: at, Args: []syntax.Expr{x}, Rparen: at}
+		name := &syntax.Ident{NamePos: at, Name: factorName}
+		return &syntax.CallExpr{Fn: name, Lparen: at, Args: []syntax.Expr{x}, Rparen: at}
 	}
 	syntax.Walk(file, func(node syntax.Node) bool {
 		switch n := node.(type) {
@@ -69,34 +84,36 @@ type factor struct{ starlark.Value }
 
 // Binary multiplies, if what comes out is not too large.
 func (f factor) Binary(op syntax.Token, left starlark.Value, _ starlark.Side) (starlark.Value, error) {
-	if err := tooMuch(left, f.Value); err != nil {
+	if err := checkProduct(left, f.Value); err != nil {
 		return nil, err
 	}
 	return starlark.Binary(op, left, f.Value)
 }
 
-func tooMuch(x, y starlark.Value) error {
+// checkProduct refuses a product that would be too large: of two numbers, or of a text or
+// list and how often it is repeated, in either order.
+func checkProduct(x, y starlark.Value) error {
 	times, ok := y.(starlark.Int)
 	if !ok {
 		if times, ok = x.(starlark.Int); !ok {
-			return nil
+			return nil // fractions stay small, and all else does not multiply
 		}
 		x = y
 	}
 	if other, ok := x.(starlark.Int); ok {
-		if other.BigInt().BitLen()+times.BigInt().BitLen() > mostBits {
-			return fmt.Errorf("the product has more than %d bits", mostBits)
+		if other.BigInt().BitLen()+times.BigInt().BitLen() > maxBits {
+			return fmt.Errorf("the product has more than %d bits", maxBits)
 		}
 		return nil
 	}
-	most, what := int64(mostItems), "items"
+	limit, what := int64(maxItems), "items"
 	switch x.(type) {
 	case starlark.String, starlark.Bytes:
-		most, what = mostBytes, "bytes"
+		limit, what = maxBytes, "bytes"
 	}
 	n := int64(starlark.Len(x))
-	if count, ok := times.Int64(); n > 0 && (!ok && times.Sign() > 0 || count > most/n) {
-		return fmt.Errorf("%s times over, the %s would have more than %d %s", times, x.Type(), most, what)
+	if count, ok := times.Int64(); n > 0 && (!ok && times.Sign() > 0 || count > limit/n) {
+		return fmt.Errorf("%s times over, the %s would have more than %d %s", times, x.Type(), limit, what)
 	}
 	return nil
 }

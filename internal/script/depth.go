@@ -4,31 +4,33 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// mostNested is how deeply values may be nested, as read_json's may. The interpreter walks
-// them by recursion in many places (str, print, %, hash, the freezing of a module), and
-// Go ends a program whose stack overflows, without a word to anybody. So no script gets
-// as far.
-const mostNested = 10_000
+// maxNested is how many levels of values may be nested in one another. The interpreter walks
+// values by recursion in many places (str, print, %, hash, the freezing of a module), and Go
+// ends a program whose stack overflows, without a word to anybody. So no script gets as far.
+// What read_json returns is nested no deeper, either.
+const maxNested = 10_000
 
-// census measures how deeply values are nested.
+// census measures how deeply values are nested. Values share what they hold, so what was
+// found out about a container is kept, or looking would take for ever.
 type census struct {
-	known map[any]int // depths of containers that hold others; of those being looked at, 0
-	seen  int         // values
+	known map[any]int // how many levels a container has; 0 while it is being looked at: it may hold itself
+	seen  int         // how many values were looked at
 }
 
-// nested reports whether a value of the thread is nested too deeply, and how many
-// values it has looked at. It is for the interpreter's own goroutine.
+// nested reports whether a value that a thread can reach, in the variables of its calls and
+// of their files, is nested too deeply, and how many values it has looked at. It is for
+// the interpreter's own goroutine.
 func nested(thread *starlark.Thread) (tooDeep bool, seen int) {
 	c := census{known: map[any]int{}}
 	modules := map[*starlark.Module]bool{}
 	for i := range thread.CallStackDepth() {
 		frame := thread.DebugFrame(i)
 		for j := range frame.NumLocals() {
-			if _, value := frame.Local(j); c.depth(value, 0) > mostNested {
+			if _, value := frame.Local(j); c.depth(value, 0) > maxNested {
 				return true, c.seen
 			}
 		}
-		if c.depth(frame.Callable(), 0) > mostNested {
+		if c.depth(frame.Callable(), 0) > maxNested {
 			return true, c.seen
 		}
 		f, ok := frame.Callable().(*starlark.Function)
@@ -37,7 +39,7 @@ func nested(thread *starlark.Thread) (tooDeep bool, seen int) {
 		}
 		modules[f.Module()] = true
 		for _, value := range f.Globals() {
-			if c.depth(value, 0) > mostNested {
+			if c.depth(value, 0) > maxNested {
 				return true, c.seen
 			}
 		}
@@ -45,12 +47,12 @@ func nested(thread *starlark.Thread) (tooDeep bool, seen int) {
 	return false, c.seen
 }
 
-// depth returns how many containers are nested in a value, which is nested in above
-// others: no more than makes it too deep.
+// depth returns how many levels deep a value goes that is itself nested in above others. It
+// looks no further than makes it too deep.
 func (c *census) depth(v starlark.Value, above int) int {
 	c.seen++
 	identity, each := parts(v)
-	if each == nil || above > mostNested {
+	if each == nil || above > maxNested {
 		return above
 	}
 	below, known := c.known[identity]
@@ -61,7 +63,7 @@ func (c *census) depth(v starlark.Value, above int) int {
 	most, before := above+1, c.seen
 	each(func(part starlark.Value) bool {
 		most = max(most, c.depth(part, above+1))
-		return most <= mostNested
+		return most <= maxNested
 	})
 	if c.known[identity] = most - above; most == above+1 && c.seen-before < small {
 		delete(c.known, identity)
@@ -69,23 +71,24 @@ func (c *census) depth(v starlark.Value, above int) int {
 	return most
 }
 
-// small is how many values are looked at again rather than remembered.
+// small is below how many values a flat container is looked at again rather than kept:
+// that is faster.
 const small = 16
 
-// fields is a struct's; those of builtins have them, too.
+// fields is a value with fields: a struct, and what builtins return.
 type fields interface {
 	starlark.HasAttrs
 	ToStringDict(starlark.StringDict)
 }
 
-// tuple tells tuples apart.
+// tuple identifies a tuple, which is no pointer: by where its items are.
 type tuple struct {
 	first  *starlark.Value
 	length int
 }
 
-// parts returns what tells a container from others, and goes through what it holds; nil
-// for what holds nothing.
+// parts returns what identifies a container, and a function that goes through what it holds
+// for as long as look returns true. Both are nil for a value that holds nothing.
 func parts(v starlark.Value) (identity any, each func(look func(starlark.Value) bool)) {
 	switch v := v.(type) {
 	case starlark.Tuple:
@@ -123,7 +126,7 @@ func parts(v starlark.Value) (identity any, each func(look func(starlark.Value) 
 				}
 			}
 		}
-	case *starlark.Builtin: // a method that is kept keeps its owner
+	case *starlark.Builtin: // a method holds its owner
 		if v.Receiver() == nil {
 			return nil, nil
 		}

@@ -34,7 +34,7 @@ func TestDepth(t *testing.T) {
 		shared = starlark.Tuple{shared, shared}
 	}
 	chain := one
-	for range 3 * mostNested {
+	for range 3 * maxNested {
 		chain = list(chain)
 	}
 	circle := starlark.NewList(nil)
@@ -50,7 +50,7 @@ func TestDepth(t *testing.T) {
 		want  int
 	}{
 		"a number": {one, 0}, "nothing": {nil, 0}, "an empty tuple": {starlark.Tuple{}, 0}, "a list": {list(one), 1}, "all kinds": {tuple(list(dict(fields(one)))), 4},
-		"a method": {list(method(list(list(one)))), 4}, "shared": {shared, 100}, "in itself": {circle, 2}, "wide": {starlark.NewList(wide), 2}, "a chain": {chain, mostNested + 1},
+		"a method": {list(method(list(list(one)))), 4}, "shared": {shared, 100}, "in itself": {circle, 2}, "wide": {starlark.NewList(wide), 2}, "a chain": {chain, maxNested + 1},
 	} {
 		c := census{known: map[any]int{}}
 		if got := c.depth(test.value, 0); got != test.want {

@@ -1,10 +1,15 @@
 package script
 
-import "testing"
+import (
+	"testing"
+
+	"go.starlark.net/syntax"
+)
 
 func TestExplainedText(t *testing.T) {
+	file := "lab.star"
 	e := &Error{
-		Position: "lab.star:3:5",
+		Position: syntax.MakePosition(&file, 3, 5),
 		Message:  "boot: no",
 		Stack:    []string{"lab.star:3:5 (start)", "lab.star:9:8 (work)"},
 	}

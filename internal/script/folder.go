@@ -15,39 +15,44 @@ import (
 	"github.com/labrun/labrun/builtins"
 )
 
-const (
-	LibraryPrefix = "@labrun//" // as scripts write it
-	libraryFolder = "@labrun/"  // in the folder that a mission sees
-)
+// LibraryPrefix is what the names of labrun's own libraries begin with in a script:
+// load("@labrun//net.star", …).
+const LibraryPrefix = "@labrun//"
 
-// Overlay is a mission's folder with labrun's own libraries in it.
+// libraryFolder is where the overlay has the libraries. It hides a folder of that name in
+// the mission's own.
+const libraryFolder = "@labrun/"
+
+// Overlay is a mission's folder with labrun's own libraries in it, so that checking,
+// running and editing read both alike. It is safe for concurrent use if FS is.
 type Overlay struct{ fs.FS }
 
-// holder returns the folder that a file of the overlay is in, and its name there.
-func (s Overlay) holder(name string) (fs.FS, string) {
+// origin returns the folder that a file of the overlay comes from, and its name there.
+func (o Overlay) origin(name string) (fs.FS, string) {
 	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
 		return labrun.Libraries(), own
 	}
-	return s.FS, name
+	return o.FS, name
 }
 
 // Open implements fs.FS.
-func (s Overlay) Open(name string) (fs.File, error) {
-	folder, name := s.holder(name)
+func (o Overlay) Open(name string) (fs.File, error) {
+	folder, name := o.origin(name)
 	return folder.Open(name)
 }
 
-// ReadFile implements fs.ReadFileFS: an editor's folder has texts that are not saved.
-func (s Overlay) ReadFile(name string) ([]byte, error) {
-	return fs.ReadFile(s.holder(name))
+// ReadFile implements fs.ReadFileFS: an editor's folder has texts that are not saved, and
+// shows them only when it is asked to read.
+func (o Overlay) ReadFile(name string) ([]byte, error) {
+	return fs.ReadFile(o.origin(name))
 }
 
 // InLibrary reports whether a file of an overlay is one of labrun's own.
 func InLibrary(name string) bool { return strings.HasPrefix(name, libraryFolder) }
 
-// LibraryNames are those that there are, as scripts write them.
+// LibraryNames returns the names of labrun's own libraries, as scripts write them.
 func LibraryNames() []string {
-	files, _ := fs.Glob(labrun.Libraries(), "*.star")
+	files, _ := fs.Glob(labrun.Libraries(), "*.star") // only a wrong pattern is an error
 	for i, f := range files {
 		files[i] = LibraryPrefix + f
 	}
@@ -57,13 +62,17 @@ func LibraryNames() []string {
 // libraryFile turns the name of a library into its path in an overlay.
 func libraryFile(request string) (string, error) {
 	name := strings.TrimPrefix(request, LibraryPrefix)
-	if _, err := fs.Stat(labrun.Libraries(), path.Clean("/" + name)[1:]); err != nil || path.Ext(name) != ".star" {
-		return "", fmt.Errorf("labrun has no library of that name%s: there are %s", builtins.Suggest(request, LibraryNames()), strings.Join(LibraryNames(), ", "))
+	_, err := fs.Stat(labrun.Libraries(), path.Clean("/" + name)[1:])
+	if err != nil || path.Ext(name) != ".star" {
+		return "", fmt.Errorf("labrun has no library of that name%s: there are %s",
+			builtins.Suggest(request, LibraryNames()), strings.Join(LibraryNames(), ", "))
 	}
 	return libraryFolder + name, nil
 }
 
-// ShownAs is what messages call a file of a mission's folder.
+// ShownAs returns what messages call a file of a mission's folder: a name that the reader
+// could open from where labrun was started. Main is the script's name in the folder, and
+// shown the one that the reader gave.
 func ShownAs(main, shown, name string) string {
 	if own, ok := strings.CutPrefix(name, libraryFolder); ok {
 		return LibraryPrefix + own
@@ -79,7 +88,7 @@ func ShownAs(main, shown, name string) string {
 func OpenFolder(file string) (folder *os.Root, real string, err error) {
 	real = RealFile(file)
 	if folder, err = os.OpenRoot(filepath.Dir(real)); err != nil {
-		return nil, "", notFound(real, err)
+		return nil, "", unreadable(real, err)
 	}
 	return folder, real, nil
 }
@@ -95,18 +104,20 @@ func RealFile(file string) string {
 	return file
 }
 
-func notFound(file string, err error) error {
+// unreadable is the error of a script that cannot be read.
+func unreadable(file string, err error) *Error {
+	e := &Error{Position: inFile(file), Message: plainPathError(err).Error(), Cause: ErrUnreadable}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errMissing) {
-		return &Error{Position: file, Message: "there is no such mission", Cause: ErrUnreadable}
+		e.Message = "there is no such mission"
 	}
-	return &Error{Position: file, Message: plainPathError(err).Error(), Cause: ErrUnreadable}
+	return e
 }
 
-// largestScript bounds a script's size, in bytes.
-const largestScript = 4 << 20
+// maxScript bounds a script's size, in bytes. Those of labs have some ten thousand.
+const maxScript = 4 << 20
 
-// ReadFile reads a file of a mission's folder. One that is too large for a script is a
-// *Error.
+// ReadFile reads a file of a mission's folder. If there is one but it is too large for a
+// script, the error is an *Error without a position.
 func ReadFile(folder fs.FS, name string) ([]byte, error) {
 	info, err := fs.Stat(folder, name)
 	switch {
@@ -114,8 +125,8 @@ func ReadFile(folder fs.FS, name string) ([]byte, error) {
 		return nil, plainPathError(err)
 	case !info.Mode().IsRegular():
 		return nil, errors.New("it is no file")
-	case info.Size() > largestScript:
-		return nil, &Error{Message: fmt.Sprintf("it has %d bytes: a script may have %d", info.Size(), largestScript)}
+	case info.Size() > maxScript:
+		return nil, &Error{Message: fmt.Sprintf("it has %d bytes: a script may have %d", info.Size(), maxScript)}
 	}
 	content, err := fs.ReadFile(folder, name)
 	if err != nil {
@@ -124,9 +135,9 @@ func ReadFile(folder fs.FS, name string) ([]byte, error) {
 	return content, nil
 }
 
-// Clean returns a script's source without the byte order mark that some editors
-// put before it. What is no text is refused here: the parser would blame a
-// character that nobody sees.
+// Clean returns a script's source without the byte order mark that some editors put before
+// it. What is no text is an *Error without a position: the parser would blame a character
+// that nobody sees.
 func Clean(source []byte) ([]byte, error) {
 	source = bytes.TrimPrefix(source, []byte("\ufeff"))
 	if bytes.IndexByte(source, 0) >= 0 {
@@ -140,8 +151,8 @@ func Clean(source []byte) ([]byte, error) {
 	return source, nil
 }
 
-// Resolve turns the argument of load in the file from into a path of the
-// mission's folder.
+// Resolve turns the argument of a load statement into a path of the mission's folder. From
+// is the path of the file that the statement is in.
 func Resolve(from, request string) (string, error) {
 	if strings.HasPrefix(request, LibraryPrefix) {
 		return libraryFile(request)
@@ -164,7 +175,7 @@ var (
 	errOutside = errors.New("it is outside the mission's folder: a mission may load files of its own folder only")
 )
 
-// plainPathError drops Go's operation names and keeps the reason.
+// plainPathError drops Go's names of operations and keeps the reason.
 func plainPathError(err error) error {
 	var pathError *fs.PathError
 	switch {

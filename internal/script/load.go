@@ -16,18 +16,17 @@ import (
 
 // Script is a script that has been loaded: what it declares, and its files.
 type Script struct {
-	File string // as it was named
-
-	Session *builtins.Session // that it declared to
-	Sources []Source          // all its files, itself first
+	File    string            // as it was named
 	Name    string            // in its folder
+	Session *builtins.Session // that it declared to
+	Sources []Source          // all files that were executed, the script first
 
-	folder    fs.FS // that it was loaded from; closed if onDisk
-	onDisk    bool
-	modules   map[string]*module // what its files have at their top level, by path in the folder
-	languages []string           // that there are translations in
-	chosen    string             // one of them; empty: the original
-	catalogue *Translation       // of the chosen language; nil: the original
+	folder      fs.FS              // that it was loaded from; closed if onDisk
+	onDisk      bool               // File is a file of the host, whose folder can be opened again
+	modules     map[string]*module // by path in the folder
+	languages   []string           // that there are translations in
+	chosen      string             // one of them; empty: the original
+	translation *Translation       // of the chosen language; nil: the original
 }
 
 // Source is a file of a script as it was loaded.
@@ -39,13 +38,16 @@ type Source struct {
 // Options say how a script is loaded.
 type Options struct {
 	Images   []string // the names that its machines may boot from
-	Language string   // the reader's, as a BCP 47 tag: «zh-TW»; empty: the original's
-	Begun    bool     // it may have no steps yet: its author is finding out what to write
+	Language string   // the reader's, as a BCP 47 tag such as zh-TW; empty: the original's
+
+	// NoSteps accepts a mission without steps, whose author is finding out at a prompt
+	// what to write.
+	NoSteps bool
 }
 
 // Declared returns what the script declared, in the chosen language.
 func (s *Script) Declared() builtins.Declaration {
-	return s.catalogue.apply(s.Session.Declared())
+	return s.translation.apply(s.Session.Declared())
 }
 
 // Language returns the language that the mission is told in.
@@ -57,10 +59,11 @@ func (s *Script) Languages() []string {
 	return append([]string{s.Session.Declared().Language}, s.languages...)
 }
 
-// Names are those of the script's top level: its own, and those that it has loaded.
+// Names returns what is at the script's top level: its own names, and those that it has
+// loaded, which the interpreter keeps apart.
 func (s *Script) Names() starlark.StringDict {
 	names := maps.Clone(s.modules[s.Name].globals)
-	main := s.Sources[0] // the first that is executed
+	main := s.Sources[0]
 	tree, err := (&syntax.FileOptions{}).Parse(main.Shown, main.Text, 0)
 	if err != nil {
 		return names // it has been executed, so there is none
@@ -79,8 +82,8 @@ func (s *Script) Names() starlark.StringDict {
 	return names
 }
 
-// LoadFile loads the script at a path of the host, or that a link there leads to. An error in the script or its
-// translation is an *Error.
+// LoadFile loads the script at a path of the host, or that a link there leads to. Its error
+// is an *Error, as that of Load.
 func LoadFile(ctx context.Context, file string, o Options) (*Script, error) {
 	root, file, err := OpenFolder(file)
 	if err != nil {
@@ -94,19 +97,20 @@ func LoadFile(ctx context.Context, file string, o Options) (*Script, error) {
 	return s, err
 }
 
-// Load loads the script called name in folder, which also confines its load
-// statements; shown is what messages call it.
+// Load loads the script called name in folder: it is run, and it can only declare. Folder
+// also confines its load statements; shown is what messages call it. What is wrong with the
+// script or with its translation is an *Error, and so is an interrupt by ctx.
 func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Script, error) {
 	folder = Overlay{folder}
 	s := &Script{File: shown, folder: folder, Name: name, languages: translations(folder, name)}
 	if tag, ok := MatchLanguage(o.Language, s.languages); ok {
 		var err error
-		if s.catalogue, err = readCatalogue(folder, name, shown, tag); err != nil {
+		if s.translation, err = readTranslation(folder, name, shown, tag); err != nil {
 			return nil, err
 		}
 		s.chosen = tag
 	}
-	s.Session = builtins.New(o.Images, s.catalogue.text)
+	s.Session = builtins.New(o.Images, s.translation.text)
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: bounded(s.Session.Predeclared()), modules: map[string]*module{},
@@ -116,14 +120,24 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 	}
 	s.Sources = l.sources
 	s.modules = l.modules
-	d := s.Declared()
-	switch {
-	case d.Title == "":
-		return nil, &Error{Position: shown, Message: "no mission is declared: begin with mission(title = …, api = 1)"}
-	case len(d.Steps) == 0 && !o.Begun:
-		return nil, &Error{Position: shown, Message: "no step is declared: make a function a step with step(function)"}
+	if err := s.complete(o); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// complete reports what a script lacks that is no error of any of its statements.
+func (s *Script) complete(o Options) error {
+	missing := ""
+	switch d := s.Session.Declared(); {
+	case d.Title == "":
+		missing = "no mission is declared: begin with mission(title = …, api = 1)"
+	case len(d.Steps) == 0 && !o.NoSteps:
+		missing = "no step is declared: make a function a step with step(function)"
+	default:
+		return nil
+	}
+	return &Error{Position: inFile(s.File), Message: missing}
 }
 
 // loader executes a script and the files it loads, each once.
@@ -136,12 +150,15 @@ type loader struct {
 	sources     []Source
 }
 
+// module is the outcome of a file that was executed, or is being executed.
 type module struct {
-	globals starlark.StringDict
+	globals starlark.StringDict // at its top level
 	err     error
 	done    bool
 }
 
+// execute returns the outcome of a file, which is executed if it was not yet. What several
+// files load is declared once that way.
 func (l *loader) execute(name string) (starlark.StringDict, error) {
 	if known, ok := l.modules[name]; ok {
 		if !known.done {
@@ -156,6 +173,7 @@ func (l *loader) execute(name string) (starlark.StringDict, error) {
 	return entry.globals, entry.err
 }
 
+// run reads and executes a file. The thread of the file that loads it waits meanwhile.
 func (l *loader) run(name string) (starlark.StringDict, error) {
 	shown := ShownAs(l.main, filepath.ToSlash(l.shown), name)
 	content, err := ReadFile(l.folder, name)
@@ -165,10 +183,10 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 	var wrong *Error
 	switch {
 	case errors.As(err, &wrong):
-		wrong.Position = shown
+		wrong.Position = inFile(shown)
 		return nil, wrong
 	case err != nil && name == l.main:
-		return nil, notFound(l.shown, err)
+		return nil, unreadable(l.shown, err)
 	case err != nil:
 		return nil, err
 	}
@@ -180,7 +198,7 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 		if err != nil {
 			return nil, err
 		}
-		thread.busy.Add(1)
+		thread.busy.Add(1) // the other file's own thread is guarded
 		defer thread.busy.Add(-1)
 		return l.execute(target)
 	}
@@ -189,7 +207,7 @@ func (l *loader) run(name string) (starlark.StringDict, error) {
 		if err != nil {
 			return nil, err
 		}
-		bound(file)
+		limitProducts(file)
 		program, err := starlark.FileProgram(file, l.predeclared.Has)
 		if err != nil {
 			return nil, err

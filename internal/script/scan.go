@@ -6,30 +6,31 @@ import (
 	"unicode/utf8"
 )
 
-// The parser refuses a script that is being typed, and it does not say where the
-// comments are. So there is a scanner that takes any text.
-
+// TokenKind says what sort of token there is.
 type TokenKind int
 
+// The kinds of tokens.
 const (
-	NameToken TokenKind = iota
-	NumberToken
-	StringToken
+	NameToken   TokenKind = iota // an identifier or a keyword
+	NumberToken                  // a number
+	StringToken                  // a string with its quotation marks and prefix
 	CommentToken
 	LineToken // the end of a line
 	MarkToken // an operator or a bracket
 )
 
-// Token is a piece of a script.
+// Token is a piece of a text.
 type Token struct {
 	Kind     TokenKind
 	From, To int  // in bytes
 	Open     bool // a string whose end is missing
 }
 
+// In returns the token's own text; text is what it was scanned from.
 func (t Token) In(text string) string { return text[t.From:t.To] }
 
-// inside returns what is between a string's quotation marks, and where it begins.
+// Inside returns what is between a string's quotation marks, and at which byte of text it
+// begins.
 func (t Token) Inside(text string) (string, int) {
 	body := t.In(text)
 	prefix := len(body) - len(strings.TrimLeft(body, "rb"))
@@ -44,7 +45,9 @@ func (t Token) Inside(text string) (string, int) {
 	return body[begin : len(body)-len(quote)], t.From + begin
 }
 
-// Scan cuts any text into tokens.
+// Scan cuts any text into tokens. Blanks, and line ends that a backslash hides, are none.
+// It is needed beside Starlark's own scanner because that is part of the parser: it
+// refuses a script that is being typed, and does not tell where comments are.
 func Scan(text string) []Token {
 	var tokens []Token
 	for i := 0; i < len(text); {
@@ -63,7 +66,8 @@ func Scan(text string) []Token {
 			i += 2 // the line goes on
 			continue
 		case r == '#':
-			t.Kind, t.To = CommentToken, i+length(text[i:], func(r rune) bool { return r != '\n' && r != '\r' })
+			inLine := func(r rune) bool { return r != '\n' && r != '\r' }
+			t.Kind, t.To = CommentToken, i+length(text[i:], inLine)
 		case quoted(text[i:]) >= 0:
 			t.Kind = StringToken
 			t.To, t.Open = stringEnd(text, i+quoted(text[i:]))
@@ -82,7 +86,7 @@ func Scan(text string) []Token {
 
 func nameRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// length returns how many bytes of text fit.
+// length returns how many bytes at the beginning of text are of characters that fit.
 func length(text string, fits func(rune) bool) int {
 	if end := strings.IndexFunc(text, func(r rune) bool { return !fits(r) }); end >= 0 {
 		return end

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// maxHeap bounds what a script may make labrun hold, beyond what it held
-	// when the thread began; the interpreter has no limit of its own. Labs run in
-	// containers of a few GiB, and a script that doubles a value gets several
-	// times as far before it is noticed.
+	// maxHeap bounds what a script may make labrun hold, in bytes beyond what it held when
+	// the thread began; the interpreter has no limit of its own. Labs run in containers of
+	// a few GiB, and a script that doubles a value gets several times as far before it is
+	// noticed.
 	maxHeap = 256 << 20
 	// maxPrinted bounds what a script may print in one thread, in bytes.
 	maxPrinted = 1 << 20
@@ -34,124 +34,152 @@ const (
 	grace = 3 * time.Second
 )
 
-// Thread is a thread under guard. The caller releases it.
+// Thread is a Starlark thread that stops with its context and at the limits of what a
+// script may use. It is released when nothing is to be evaluated on it any more, and not
+// used afterwards.
 type Thread struct {
 	*starlark.Thread
-	Release func()
-	cause   context.Context // cancelled with the reason if a limit is hit
 
-	beats atomic.Uint64                   // grows while the interpreter goes on
-	at    atomic.Pointer[syntax.Position] // where it was, at the last beat
-	busy  *atomic.Int32                   // more than 0: it waits for something that stops by itself
-	stuck chan struct{}                   // closed when it is not to be waited for any more
+	ctx    context.Context // cancelled with the reason if a limit is hit
+	cancel context.CancelCauseFunc
+	say    func(string)
+
+	// These belong to whoever runs Starlark on the thread, or on one that has the thread's
+	// limits as well while the thread itself waits: a task's check has.
+	steps     uint64 // at the last look at the interpreter
+	uncounted uint64 // steps until values are looked at again
+	printed   int    // bytes
+
+	// The goroutine that watches reads these.
+	beats atomic.Uint64                   // looks at the interpreter: they grow while it goes on
+	at    atomic.Pointer[syntax.Position] // where it was at the last one
+	busy  *atomic.Int32                   // more than 0: the thread waits for what stops by itself
+
+	stuck    chan struct{} // closed when an operation is not to be waited for any more
+	released chan struct{} // closed by Release
+	watched  chan struct{} // closed when the goroutine that watches has ended
+	stop     func() bool   // undoes the relay of ctx
 }
 
-// NewThread returns a thread that stops with ctx and at the limits. say receives
-// what the script prints; nil drops it.
+// NewThread returns a thread that stops with ctx and at the limits. Say receives what the
+// script prints; nil drops it. The caller releases the thread.
 func NewThread(ctx context.Context, name string, say func(string)) *Thread {
 	ctx, cancel := context.WithCancelCause(ctx)
-	t := &starlark.Thread{Name: name}
-	g := &Thread{Thread: t, cause: ctx, busy: builtins.Watch(t), stuck: make(chan struct{})}
-	builtins.SetContext(t, ctx)
-	// The thread's own limits stop it where it is, or that of a task's check which
-	// has them, too, so that the error names that place; what comes from elsewhere
-	// stops it soon.
-	halt := func(thread *starlark.Thread, cause error) {
-		cancel(cause)
-		thread.Cancel(cause.Error())
+	t := &Thread{
+		Thread: &starlark.Thread{Name: name}, ctx: ctx, cancel: cancel, say: say,
+		stuck: make(chan struct{}), released: make(chan struct{}), watched: make(chan struct{}),
 	}
-	// The limit of steps is raised bit by bit: so the interpreter is looked at now
-	// and then, by its own goroutine.
-	before, left := uint64(0), uint64(0) // steps at the last look; until values are counted again
+	t.busy = builtins.Watch(t.Thread)
+	builtins.SetContext(t.Thread, ctx)
 	t.SetMaxExecutionSteps(1)
-	t.OnMaxSteps = func(thread *starlark.Thread) {
-		steps := thread.ExecutionSteps()
-		if steps >= builtins.MaxSteps {
-			halt(thread, fmt.Errorf("the script computes without end: it was stopped after %d million steps", builtins.MaxSteps/1_000_000))
-			return
-		}
-		if steps < before { // another thread, of a task's check
-			before = 0
-		}
-		left -= min(left, steps-before)
-		before = steps
-		at := thread.CallFrame(0).Pos
-		g.at.Store(&at)
-		g.beats.Add(1)
-		if left == 0 {
-			tooDeep, seen := nested(thread)
-			if tooDeep {
-				halt(thread, fmt.Errorf("a value is nested more than %d levels deep", mostNested))
-				return
-			}
-			left = max(10_000, uint64(seen)/4) // a step makes one level at most
-		}
-		thread.SetMaxExecutionSteps(min(steps+1+min(steps/100, 10_000), builtins.MaxSteps))
-	}
-	printed := 0
-	t.Print = func(thread *starlark.Thread, text string) {
-		if printed += len(text); printed > maxPrinted {
-			halt(thread, fmt.Errorf("the script printed more than %d KiB", maxPrinted>>10))
-			return
-		}
-		if say != nil {
-			say(text)
-		}
-	}
-	stop := context.AfterFunc(ctx, func() { t.Cancel(context.Cause(ctx).Error()) })
-	runtime.GC()
+	t.OnMaxSteps = t.look
+	t.Print = t.print
+	t.stop = context.AfterFunc(ctx, func() { t.Cancel(context.Cause(ctx).Error()) })
+	runtime.GC() // garbage that is there already is not the script's
 	held := heapSize()
-	watched, released := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(watched)
-		g.watch(released, cancel, held)
+		defer close(t.watched)
+		t.watch(held)
 	}()
-	g.Release = func() {
-		stop()
-		cancel(nil)
-		close(released)
-		<-watched
-	}
-	return g
+	return t
 }
 
-// watch cancels the thread when it makes the heap hold too much, or an operation
-// takes too long; and when one goes on although the thread is cancelled, it has whoever
-// waits for it wait no more.
-func (g *Thread) watch(released <-chan struct{}, cancel context.CancelCauseFunc, held uint64) {
+// Release ends the watching of the thread.
+func (t *Thread) Release() {
+	t.stop()
+	t.cancel(nil)
+	close(t.released)
+	<-t.watched
+}
+
+// halt stops a thread where it is, so that the error names that place: this one, or
+// that of a task's check. What comes from elsewhere, through the context, stops it soon.
+func (t *Thread) halt(thread *starlark.Thread, cause error) {
+	t.cancel(cause)
+	thread.Cancel(cause.Error())
+}
+
+// look is called by the interpreter, on its own goroutine, when as many steps were made as
+// it was last allowed. It is allowed a few more each time, so that it is looked at now and
+// then: whether it goes on, and how deeply its values are nested.
+func (t *Thread) look(thread *starlark.Thread) {
+	steps := thread.ExecutionSteps()
+	if steps >= builtins.MaxSteps {
+		t.halt(thread, fmt.Errorf("the script computes without end: it was stopped after %d million steps",
+			builtins.MaxSteps/1_000_000))
+		return
+	}
+	if steps < t.steps { // another thread, of a task's check
+		t.steps = 0
+	}
+	t.uncounted -= min(t.uncounted, steps-t.steps)
+	t.steps = steps
+	at := thread.CallFrame(0).Pos
+	t.at.Store(&at)
+	t.beats.Add(1)
+	if t.uncounted == 0 {
+		tooDeep, seen := nested(thread)
+		if tooDeep {
+			t.halt(thread, fmt.Errorf("a value is nested more than %d levels deep", maxNested))
+			return
+		}
+		// A step adds one level at most, so nothing is much too deep before the next look.
+		// Where there are many values looks are rarer, so that they cost little more than
+		// the steps between them.
+		t.uncounted = max(maxNested, uint64(seen)/4)
+	}
+	thread.SetMaxExecutionSteps(min(steps+1+min(steps/100, 10_000), builtins.MaxSteps))
+}
+
+func (t *Thread) print(thread *starlark.Thread, text string) {
+	if t.printed += len(text); t.printed > maxPrinted {
+		t.halt(thread, fmt.Errorf("the script printed more than %d KiB", maxPrinted>>10))
+		return
+	}
+	if t.say != nil {
+		t.say(text)
+	}
+}
+
+// watch cancels the thread when it makes the heap hold too much, or an operation takes too
+// long; and when one goes on although the thread is cancelled, it has whoever waits for it
+// wait no more. Held is how many bytes the heap held when the thread began.
+func (t *Thread) watch(held uint64) {
 	tick := time.NewTicker(heapCheck)
 	defer tick.Stop()
 	beats, since := uint64(0), time.Now() // of the last beat
 	var cancelled time.Time
 	for {
 		select {
-		case <-released:
+		case <-t.released:
 			return
 		case <-tick.C:
 		}
-		if now := g.beats.Load(); now != beats || g.busy.Load() > 0 {
+		if now := t.beats.Load(); now != beats || t.busy.Load() > 0 {
 			beats, since = now, time.Now()
 		}
 		switch {
-		case g.cause.Err() != nil:
+		case t.ctx.Err() != nil:
 			if cancelled.IsZero() {
 				cancelled = time.Now()
 			}
 			if time.Since(cancelled) > grace && time.Since(since) > grace {
-				close(g.stuck)
+				close(t.stuck)
 				return
 			}
 		case overfull(held):
-			cancel(fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
+			t.cancel(fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
 		case time.Since(since) > longestOperation:
-			cancel(fmt.Errorf("an operation of the script takes more than %v", longestOperation))
+			t.cancel(fmt.Errorf("an operation of the script takes more than %v", longestOperation))
 		}
 	}
 }
 
-// Evaluate has f evaluate on the thread, and does not wait for an operation that goes on
-// although the thread is to stop: that ends with labrun, or at its next step.
-func Evaluate[T any](g *Thread, f func() (T, error)) (T, error) {
+// Evaluate has f evaluate something on the thread, and returns what f does. It does not
+// wait for an operation that goes on although the thread is to stop: the error is then a
+// *StuckError, and f goes on until its next step, or until labrun ends. A panic of f's
+// reaches the caller.
+func Evaluate[T any](t *Thread, f func() (T, error)) (T, error) {
 	type outcome struct {
 		value    T
 		err      error
@@ -173,12 +201,12 @@ func Evaluate[T any](g *Thread, f func() (T, error)) (T, error) {
 		if o.panicked != nil {
 			panic(o.panicked)
 		}
-		return o.value, g.reason(o.err)
-	case <-g.stuck:
+		return o.value, t.reason(o.err)
+	case <-t.stuck:
 		var none T
-		stopped := &StuckError{At: g.Name, Cause: context.Cause(g.cause)}
-		if at := g.at.Load(); at != nil {
-			stopped.At = at.String()
+		stopped := &StuckError{At: inFile(t.Name), Cause: context.Cause(t.ctx)}
+		if at := t.at.Load(); at != nil {
+			stopped.At = *at
 		}
 		return none, stopped
 	}
@@ -187,8 +215,8 @@ func Evaluate[T any](g *Thread, f func() (T, error)) (T, error) {
 // StuckError is a script that did not stop when it was to: one of its operations goes
 // on, and labrun should end soon.
 type StuckError struct {
-	At    string // where it was a moment before
-	Cause error  // why it was to stop
+	At    syntax.Position // where it was a moment before
+	Cause error           // why it was to stop
 }
 
 func (e *StuckError) Error() string { return e.Cause.Error() }
@@ -220,16 +248,16 @@ func heapSize() uint64 {
 	return heap[0].Value.Uint64()
 }
 
-// reason replaces the interpreter's own «Starlark computation cancelled» by why
-// it was.
+// reason returns why a thread was cancelled instead of the interpreter's own error, which
+// says only that it was.
 func (t *Thread) reason(err error) error {
-	if err == nil || t.cause.Err() == nil {
+	if err == nil || t.ctx.Err() == nil {
 		return err
 	}
-	cause := context.Cause(t.cause)
+	cause := context.Cause(t.ctx)
 	var evaluation *starlark.EvalError
 	if errors.As(err, &evaluation) && evaluation.Unwrap() != nil && errors.Is(evaluation.Unwrap(), cause) {
-		return err
+		return err // a builtin has returned the reason
 	}
 	if evaluation != nil {
 		return &stoppedError{evaluation: evaluation, cause: cause}

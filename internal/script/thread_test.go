@@ -37,10 +37,10 @@ func TestStuckOperation(t *testing.T) {
 			"x = 1\n\noperation()\noperation()\n", names)
 	})
 	var stuck *StuckError
-	if !errors.As(err, &stuck) || stuck.At != "lab.star:3:1" || !errors.Is(err, errTest) {
+	if !errors.As(err, &stuck) || stuck.At.String() != "lab.star:3:1" || !errors.Is(err, errTest) {
 		t.Errorf("error %#v, want that the operation in line 3 is stuck", err)
 	}
-	if failed := Explain(err); failed.Position != "lab.star:3:1" || !errors.Is(failed, errTest) {
+	if failed := Explain(err); failed.Position.String() != "lab.star:3:1" || !errors.Is(failed, errTest) {
 		t.Errorf("it is explained as %#v", failed)
 	}
 	close(end)

@@ -12,30 +12,33 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"go.starlark.net/syntax"
 	"golang.org/x/text/language"
 
 	"github.com/labrun/labrun/builtins"
 )
 
-// Translation is a translation of a mission: the file NAME.LANGUAGE.toml beside
-// NAME.star.
+// Translation is a mission in another language, as far as it is translated: the file
+// NAME.LANGUAGE.toml beside NAME.star. A nil one translates nothing.
 type Translation struct {
-	File   string // as it was named
-	source []byte
+	File string // as messages call it
 
 	Title string                     `toml:"title"`
 	Steps map[string]StepTranslation `toml:"steps"` // by the name of the step's function
 	Texts map[string]string          `toml:"texts"` // by the original
+
+	source []byte
 }
 
-// translation is that of a step's docstring.
+// StepTranslation is that of a step's docstring.
 type StepTranslation struct {
 	Original  string `toml:"original"` // the digest of what it translates
 	Title     string `toml:"title"`
 	Narration string `toml:"narration"`
 }
 
-// Digest tells versions of a step's text apart.
+// Digest returns a short digest of a step's text. A translation has that of the text that
+// was translated, which tells when the original has changed since.
 func Digest(step builtins.Step) string {
 	sum := sha256.Sum256([]byte(step.Title + "\n" + step.Narration))
 	return fmt.Sprintf("%x", sum[:4])
@@ -56,14 +59,14 @@ func MatchLanguage(wanted string, languages []string) (string, bool) {
 	return languages[i], confidence >= language.High
 }
 
-// translations lists the languages that a script has files for.
+// translations returns the languages that a script has files for, sorted.
 func translations(folder fs.FS, script string) []string {
 	base := strings.TrimSuffix(path.Base(script), ".star")
 	files, _ := fs.ReadDir(folder, path.Dir(script))
 	var languages []string
 	for _, f := range files {
-		name, isCatalogue := strings.CutSuffix(f.Name(), ".toml")
-		if tag, ours := strings.CutPrefix(name, base+"."); isCatalogue && ours {
+		name, isTranslation := strings.CutSuffix(f.Name(), ".toml")
+		if tag, ours := strings.CutPrefix(name, base+"."); isTranslation && ours {
 			if _, err := language.Parse(tag); err == nil {
 				languages = append(languages, tag)
 			}
@@ -73,30 +76,39 @@ func translations(folder fs.FS, script string) []string {
 	return languages
 }
 
-// readCatalogue reads a mission's translation. Its error is an *Error with its place
-// in the file.
-func readCatalogue(folder fs.FS, script, shown, tag string) (*Translation, error) {
-	name := strings.TrimSuffix(script, ".star") + "." + tag + ".toml"
-	c := &Translation{File: strings.TrimSuffix(shown, ".star") + "." + tag + ".toml"}
+// readTranslation reads a script's translation into the language of a tag. Its error is an
+// *Error with its place in that file.
+func readTranslation(folder fs.FS, script, shown, tag string) (*Translation, error) {
+	suffix := "." + tag + ".toml"
+	t := &Translation{File: strings.TrimSuffix(shown, ".star") + suffix}
 	var err error
-	if c.source, err = fs.ReadFile(folder, name); err != nil {
-		return nil, &Error{Position: c.File, Message: plainPathError(err).Error()}
+	if t.source, err = fs.ReadFile(folder, strings.TrimSuffix(script, ".star")+suffix); err != nil {
+		return nil, &Error{Position: inFile(t.File), Message: plainPathError(err).Error()}
 	}
-	meta, err := toml.Decode(string(c.source), c)
+	meta, err := toml.Decode(string(t.source), t)
 	var broken toml.ParseError
 	switch {
 	case errors.As(err, &broken):
-		return nil, &Error{Position: fmt.Sprintf("%s:%d:%d", c.File, broken.Position.Line, broken.Position.Col), Message: broken.Message}
+		at := syntax.MakePosition(&t.File, int32(broken.Position.Line), int32(broken.Position.Col))
+		return nil, &Error{Position: at, Message: broken.Message}
 	case err != nil:
-		return nil, &Error{Position: c.File, Message: err.Error()}
+		return nil, &Error{Position: inFile(t.File), Message: err.Error()}
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		key := unknown[0]
-		last := key[len(key)-1]
-		return nil, &Error{Position: c.place(last), Message: fmt.Sprintf("%s means nothing here%s: a translation has title, [steps.FUNCTION] with original, title and narration, and [texts]",
-			key, builtins.Suggest(last, []string{"title", "steps", "texts", "original", "narration"}))}
+		return nil, t.unknownKey(unknown[0])
 	}
-	return c, nil
+	return t, nil
+}
+
+// unknownKey is the error of a key that means nothing in a translation.
+func (t *Translation) unknownKey(key toml.Key) *Error {
+	last := key[len(key)-1]
+	const meant = "a translation has title, [steps.FUNCTION] with original, title and narration, and [texts]"
+	suggestion := builtins.Suggest(last, []string{"title", "steps", "texts", "original", "narration"})
+	return &Error{
+		Position: syntax.MakePosition(&t.File, int32(t.Line(last)), 1),
+		Message:  fmt.Sprintf("%s means nothing here%s: %s", key, suggestion, meant),
+	}
 }
 
 // Translations reads the script's translations, as its folder has them now. Where one is
@@ -112,59 +124,57 @@ func (s *Script) Translations() (all []*Translation, err error) {
 		folder = root.FS()
 	}
 	for _, tag := range s.languages {
-		c, err := readCatalogue(folder, s.Name, s.File, tag)
+		t, err := readTranslation(folder, s.Name, s.File, tag)
 		if err != nil {
 			return all, err
 		}
-		all = append(all, c)
+		all = append(all, t)
 	}
 	return all, nil
 }
 
-// place is where a key is in the file: «week1.zh-TW.toml:12:1».
-func (c *Translation) place(key string) string { return fmt.Sprintf("%s:%d:1", c.File, c.Line(key)) }
-
-// line is the line that a key is in; the first one if it is written in a way that
-// hides it.
-func (c *Translation) Line(key string) int {
+// Line returns the line that a key is in, counted from 1; the first one if the key is
+// written in a way that hides it. The TOML library tells positions of errors only.
+func (t *Translation) Line(key string) int {
 	quoted := regexp.QuoteMeta(key)
 	header := regexp.MustCompile(`(?m)^\s*(\[steps\.["']?` + quoted + `["']?\]|["']?` + quoted + `["']?\s*=)`)
-	at := header.FindIndex(c.source)
+	at := header.FindIndex(t.source)
 	if at == nil {
 		// A text's quotation marks and backslashes are escaped there.
-		at = regexp.MustCompile(`(?m)^\s*"` + regexp.QuoteMeta(strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(key)) + `"`).FindIndex(c.source)
+		escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(key)
+		at = regexp.MustCompile(`(?m)^\s*"` + regexp.QuoteMeta(escaped) + `"`).FindIndex(t.source)
 	}
 	if at == nil {
 		return 1
 	}
-	return 1 + bytes.Count(c.source[:at[0]], []byte("\n"))
+	return 1 + bytes.Count(t.source[:at[0]], []byte("\n"))
 }
 
 // text returns the translation of a text, or the text itself.
-func (c *Translation) text(original string) string {
-	if c == nil || c.Texts[original] == "" {
+func (t *Translation) text(original string) string {
+	if t == nil || t.Texts[original] == "" {
 		return original
 	}
-	return c.Texts[original]
+	return t.Texts[original]
 }
 
-// apply shows a mission's declaration in the catalogue's language. A step whose
+// apply returns a mission's declaration in the translation's language. A step whose
 // translation lacks something keeps the original.
-func (c *Translation) apply(d builtins.Declaration) builtins.Declaration {
-	if c == nil {
+func (t *Translation) apply(d builtins.Declaration) builtins.Declaration {
+	if t == nil {
 		return d
 	}
-	if c.Title != "" {
-		d.Title = c.Title
+	if t.Title != "" {
+		d.Title = t.Title
 	}
-	d.Steps = slices.Clone(d.Steps)
+	d.Steps = slices.Clone(d.Steps) // what was declared stays as it is
 	for i, step := range d.Steps {
-		t := c.Steps[step.Function.Name()]
-		if t.Title != "" {
-			d.Steps[i].Title = t.Title
+		translated := t.Steps[step.Function.Name()]
+		if translated.Title != "" {
+			d.Steps[i].Title = translated.Title
 		}
-		if t.Narration != "" {
-			d.Steps[i].Narration = strings.TrimSpace(t.Narration)
+		if translated.Narration != "" {
+			d.Steps[i].Narration = strings.TrimSpace(translated.Narration)
 		}
 	}
 	return d
