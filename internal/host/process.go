@@ -2,6 +2,7 @@ package host
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -29,14 +30,11 @@ type Usage struct {
 func ProcessUsage(pid int) (Usage, error) { return processUsage(proc, strconv.Itoa(pid)) }
 
 func processUsage(proc fs.FS, pid string) (u Usage, err error) {
-	stat, err := fs.ReadFile(proc, path.Join(pid, "stat"))
+	// User and system time are the 14th and 15th field, counted from 1.
+	fields, err := statFields(proc, pid)
 	if err != nil {
 		return u, err
 	}
-	// The second field is the program's name in parentheses and may hold spaces;
-	// user and system time are the 14th and 15th, counted from 1.
-	rest := string(stat[strings.LastIndexByte(string(stat), ')')+1:])
-	fields := strings.Fields(rest)
 	if len(fields) < 13 {
 		return u, fmt.Errorf("/proc/%s/stat is cut short", pid)
 	}
@@ -62,6 +60,17 @@ func processUsage(proc fs.FS, pid string) (u Usage, err error) {
 		}
 	}
 	return u, nil
+}
+
+// statFields returns what the kernel tells of a process from its state on, which is the
+// third field of proc(5). The second is its program's name in parentheses and may hold
+// spaces and parentheses.
+func statFields(proc fs.FS, pid string) ([]string, error) {
+	stat, err := fs.ReadFile(proc, path.Join(pid, "stat"))
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])), nil
 }
 
 // Delays returns for how long each thread of a process was ready to run and had no

@@ -320,9 +320,10 @@ func (l *Lab) record() error {
 // Accel returns the verdict on acceleration; meaningful after Prepare.
 func (l *Lab) Accel() qemu.Verdict { return l.accel }
 
-// TakeDown ends every machine, then the networks. It returns what could not be written of
-// the records, if anything. Nobody sits at a console any more, but the session goes on,
-// so that whoever follows the run hears how it ended. Doing it again changes nothing.
+// TakeDown ends every machine and host terminal, then the networks. It returns what could
+// not be written of the records, and what could not be ended. Nobody sits at a console any
+// more, but the session goes on, so that whoever follows the run hears how it ended. Doing
+// it again changes nothing.
 func (l *Lab) TakeDown() error {
 	l.takingDown.Do(func() { l.takenDown = l.takeDown() })
 	return l.takenDown
@@ -342,21 +343,17 @@ func (l *Lab) takeDown() error {
 	l.viewers.Dismiss()
 	var wait sync.WaitGroup
 	for _, m := range l.machines {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			m.stop()
-		}()
+		wait.Go(m.stop)
 	}
 	l.mu.Lock()
 	terminals := l.terminals
 	l.terminals = nil
 	l.mu.Unlock()
-	for _, t := range terminals {
-		t.Close()
+	errs := make([]error, len(terminals))
+	for i, t := range terminals {
+		wait.Go(func() { errs[i] = t.Close() })
 	}
 	wait.Wait()
-	var errs []error
 	for _, m := range l.machines {
 		errs = append(errs, m.recordErr())
 	}

@@ -59,7 +59,7 @@ func TestRealShells(t *testing.T) {
 func startShell(t *testing.T, prompt string, shell []string) *console.Console {
 	command := exec.Command(shell[0], shell[1:]...)
 	command.Env = append(command.Environ(), "PS1="+prompt, "ENV=", "TERM=vt100", "HISTFILE=")
-	stream, err := startOnPTY(command)
+	stream, err := startOnTerminal(command)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,9 +69,9 @@ func startShell(t *testing.T, prompt string, shell []string) *console.Console {
 		Shell:    regexp.MustCompile(`^[^\r\n]*[#$] $`),
 	}})
 	t.Cleanup(func() {
-		c.Close() // hangs the shell up
-		command.Process.Kill()
-		command.Wait()
+		if err := c.Close(); err != nil { // it ends the shell
+			t.Error(err)
+		}
 	})
 	return c
 }
