@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,9 +24,10 @@ const longestWord, longestText = 32, 4 << 10
 const longestTitle = 1 << 10
 
 // patience is how long somebody who follows the events may take to read what is sent to
-// them, before they are sent away. They hold nobody up, but a connection costs something,
-// too. A test has it shorter.
-var patience = time.Minute
+// them, before they are sent away: they hold nobody up, but a connection costs something,
+// too. At the end of the run, for which others wait, they have lastPatience for all the
+// rest. Tests have them shorter.
+var patience, lastPatience = time.Minute, 2 * time.Second
 
 // there returns a context that ends when the client hangs up, who has nothing more to
 // say, and with the door. Release must be called.
@@ -44,26 +46,32 @@ func (s *Server) there(conn *net.UnixConn) (ctx context.Context, release func())
 }
 
 // tell sends what happens in the run, from its beginning, as JSON lines until it is over
-// and all was told. Frames are parts of lines: a mission may say much at once.
+// and all was told.
 func (s *Server) tell(conn *net.UnixConn) {
 	ctx, release := s.there(conn)
 	defer release()
+	hurry := func() { conn.SetWriteDeadline(s.last) }
+	defer context.AfterFunc(s.ctx, hurry)()
+	send := func(kind byte, payload []byte) error {
+		if conn.SetWriteDeadline(time.Now().Add(patience)); s.ctx.Err() != nil {
+			hurry()
+		}
+		return writeFrame(conn, kind, payload)
+	}
 	for record := range s.lab.Events().Follow(ctx) {
 		line, err := json.Marshal(record)
 		if err != nil {
 			continue // it has nothing that JSON has not
 		}
-		for line = append(line, '\n'); len(line) > 0; {
-			part := line[:min(len(line), longestFrame)]
-			line = line[len(part):]
-			conn.SetWriteDeadline(time.Now().Add(patience))
-			if writeFrame(conn, frameEvents, part) != nil {
+		for part := range slices.Chunk(append(line, '\n'), longestFrame) { // a mission may say much at once
+			if send(frameEvents, part) != nil {
 				return
 			}
 		}
 	}
-	conn.SetWriteDeadline(time.Now().Add(patience))
-	writeJSON(conn, frameNote, note{Name: "over"})
+	if over, err := json.Marshal(note{Name: "over"}); err == nil {
+		send(frameNote, over)
+	}
 }
 
 // command says a client's word to the dialogue.

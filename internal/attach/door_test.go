@@ -80,13 +80,23 @@ func TestEventsCanBeLeft(t *testing.T) {
 	b.server.Close() // which waits for those who follow
 }
 
-// Somebody who does not read is sent away after a while. Nobody waits for them, neither
-// who makes events nor who reads them.
+// Somebody who does not read is sent away after a while, and at the end of the run at
+// once. Nobody waits for them, neither who makes events nor who reads them.
 func TestSlowReadersAreDropped(t *testing.T) {
-	old := patience
-	patience = time.Millisecond
+	oldPatience, oldLast := patience, lastPatience
+	t.Cleanup(func() { patience, lastPatience = oldPatience, oldLast })
+	for _, end := range []bool{false, true} {
+		t.Run(fmt.Sprintf("end=%v", end), func(t *testing.T) {
+			if patience, lastPatience = time.Millisecond, time.Hour; end {
+				patience, lastPatience = time.Hour, time.Millisecond
+			}
+			dropsSlowReaders(t, end)
+		})
+	}
+}
+
+func dropsSlowReaders(t *testing.T, end bool) {
 	b := newBench(t)
-	t.Cleanup(func() { patience = old }) // the server has gone by then: cleanups run backwards
 	conn, _, err := ask(t.Context(), b.folder, request{Op: "events"})
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +105,9 @@ func TestSlowReadersAreDropped(t *testing.T) {
 	text := strings.Repeat("x", 1<<20)
 	for range 20 { // more than any socket's buffer
 		b.events.Emit(event.Notice{Text: text})
+	}
+	if end {
+		b.server.Close()
 	}
 	waitFor(t, func() bool { // until the server has hung up
 		_, err := conn.Write([]byte{0})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
@@ -55,6 +56,8 @@ type Server struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	tasks    sync.WaitGroup
+	closing  sync.Once
+	last     time.Time // when nobody is told anything any more; set before ctx ends
 
 	viewing context.Context // the consoles are there; part of ctx
 	dismiss context.CancelFunc
@@ -101,10 +104,14 @@ func (s *Server) Dismiss() {
 	s.seated.Wait()
 }
 
-// Close sends everybody away and waits until they are gone.
+// Close sends everybody away and waits until they are gone. Who follows the events is told
+// the last of them, unless they do not read.
 func (s *Server) Close() {
 	s.Dismiss()
-	s.cancel()
+	s.closing.Do(func() {
+		s.last = time.Now().Add(lastPatience)
+		s.cancel()
+	})
 	s.listener.Close()
 	s.tasks.Wait()
 }
@@ -154,7 +161,7 @@ func (s *Server) serve(conn *net.UnixConn) {
 		s.lab.Stop()
 		readFrame(conn) // the client waits for the end, and so for this connection's
 	case "events":
-		if writeJSON(conn, frameAnswer, answer{}) == nil {
+		if stop() && writeJSON(conn, frameAnswer, answer{}) == nil {
 			s.tell(conn)
 		}
 	case "command":

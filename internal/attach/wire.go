@@ -20,7 +20,7 @@ const (
 	frameSize    = 'r' // client: a terminal's size, JSON
 	frameAnswer  = 'a' // server: to the request, JSON
 	frameOutput  = 'o' // server: what the guest prints
-	frameEvents  = 'e' // server: a part of what happens, as JSON lines
+	frameEvents  = 'e' // server: what happens, JSON lines or parts of them
 	frameNote    = 'n' // server: a note, JSON
 )
 

@@ -77,27 +77,13 @@ func (p *program) newStop() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var sessions []string
-			for _, run := range found {
-				sessions = append(sessions, run.Session())
-			}
-			var chosen []attach.Found
-			switch {
-			case len(found) == 0:
-				return errNoLab
-			case len(args) == 1:
-				for _, run := range found {
-					if run.Session() == args[0] {
-						chosen = append(chosen, run)
-					}
+			chosen := found
+			if !all || len(args) == 1 || len(found) == 0 {
+				run, err := chooseRun("stop", found, args, ", or --all")
+				if err != nil {
+					return err
 				}
-				if len(chosen) == 0 {
-					return &usageError{fmt.Sprintf("stop: no lab that runs is called %s%s: there are %s", args[0], builtins.Suggest(args[0], sessions), strings.Join(sessions, ", "))}
-				}
-			case len(found) > 1 && !all:
-				return &usageError{fmt.Sprintf("stop: several labs run: say which (%s), or --all", strings.Join(sessions, ", "))}
-			default:
-				chosen = found
+				chosen = []attach.Found{run}
 			}
 			for _, run := range chosen {
 				if err := attach.Stop(c.Context(), run.Folder); err != nil {
@@ -110,4 +96,55 @@ func (p *program) newStop() *cobra.Command {
 	}
 	c.Flags().BoolVar(&all, "all", false, "stop all of them")
 	return c
+}
+
+func (p *program) newEvents() *cobra.Command {
+	return &cobra.Command{
+		Use:   "events [SESSION]",
+		Short: "write what happens in a lab that runs as JSON lines, until it ends",
+		Long: `events writes what has happened in a lab that runs, and what happens from now on, one event a line: what
+--json writes for a run of one's own. It ends with the lab. Programs that show a lab, a page for one, read it.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			found, err := p.runs(c.Context())
+			if err != nil {
+				return err
+			}
+			run, err := chooseRun("events", found, args, "")
+			if err != nil {
+				return err
+			}
+			err = attach.Events(c.Context(), run.Folder, func(line []byte) error {
+				_, err := fmt.Fprintf(p.Out, "%s\n", line)
+				return err
+			})
+			if err != nil && c.Context().Err() == nil {
+				return &environmentError{fmt.Errorf("events: %w", err)}
+			}
+			return err
+		},
+	}
+}
+
+// chooseRun finds the lab that is meant by a command's arguments: the session, or none if
+// only one lab runs. Or is what else could be said.
+func chooseRun(command string, found []attach.Found, args []string, or string) (attach.Found, error) {
+	var sessions []string
+	for _, run := range found {
+		if len(args) == 1 && run.Session() == args[0] {
+			return run, nil
+		}
+		sessions = append(sessions, run.Session())
+	}
+	names := strings.Join(sessions, ", ")
+	switch {
+	case len(found) == 0:
+		return attach.Found{}, errNoLab
+	case len(args) == 1:
+		return attach.Found{}, &usageError{fmt.Sprintf("%s: no lab that runs is called %s%s: there are %s",
+			command, args[0], builtins.Suggest(args[0], sessions), names)}
+	case len(found) > 1:
+		return attach.Found{}, &usageError{fmt.Sprintf("%s: several labs run: say which (%s)%s", command, names, or)}
+	}
+	return found[0], nil
 }

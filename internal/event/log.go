@@ -98,7 +98,7 @@ func (l *Log) wake() {
 }
 
 // Follow yields all events, those that happened already first, until the log is closed or
-// ctx ends. A nil log has none.
+// ctx ends, and nothing that has happened by then is left. A nil log has none.
 func (l *Log) Follow(ctx context.Context) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		if l == nil {
@@ -106,7 +106,7 @@ func (l *Log) Follow(ctx context.Context) iter.Seq[Record] {
 		}
 		for at := 0; ; {
 			l.mu.Lock()
-			news, ended := l.kept[at:], l.ended
+			news, ended := l.kept[at:], l.ended || ctx.Err() != nil
 			if l.more == nil {
 				l.more = make(chan struct{})
 			}
@@ -114,7 +114,7 @@ func (l *Log) Follow(ctx context.Context) iter.Seq[Record] {
 			l.mu.Unlock()
 			at += len(news)
 			for _, record := range news {
-				if ctx.Err() != nil || !yield(record) {
+				if !yield(record) {
 					return
 				}
 			}
@@ -124,7 +124,6 @@ func (l *Log) Follow(ctx context.Context) iter.Seq[Record] {
 			select {
 			case <-more:
 			case <-ctx.Done():
-				return
 			}
 		}
 	}
