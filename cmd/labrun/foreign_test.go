@@ -40,6 +40,11 @@ func TestForeignRouterGuided(t *testing.T) {
 	guide.sees("Step 2 of 8: Boot the router")
 	guide.sees("> Switch on router7")
 	router := guide.attaches("the student at the router", env, "router7")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the router's console shows:\n%s", router.out.String())
+		}
+	})
 	router.sees("Enter")
 	router.types("")
 	router.sees("Run /gokrazy/init as init process")

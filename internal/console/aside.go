@@ -20,7 +20,7 @@ type Aside struct {
 	from  *Console
 	mark  string
 	over  chan struct{}
-	shown int64 // in the full text: the noise before this was passed on
+	shown []int64 // of each sieve: the noise up to here was passed on
 }
 
 // StepAside begins an aside that keeps so many bytes of text in memory. Lines with the
@@ -39,9 +39,9 @@ func (c *Console) StepAside(history int, mark string) *Aside {
 		return nil
 	}
 	a := &Aside{
-		Console: build(unclosed{c.stream}, Options{Name: c.name, Prompts: c.prompts, History: history}, c.texts.noise),
+		Console: build(unclosed{c.stream}, Options{Name: c.name, Prompts: c.prompts, History: history}, c.noises),
 		Prompt:  at.text,
-		from:    c, mark: mark, over: make(chan struct{}),
+		from:    c, mark: mark, over: make(chan struct{}), shown: make([]int64, len(c.noises)),
 	}
 	c.tasks.Go(a.typist)
 	c.aside = a
@@ -58,33 +58,24 @@ func (a *Aside) hear(b []byte) (noise []byte) {
 	a.record(b)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, g := range a.texts.gaps {
-		start := max(g.start, a.shown)
-		for line := range bytes.Lines(a.texts.full.slice(start, g.end)) {
-			if line[len(line)-1] != '\n' {
-				break
-			}
-			a.shown = start + int64(len(line))
-			start = a.shown
+	for i, s := range a.texts.sieves {
+		a.shown[i] = s.lines(a.shown[i], func(line []byte) {
 			if !bytes.Contains(line, []byte(a.mark)) {
 				noise = append(append(noise, line[:len(line)-1]...), "\r\n"...)
 			}
-		}
+		})
 	}
 	return noise
 }
 
-// unfinished is a line of noise whose end has not come.
-func (a *Aside) unfinished() string {
+// unfinished is noise whose end has not come.
+func (a *Aside) unfinished() (begun string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch t := a.texts; {
-	case len(t.held) > 0:
-		return string(t.held)
-	case t.inNoise:
-		return string(t.full.slice(max(a.shown, t.gaps[len(t.gaps)-1].start), t.full.end()))
+	for i, s := range a.texts.sieves {
+		begun = string(s.unfinished(a.shown[i])) + begun // the kernel's is in the middle of the daemon's
 	}
-	return ""
+	return begun
 }
 
 // Quiet returns what was heard since the aside began, without noise.

@@ -77,6 +77,7 @@ var captures = []string{
 	"\x1b[?2004hroot@os25:~# ip a\r\n\x1b[?2004l\r1: lo: <LOOPBACK>\r\n    inet 127.0.0.1/8 scope host\r\n\x1b[?2004hroot@os25:~# ",
 	"~ # \x1b[6nls\r\n\x1b[1;34mbin\x1b[m  \x1b[1;34mdev\x1b[m\r\n~ # \x1b[6n",
 	"# 2025/09/01 23:27:22 dhcp4: lease 10.254.0.2\r\nip a\r\n2: uplink0: inet 10.0.2.15/24\r\n# ",
+	"/ # 2025/09/[    1.000000] k\r\n01 23:27:22 x: y[    1.100000] k\r\n[    1.200000] k\r\nz\r\nip a\r\n202[    1.3",
 	"pas[   12.345678] usb 1-1\r\n[   12.345679] usb\r\nsphrase[ 1 ok [[    9.000000] x\r\n!\r\n",
 	"spin -\b\\\b|\b/\b-\bdone \xe7\x9b\xae\xe9\x8c\x84\b\xff ok\r\n10%\r20%\r\r\n",
 	"\x1b]0;title\x07x\x1b(By\x1bPq\x1b\\z\x1b[31;1mred\x1b[0m\x00\x07 [    1.0000\b\b\b\b\b\b\b\b\b\b\bfoo\r\n",

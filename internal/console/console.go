@@ -61,6 +61,7 @@ type Console struct {
 	line       int
 	stream     io.ReadWriteCloser
 	transcript io.Writer
+	noises     []*noise
 
 	tasks   sync.WaitGroup
 	typing  chan typed
@@ -117,29 +118,30 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 	if o.History <= 0 {
 		o.History = 1 << 20
 	}
-	noise, err := newNoise(o.Noise)
+	noises, err := newNoises(o.Noise)
 	if err != nil {
 		panic(fmt.Sprintf("console %s: noise: %v", o.Name, err))
 	}
-	c := build(stream, o, noise)
+	c := build(stream, o, noises)
 	c.tasks.Go(c.drain)
 	c.tasks.Go(c.typist)
 	return c
 }
 
-func build(stream io.ReadWriteCloser, o Options, noise *noise) *Console {
+func build(stream io.ReadWriteCloser, o Options, noises []*noise) *Console {
 	return &Console{
 		name:       o.Name,
 		prompts:    o.Prompts,
 		line:       o.Line,
 		stream:     stream,
 		transcript: o.Transcript,
+		noises:     noises,
 		typing:     make(chan typed),
 		failing:    make(chan struct{}),
 		entry:      entry{news: make(chan struct{}), user: o.User},
 		raw:        view{keep: scrollBack},
 		printed:    make(chan struct{}),
-		texts:      newTexts(o.History, noise),
+		texts:      newTexts(o.History, noises),
 		known:      known{none: true},
 	}
 }
@@ -462,7 +464,7 @@ func (c *Console) Output() string {
 	}
 	c.catchUp()
 	t := c.texts
-	text := string(t.quiet.slice(c.output, t.quiet.end())) + string(t.held)
+	text := string(t.quiet.slice(c.output, t.quiet.end())) + string(t.held())
 	if at, _ := c.prompt(c.output); at.kind != NoPrompt && (at.sure || c.believed(at)) {
 		text = strings.TrimSuffix(text, at.text)
 	}

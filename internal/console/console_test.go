@@ -379,17 +379,36 @@ func TestNoise(t *testing.T) {
 	}
 }
 
+// A kernel line may land in a daemon's, of all places where its stamp is: a router renames a
+// card as soon as it has said that it will. A prompt that stands before them stays the last
+// line.
+func TestKernelInDaemonsNoise(t *testing.T) {
+	const kernel, daemon = "[   17.390334] virtio3 lan0: renamed from eth1\r\n", "2026/11/27 07:46:04 netconfig.go:528: apply details\r\n"
+	for _, cut := range []int{0, 1, 7, 16, 19, 20, 30, len(daemon) - 2} {
+		g := newGuest(t, machine)
+		g.print("/ # ")
+		g.send("uname\n")
+		g.print("uname\r\nLin" + daemon + "ux\r\n/ # " + daemon[:cut] + kernel + kernel + daemon[cut:])
+		if m := g.expect(Prompt(ShellPrompt)); m.Text != "/ # " {
+			t.Errorf("cut at %d: %+v", cut, m)
+		}
+		if got := g.c.Output(); got != "Linux\n" {
+			t.Errorf("cut at %d: the output is %q", cut, got)
+		}
+	}
+}
+
 func TestTexts(t *testing.T) {
-	n, err := newNoise(machine.Noise)
+	n, err := newNoises(machine.Noise)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const in = "a[    1.000000] k\nb2025/09/01 23:27:22 x\n[    2.000000] k\nc[ 3 [[    4.000000] k\n2025/09/01 nope [    5.0"
+	const in = "a[    1.000000] k\nb2025/09/01 23:27:22 x\n2025/0[    1.500000] k\n9/01 23:27:23 [    1.600000] k\ny\n[    2.000000] k\nc[ 3 [[    4.000000] k\n2025/09/01 nope [    5.0"
 	tx := newTexts(1<<20, n)
 	for _, b := range []byte(in) {
 		tx.add([]byte{b})
 	}
-	if got, want := string(tx.quiet.buf)+"|"+string(tx.held), "abc[ 3 [2025/09/01 nope |[    5.0"; got != want {
+	if got, want := string(tx.quiet.buf)+"|"+string(tx.held()), "abc[ 3 [2025/09/01 nope |[    5.0"; got != want {
 		t.Errorf("quiet %q, want %q", got, want)
 	}
 	for q := range tx.quiet.end() {

@@ -19,8 +19,9 @@
 //
 // The kernel prints its log whenever it likes, also inside a prompt or a word.
 // So the text is kept twice: in full, and quiet, where runs that look like
-// "[   12.345678] …" up to their newline (and what [Options.Noise] adds) are
-// taken out and the halves of a split word meet again. Conditions are tried on
+// "[   12.345678] …" up to their newline are taken out and the halves of a split word
+// meet again. Then what [Options.Noise] adds is taken out, too: the kernel may write into a
+// daemon's line, also into the stamp that tells it. Conditions are tried on
 // both; the one that holds first in the order of arrival wins, and in a tie the
 // quiet one.
 //

@@ -97,7 +97,7 @@ func (c *Console) catchUp() {
 	if e.want == "" || len(c.echoes) > 0 {
 		return
 	}
-	quiet := &c.texts.quiet
+	quiet := c.texts.quiet
 	e.from = max(e.from, c.output, quiet.base)
 	for text := quiet.slice(e.from, quiet.end()); ; {
 		line, rest, whole := bytes.Cut(text, []byte("\n"))

@@ -29,13 +29,23 @@ type noise struct {
 	only  int       // the one such byte, or -1
 }
 
-func newNoise(more []*regexp.Regexp) (*noise, error) {
-	alternatives := []string{kernelStamp}
-	for _, re := range more {
+// newNoises returns the kernel's noise, and that of daemons, if they have any.
+func newNoises(daemons []*regexp.Regexp) ([]*noise, error) {
+	var stamps []string
+	for _, re := range daemons {
 		if !re.MatchString("") { // else all text were noise
-			alternatives = append(alternatives, re.String())
+			stamps = append(stamps, re.String())
 		}
 	}
+	kernel, err := newNoise(kernelStamp)
+	if err != nil || len(stamps) == 0 {
+		return []*noise{kernel}, err
+	}
+	theirs, err := newNoise(stamps...)
+	return []*noise{kernel, theirs}, err
+}
+
+func newNoise(alternatives ...string) (*noise, error) {
 	d, err := newDFA("(?:"+strings.Join(alternatives, ")|(?:")+")", true)
 	if err != nil {
 		return nil, err

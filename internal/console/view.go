@@ -2,7 +2,7 @@ package console
 
 import (
 	"bytes"
-	"sort"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -46,138 +46,86 @@ func (v *view) lastLine() []byte {
 	return v.buf[bytes.LastIndexByte(v.buf, '\n')+1:]
 }
 
-// A gap is a run of noise: in the full text and not in the quiet one.
-type gap struct {
-	quiet      int64 // where it is missing from the quiet text
-	start, end int64 // where it is in the full text
-	before     int64 // noise removed before this gap
-}
-
-// texts are the two views of one console's text.
+// texts are the two views of one console's text. The kernel writes its lines past the
+// terminal, so that they land inside what others print, the log lines of daemons included:
+// they are taken out first.
 type texts struct {
-	full, quiet view
-	noise       *noise
-	gaps        []gap
-	removed     int64  // noise dropped so far
-	held        []byte // the end of the full text, while it may still become noise
-	inNoise     bool   // the end of the full text is a noise run, held by the last gap
+	full   view
+	sieves []*sieve // the kernel's noise, then that of daemons, if they have any
+	quiet  *view    // what has passed the last one
 }
 
-func newTexts(keep int, n *noise) *texts {
-	return &texts{full: view{keep: keep}, quiet: view{keep: keep}, noise: n}
+func newTexts(keep int, noises []*noise) *texts {
+	t := &texts{full: view{keep: keep}}
+	t.quiet = &t.full
+	for _, n := range noises {
+		s := &sieve{noise: n, in: t.quiet, out: view{keep: keep}}
+		if len(t.sieves) > 0 {
+			t.sieves[len(t.sieves)-1].next = s
+		}
+		t.sieves, t.quiet = append(t.sieves, s), &s.out
+	}
+	return t
 }
 
-// add appends to both views and reports whether the quiet one, or what may
-// become part of it, changed.
+// add appends to both views and reports whether the quiet one, or what may become part of
+// it, changed, or the kernel wrote, which interrupts it anywhere.
 func (t *texts) add(b []byte) (changed bool) {
+	kernel := t.sieves[0]
+	quiet, held, removed := t.quiet.end(), len(t.held()), kernel.removed
 	t.full.add(b)
-	t.forget()
-	if len(t.held) > 0 {
-		b = append(t.held, b...)
-		t.held = nil
-	}
-	at := t.full.end() - int64(len(b)) // position of b[0] in the full text
-	for len(b) > 0 {
-		if t.inNoise {
-			n := bytes.IndexByte(b, '\n') + 1
-			if t.inNoise = n == 0; t.inNoise {
-				n = len(b)
-			}
-			t.extendGap(at + int64(n))
-			b, at = b[n:], at+int64(n)
-			continue
-		}
-		changed = true
-		n, what := t.noise.find(b)
-		t.quiet.add(b[:n])
-		b, at = b[n:], at+int64(n)
-		switch what {
-		case noiseStarts:
-			t.inNoise = true
-			t.openGap(at)
-		case noiseMayStart:
-			t.held = append([]byte(nil), b...)
-			return changed
-		}
-	}
-	return changed
+	kernel.add(b)
+	return t.quiet.end() != quiet || len(t.held()) != held || kernel.removed != removed
 }
 
 // takeBack removes the last rune from both views; it is not a newline.
 func (t *texts) takeBack() {
 	t.full.takeBack()
-	switch {
-	case t.inNoise:
-		g := &t.gaps[len(t.gaps)-1]
-		t.extendGap(t.full.end())
-		if g.end <= g.start {
-			t.gaps = t.gaps[:len(t.gaps)-1]
-			t.inNoise = false
-		} else if bytes.HasSuffix(t.full.buf, []byte("\n")) {
-			t.inNoise = false // what is left of the gap are earlier lines
+	t.sieves[0].takeBack()
+}
+
+// held is what may become part of the quiet text, and may still become noise.
+func (t *texts) held() (held []byte) {
+	for _, s := range t.sieves {
+		if held = append(bytes.Clone(s.held), held...); s.inNoise {
+			held = nil
 		}
-	case len(t.held) > 0:
-		_, size := utf8.DecodeLastRune(t.held)
-		t.held = t.held[:len(t.held)-size]
-	case len(t.quiet.buf) > 0:
-		t.quiet.takeBack()
 	}
-}
-
-func (t *texts) openGap(at int64) {
-	if n := len(t.gaps); n > 0 && t.gaps[n-1].end == at {
-		return // runs that follow each other are one gap
-	}
-	t.gaps = append(t.gaps, gap{quiet: t.quiet.end(), start: at, end: at, before: t.removed})
-}
-
-func (t *texts) extendGap(end int64) {
-	g := &t.gaps[len(t.gaps)-1]
-	t.removed += end - g.end
-	g.end = end
-}
-
-// forget drops gaps in text that is no longer kept, many at a time.
-func (t *texts) forget() {
-	n := sort.Search(len(t.gaps), func(i int) bool { return t.gaps[i].end > t.full.base })
-	n = min(n, len(t.gaps)-1) // one stays, to know what was removed before
-	if n > len(t.gaps)/2 {
-		t.gaps = t.gaps[:copy(t.gaps, t.gaps[n:])]
-	}
+	return held
 }
 
 // settled is the position in the full text up to which noise is told from text.
-func (t *texts) settled() int64 { return t.full.end() - int64(len(t.held)) }
+func (t *texts) settled() int64 {
+	at := t.full.end()
+	for i, s := range t.sieves {
+		switch {
+		case len(s.held) > 0:
+			at = s.in.end() - int64(len(s.held))
+			for _, earlier := range slices.Backward(t.sieves[:i]) {
+				at = earlier.toIn(at)
+			}
+		case s.inNoise:
+			at = t.full.end()
+		}
+	}
+	return at
+}
 
 // toQuiet returns where a position in the full text is in the quiet one.
-func (t *texts) toQuiet(full int64) int64 {
-	n := sort.Search(len(t.gaps), func(i int) bool { return t.gaps[i].start >= full })
-	if n == 0 {
-		return full - t.removedBefore()
+func (t *texts) toQuiet(at int64) int64 {
+	for _, s := range t.sieves {
+		at = s.toOut(at)
 	}
-	g := t.gaps[n-1]
-	if full < g.end {
-		return g.quiet
-	}
-	return full - g.before - (g.end - g.start)
+	return at
 }
 
 // toFull returns where a position in the quiet text is in the full one: before
 // the noise, where noise stood at that place.
-func (t *texts) toFull(quiet int64) int64 {
-	n := sort.Search(len(t.gaps), func(i int) bool { return t.gaps[i].quiet >= quiet })
-	if n == 0 {
-		return quiet + t.removedBefore()
+func (t *texts) toFull(at int64) int64 {
+	for _, s := range slices.Backward(t.sieves) {
+		at = s.toIn(at)
 	}
-	g := t.gaps[n-1]
-	return quiet + g.before + (g.end - g.start)
-}
-
-func (t *texts) removedBefore() int64 {
-	if len(t.gaps) == 0 {
-		return 0
-	}
-	return t.gaps[0].before
+	return at
 }
 
 // lastLine is the unterminated line that the quiet text ends in; of a line longer than

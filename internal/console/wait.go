@@ -95,7 +95,7 @@ func (w *waiter) retreat(t *texts) {
 
 func (s scan) view(t *texts) *view {
 	if s.quiet {
-		return &t.quiet
+		return t.quiet
 	}
 	return &t.full
 }
@@ -231,7 +231,7 @@ func (c *Console) start(w *waiter) {
 			continue
 		}
 		w.scans = append(w.scans,
-			scan{newScanner(cond, c.texts.toQuiet(c.cursor), &c.texts.quiet), i, true},
+			scan{newScanner(cond, c.texts.toQuiet(c.cursor), c.texts.quiet), i, true},
 			scan{newScanner(cond, c.cursor, &c.texts.full), i, false})
 	}
 }
@@ -275,7 +275,7 @@ func (c *Console) try(w *waiter, silentFull, silentQuiet bool) {
 		if at < 0 {
 			continue
 		}
-		if _, ends := s.found(false); s.quiet && !ends && len(c.texts.held) > 0 && silentFull {
+		if _, ends := s.found(false); s.quiet && !ends && len(c.texts.held()) > 0 && silentFull {
 			continue // it may go on in what is held; the full view shows that
 		}
 		if s.quiet {
@@ -374,10 +374,10 @@ func (c *Console) prompt(since int64) (at reading, end int64) {
 	line, whole := t.lastLine()
 	end = t.toFull(t.quiet.end())
 	// What is held may be part of a prompt, or a kernel line that just began.
-	if len(t.held) > 0 && t.quiet.end()+int64(len(t.held)) > since {
-		both := append(bytes.Clone(line), t.held...)
+	if held := t.held(); len(held) > 0 && t.quiet.end()+int64(len(held)) > since {
+		both := append(bytes.Clone(line), held...)
 		if at = c.known.read(both, whole, c.prompts); at.kind != NoPrompt {
-			return at, end + int64(len(t.held))
+			return at, end + int64(len(held))
 		}
 	}
 	if t.quiet.end() <= since {
