@@ -25,6 +25,9 @@ type Commands struct {
 	// Identity makes the guest another one than those of the same image: $1 is 32
 	// hexadecimal digits of its own. There is none for Linux at large.
 	Identity string `toml:"identity"`
+	// Savable succeeds when the guest, at its first prompt, may be saved: when its terminal
+	// is as the prompt needs it.
+	Savable string `toml:"savable"`
 	// Size gives the console's terminal $1 rows and $2 columns.
 	Size string `toml:"size"`
 }
@@ -40,7 +43,9 @@ var linux = Commands{
 		`[ ! -f /etc/network/interfaces ] || sed -i "s/^\( *hostname \).*/\1$1/" /etc/network/interfaces`,
 	Restored: `date -s "@$2"`, // BusyBox knows no fractions of a second
 	Cards:    `echo 1 >/sys/bus/pci/rescan`,
-	Size:     `stty -F /dev/ttyS0 rows $1 cols $2`,
+	// Getty and the line editors of shells read characters, and echo them.
+	Savable: `stty -F /dev/ttyS0 -a | grep -q -e -icanon`,
+	Size:    `stty -F /dev/ttyS0 rows $1 cols $2`,
 }
 
 // call is a line that calls a function with a body.
@@ -84,6 +89,9 @@ func (c Commands) Identify(key []byte) string {
 	}
 	return call(c.Identity, fmt.Sprintf("%x", key))
 }
+
+// AskSavable succeeds when the guest, at its first prompt, may be saved.
+func (c Commands) AskSavable() string { return call(cmp.Or(c.Savable, linux.Savable)) }
 
 // Resize gives the console's terminal a size.
 func (c Commands) Resize(rows, columns int) string {

@@ -183,6 +183,26 @@ func TestIdentityAndSize(t *testing.T) {
 	})
 }
 
+func TestSavable(t *testing.T) {
+	shells(t, func(t *testing.T, shell []string) {
+		for modes, want := range map[string]string{
+			"speed 115200 baud; line = 0;\n-isig -icanon -iexten -echo\n": "savable\n",
+			"speed 115200 baud; line = 0;\nisig icanon iexten echo\n":     "", // as init sets them
+		} {
+			b := newBox(t, "stty.says", modes)
+			if got := b.run(shell, Commands{}.AskSavable()+" && echo savable"); got != want {
+				t.Errorf("with the modes %q: %q", modes, got)
+			}
+			if got := b.read("calls"); got != "stty -F /dev/ttyS0 -a\n" {
+				t.Errorf("called was %q", got)
+			}
+		}
+		if got := newBox(t).run(shell, Commands{Savable: "true"}.AskSavable()+" && echo savable"); got != "savable\n" {
+			t.Errorf("in the image's own way: %q", got)
+		}
+	})
+}
+
 func TestLeases(t *testing.T) {
 	shells(t, func(t *testing.T, shell []string) {
 		b := newBox(t)

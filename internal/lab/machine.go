@@ -55,7 +55,9 @@ type guest struct {
 	failed     chan struct{} // closed when the consoles know why the machine ended
 	watched    chan struct{} // closed when the watcher has ended
 	settled    chan struct{} // closed when the control channel is the mission's
-	warm       bool          // it was restored from a template
+	warm       bool          // it was restored
+	template   string        // the key of what it was restored from; empty: it booted, or comes from a checkpoint
+	entered    atomic.Bool   // somebody was let in at the console
 	public     atomic.Bool   // its boot was told, so its end is
 	ready      sync.Once     // the first prompt is announced once
 	up         atomic.Bool   // a prompt or the control shell was seen

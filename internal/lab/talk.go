@@ -126,18 +126,22 @@ var errSilent = errors.New("the console is silent")
 // in: that one leaves first. Empty arguments mean the image's own user and password.
 func (m *Machine) Login(ctx context.Context, user, password string) error {
 	user, password = m.Credentials(user, password)
-	c, err := m.Console()
+	g, err := m.current()
 	if err != nil {
 		return err
 	}
-	tried, left := 0, 0
+	c, tried, left := g.console, 0, 0
 	for {
 		prompt, err := m.WaitPrompt(ctx)
+		if tried > 0 && (errors.Is(err, context.DeadlineExceeded) || err == nil && prompt.Prompt == console.LoginPrompt) {
+			m.distrust(g, user, password)
+		}
 		if err != nil {
 			return err
 		}
 		switch prompt.Prompt {
 		case console.ShellPrompt:
+			g.entered.Store(true)
 			if !c.OtherUser(user) {
 				return nil
 			}

@@ -46,6 +46,10 @@ const (
 // has it shorter.
 var arriveLimit = time.Minute
 
+// savableLimit is how long a guest at its first prompt may take until its terminal is as
+// the prompt needs it, which it mostly is before. A test has it shorter.
+var savableLimit = 10 * time.Second
+
 // errHangs is that a restored guest does not arrive.
 var errHangs = errors.New("it hangs")
 
@@ -72,7 +76,7 @@ func (m *Machine) templateKey() string {
 	c := m.profile.Console
 	data, err := json.Marshal([]any{
 		templateFormat, m.lab.host.Description, m.image.Digest, spec.Argv(qemu.Descriptors{}), control.Lessons(),
-		fmt.Sprint(c.LoginPrompt, c.PasswordPrompt, c.ShellPrompt, c.Poke),
+		fmt.Sprint(c.LoginPrompt, c.PasswordPrompt, c.ShellPrompt, c.Poke), m.profile.Guest.AskSavable(),
 	})
 	if err != nil {
 		panic(err) // they are strings and numbers
@@ -93,6 +97,7 @@ func (m *Machine) restore(ctx context.Context, key string) (*guest, error) {
 		g, err = m.resume(ctx, template)
 	}
 	if err == nil {
+		g.template = key
 		return g, nil
 	}
 	os.Remove(m.overlay())
@@ -284,6 +289,9 @@ func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {
 	if err := m.firstPrompt(ctx, g); err != nil {
 		return err
 	}
+	if err := m.savable(ctx, g); err != nil {
+		return err
+	}
 	if err := g.shell.Do(ctx, "sync"); err != nil {
 		return err
 	}
@@ -322,6 +330,39 @@ func (m *Machine) firstPrompt(ctx context.Context, g *guest) error {
 			return err
 		}
 	}
+}
+
+// savable waits until a guest at its first prompt may be saved, as it says itself. What
+// stands on the console does not tell: a terminal whose modes another program has changed
+// under getty shows the same prompt, and whoever logs in from a state that was saved so
+// types a password that never ends, each time.
+func (m *Machine) savable(ctx context.Context, g *guest) error {
+	waiting, cancel := m.lab.Within(ctx, savableLimit, errors.New("its terminal is not as its prompt needs it"))
+	defer cancel()
+	for try := 0; ; try++ {
+		r, err := g.shell.Run(ctx, m.profile.Guest.AskSavable(), promptLimit)
+		if err != nil || r.Status == 0 {
+			return err
+		}
+		if err := pause(waiting, try); err != nil {
+			return err
+		}
+	}
+}
+
+// distrust takes note that a guest did not let in at once whom its image says it lets in.
+// If nobody has been let in since it was restored, its saved state may be at fault, so that
+// is given up: whatever it is, it does not come back each time.
+func (m *Machine) distrust(g *guest, user, password string) {
+	if g.template == "" || g.entered.Load() || user != m.profile.Console.User || password != m.profile.Console.Password {
+		return
+	}
+	g.entered.Store(true) // once
+	if err := m.lab.options.Store.DiscardTemplate(g.template); err != nil {
+		m.lab.notice("%s's saved state could not be removed: %v", m.config.Image, err)
+		return
+	}
+	m.lab.notice("%s will boot next time: its saved state is given up, because the first login there was not taken at once", m.config.Image)
 }
 
 // warm reports whether the machine may start from a template, and tells why not.

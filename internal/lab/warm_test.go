@@ -274,6 +274,7 @@ func TestTemplateKey(t *testing.T) {
 		"the command line":   func(m *Machine) { m.profile.Cmdline = "quiet debug" },
 		"an initramfs":       func(m *Machine) { m.image.Initrd = "/cache/a/initrd" },
 		"the first prompt":   func(m *Machine) { m.profile.Console.LoginPrompt = regexp.MustCompile("login: $") },
+		"when it is saved":   func(m *Machine) { m.profile.Guest.Savable = "true" },
 		"no control channel": func(m *Machine) { m.profile.Control = "" },
 	} {
 		m := machine()

@@ -132,8 +132,10 @@ func Options(t testing.TB) image.StoreOptions {
 	return image.StoreOptions{Dir: dir, Lock: lock, Recipes: recipes}
 }
 
-// fakeLock is images.lock with other sources: each image comes from its fake recipe.
+// fakeLock is images.lock with other sources: each image comes from its fake recipe. And a fake is saved whatever its
+// terminal is like, because its prompts are those of shell scripts, which read whole lines.
 func fakeLock() []byte {
+	const savable = "savable = 'true'\n"
 	var lock bytes.Buffer
 	source := false
 	for line := range strings.Lines(string(labrun.ImagesLock)) {
@@ -143,9 +145,15 @@ func fakeLock() []byte {
 		if !source {
 			lock.WriteString(line)
 		}
+		if strings.HasSuffix(line, ".guest]\n") {
+			lock.WriteString(savable)
+		}
 	}
 	for name := range guests {
 		fmt.Fprintf(&lock, "\n[[images.%s.sources]]\nrecipe = %q\n", name, name)
+		if table := "[images." + name + ".guest]\n"; !bytes.Contains(labrun.ImagesLock, []byte(table)) {
+			lock.WriteString(table + savable)
+		}
 	}
 	return lock.Bytes()
 }
