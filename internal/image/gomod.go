@@ -3,17 +3,14 @@ package image
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
+
+	"golang.org/x/mod/sumdb/dirhash"
 )
 
 // goModule returns the folder of a Go module, downloaded by the go command as
@@ -57,7 +54,7 @@ func (s *Store) goModule(ctx context.Context, image string, in input) (string, e
 	if jsonErr := json.Unmarshal(out, &got); err != nil || jsonErr != nil || got.Dir == "" {
 		return fail(errors.New(lastLine(got.Error + "\n" + stderr.String())))
 	}
-	sum, err := moduleSum(got.Dir, mod)
+	sum, err := dirhash.HashDir(got.Dir, mod, dirhash.Hash1)
 	if err != nil {
 		return "", fmt.Errorf("check %s: %w", mod, err)
 	}
@@ -65,32 +62,4 @@ func (s *Store) goModule(ctx context.Context, image string, in input) (string, e
 		return "", fmt.Errorf("check %s: its sum is %s, not %s as images.lock says; `go clean -modcache` removes a damaged copy", mod, sum, in.Sum)
 	}
 	return got.Dir, nil
-}
-
-// moduleSum computes go.sum's "h1:" of the module unpacked in dir: SHA-256 of a
-// list of its files, sorted by name, each line as sha256sum would print it.
-func moduleSum(dir, mod string) (string, error) {
-	type file struct{ name, sum string }
-	var files []file
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		sum, err := sumFile(path)
-		files = append(files, file{mod + "/" + filepath.ToSlash(rel), sum})
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
-	list := sha256.New()
-	for _, f := range files {
-		fmt.Fprintf(list, "%s  %s\n", f.sum, f.name)
-	}
-	return "h1:" + base64.StdEncoding.EncodeToString(list.Sum(nil)), nil
 }

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/fatih/color"
-	"github.com/schollz/progressbar/v3"
 
 	"github.com/labrun/labrun/internal/event"
 )
@@ -23,7 +21,8 @@ type Terminal struct {
 	good, bad     *color.Color
 
 	ended []event.StepEnded
-	bar   *progressbar.ProgressBar
+	bar   bool   // the last line of progress is a bar
+	drawn int64  // per cent
 	task  string // what the bar or the last note is about
 }
 
@@ -193,24 +192,34 @@ func (t *Terminal) showProgress(e event.Progress) {
 		t.task = task
 		switch {
 		case e.Total > 0 && t.beside.Live:
-			t.bar = progressbar.NewOptions64(e.Total, progressbar.OptionSetWriter(t.progress),
-				progressbar.OptionSetDescription(task), progressbar.OptionShowBytes(true),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(24))
+			t.bar, t.drawn = true, -1
 		case e.Total > 0:
 			fmt.Fprintln(t.progress, t.beside.Fold("", fmt.Sprintf("%s (%.1f MB)", task, float64(e.Total)/1e6)))
 		default:
 			fmt.Fprintln(t.progress, t.beside.Fold("", task))
 		}
 	}
-	if t.bar != nil {
-		t.bar.Set64(e.Done)
+	if t.bar && e.Total > 0 {
+		t.drawBar(e)
 	}
+}
+
+// drawBar draws the bar over the one before, where it has changed.
+func (t *Terminal) drawBar(e event.Progress) {
+	const width = 20
+	done := min(e.Done, e.Total) * 100 / e.Total
+	if done == t.drawn {
+		return
+	}
+	t.drawn = done
+	fmt.Fprintf(t.progress, "\r%s %3d%% [%-*s] %.1f of %.1f MB",
+		t.task, done, width, strings.Repeat("#", int(done*width/100)), float64(e.Done)/1e6, float64(e.Total)/1e6)
 }
 
 // endBar leaves the bar's last state on a line of its own.
 func (t *Terminal) endBar() {
-	if t.bar != nil {
+	if t.bar {
 		fmt.Fprintln(t.progress)
 	}
-	t.bar, t.task = nil, ""
+	t.bar, t.task = false, ""
 }

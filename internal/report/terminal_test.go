@@ -191,13 +191,15 @@ func TestProgressOffATerminal(t *testing.T) {
 }
 
 func TestProgressOnATerminal(t *testing.T) {
-	fetch := event.Progress{Subject: "alpine", Phase: "download", Note: "minirootfs", Done: 1_000_000, Total: 4_000_000}
-	_, progress := play(Style{}, true, false, fetch, event.Notice{Text: "next"})
-	if !strings.Contains(progress, "\ralpine: download minirootfs") || !strings.Contains(progress, "25%") {
-		t.Errorf("progress = %q, want a bar at 25%%", progress)
-	}
-	if !strings.HasSuffix(progress, "\nnote: next\n") {
-		t.Errorf("progress = %q, want what follows on a line of its own", progress)
+	fetch := event.Progress{Subject: "alpine", Phase: "download", Note: "minirootfs", Total: 4_000_000}
+	begun, hardlyMore, whole := fetch, fetch, fetch
+	begun.Done, hardlyMore.Done, whole.Done = 1_000_000, 1_000_001, 4_000_000
+	_, progress := play(Style{}, true, false, begun, hardlyMore, whole, event.Notice{Text: "next"})
+	const want = "\ralpine: download minirootfs  25% [#####               ] 1.0 of 4.0 MB" +
+		"\ralpine: download minirootfs 100% [####################] 4.0 of 4.0 MB\n" +
+		"note: next\n"
+	if progress != want {
+		t.Errorf("progress = %q, want %q", progress, want)
 	}
 }
 
