@@ -39,8 +39,8 @@ func sits(t *testing.T, who string, env []string, args ...string) *student {
 	if err := pty.Setsize(tty.Tty(), &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		t.Fatal(err)
 	}
-	s.cmd = exec.Command(os.Args[0], args...)
-	s.cmd.Env = append(append(os.Environ(), becomeLabrun+"=1", "TERM=xterm", "LC_ALL=C.UTF-8", "NO_COLOR=1"), env...)
+	s.cmd = exec.Command("labrun", args...)
+	s.cmd.Env = append(append(os.Environ(), "TERM=xterm", "LC_ALL=C.UTF-8", "NO_COLOR=1"), env...)
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = tty.Tty(), tty.Tty(), tty.Tty()
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := s.cmd.Start(); err != nil {
@@ -70,8 +70,8 @@ func (s *student) attaches(who string, env []string, machine string) *student {
 	s.t.Helper()
 	session := ""
 	eventually(s.t, patience, func() bool {
-		ps := exec.Command(os.Args[0], "ps", "--json")
-		ps.Env = append(append(os.Environ(), becomeLabrun+"=1"), env...)
+		ps := exec.Command("labrun", "ps", "--json")
+		ps.Env = append(os.Environ(), env...)
 		out, _ := ps.Output()
 		for line := range strings.Lines(string(out)) {
 			var run struct {

@@ -69,8 +69,7 @@ func startLSP(t *testing.T, namesAndTexts ...string) *editor {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	e.process = exec.CommandContext(ctx, os.Args[0], "lsp", "--stdio")
-	e.process.Env = append(os.Environ(), becomeLabrun+"=1")
+	e.process = exec.CommandContext(ctx, "labrun", "lsp", "--stdio")
 	e.process.Stderr = &e.err
 	in, err := e.process.StdinPipe()
 	if err != nil {
@@ -394,8 +393,7 @@ func TestLSPSpeaksNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			lsp := exec.CommandContext(ctx, os.Args[0], "lsp")
-			lsp.Env = append(os.Environ(), becomeLabrun+"=1")
+			lsp := exec.CommandContext(ctx, "labrun", "lsp")
 			lsp.Stdin = strings.NewReader(input)
 			out, err := lsp.Output()
 			if ctx.Err() != nil || err == nil {

@@ -15,18 +15,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/labrun/labrun/internal/labtest"
+	"github.com/labrun/labrun/internal/labtest/fakeqemu"
 )
 
-// These tests run the program itself: the test binary becomes labrun when it is
-// told to.
-
-const becomeLabrun = "LABRUN_TEST_BECOME_LABRUN"
+// These tests run the program itself: the test's program is labrun when it is started under that name, which it has in PATH.
 
 func TestMain(m *testing.M) {
-	if os.Getenv(becomeLabrun) != "" {
-		main()
-	}
-	os.Exit(m.Run())
+	fakeqemu.Main()
+	testscript.Main(labtest.Tests{M: m}, map[string]func(){"labrun": main})
 }
 
 // patience is for what comes as soon as the computer gets to it: it bounds a test that
@@ -64,14 +64,14 @@ func command(t *testing.T, args ...string) *labrun {
 		t.Skip("boots virtual machines: run without -short")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	l := &labrun{Cmd: exec.CommandContext(ctx, os.Args[0], args...), over: make(chan struct{})}
+	l := &labrun{Cmd: exec.CommandContext(ctx, "labrun", args...), over: make(chan struct{})}
 	t.Cleanup(func() {
 		cancel()
 		if l.Process != nil {
 			<-l.over
 		}
 	})
-	l.Env = append(os.Environ(), becomeLabrun+"=1", "XDG_STATE_HOME="+t.TempDir())
+	l.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir())
 	l.Stdout, l.Stderr = &l.out, &l.err
 	return l
 }

@@ -23,7 +23,7 @@ func TestGuideInTmux(t *testing.T) {
 	folder := t.TempDir()
 	tmux := func(args ...string) string {
 		command := exec.Command("tmux", append([]string{"-S", filepath.Join(folder, "socket")}, args...)...)
-		command.Env = append(os.Environ(), becomeLabrun+"=1", "XDG_STATE_HOME="+folder, "LC_ALL=C.UTF-8", "TERM=xterm")
+		command.Env = append(os.Environ(), "XDG_STATE_HOME="+folder, "LC_ALL=C.UTF-8", "TERM=xterm")
 		out, err := command.CombinedOutput()
 		if err != nil {
 			t.Logf("tmux %s: %v: %s", strings.Join(args, " "), err, out)
@@ -42,7 +42,7 @@ func TestGuideInTmux(t *testing.T) {
 	}
 	types := func(pane, line string) { tmux("send-keys", "-t", panes[pane], line, "Enter") }
 
-	tmux("new-session", "-d", "-x", "170", "-y", "50", os.Args[0], "--guide", "--tmux", "--lang", "zh-TW", "../../missions/week1.star")
+	tmux("new-session", "-d", "-x", "170", "-y", "50", "labrun", "--guide", "--tmux", "--lang", "zh-TW", "../../missions/week1.star")
 	t.Cleanup(func() { tmux("kill-server") })
 	eventually(t, patience, func() bool {
 		for line := range strings.Lines(tmux("list-panes", "-F", "#{pane_title} #{pane_id}")) {

@@ -1,9 +1,6 @@
 package cli
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 func TestLanguage(t *testing.T) {
 	for _, tt := range []struct {
@@ -24,13 +21,5 @@ func TestLanguage(t *testing.T) {
 		if got := p.language(); got != tt.want || p.spoken() != tt.words {
 			t.Errorf("%q, %v: %q and %s, want %q and %s", tt.lang, tt.env, got, p.spoken(), tt.want, tt.words)
 		}
-	}
-}
-
-func TestUnknownLanguage(t *testing.T) {
-	isolate(t)
-	o := invoke("--lang", "ja", "week1")
-	if o.code != exitUsage || !strings.Contains(o.err, "--lang ja: the mission is not told in that language: there are en, zh-TW") {
-		t.Errorf("exit code %d: %s", o.code, o.err)
 	}
 }

@@ -8,6 +8,17 @@ import (
 	"testing"
 )
 
+// hostLab is a mission that needs no machine.
+const hostLab = `mission(title = "Lab", api = 1, needs = ["host"])
+
+def work():
+    """Work"""
+    sh = terminal("sh")
+    wait_prompt(sh)
+
+step(work)
+`
+
 // From a pipe each line counts once, also the one that shows that a block has ended.
 func TestReplReadsEachLineOnce(t *testing.T) {
 	isolate(t)

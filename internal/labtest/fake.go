@@ -3,6 +3,7 @@ package labtest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -22,11 +23,15 @@ import (
 // that name. With -short no other QEMU is used, so it is put into PATH once and for all, and tests may run side by side.
 func Main(m *testing.M) {
 	fakeqemu.Main()
-	flag.Parse()
-	os.Exit(run(m))
+	os.Exit(Tests{m}.Run())
 }
 
-func run(m *testing.M) int {
+// Tests are a package's tests, for a TestMain that has more to do than Main: it calls [fakeqemu.Main] first.
+type Tests struct{ M *testing.M }
+
+// Run runs the tests and returns the exit status.
+func (t Tests) Run() int {
+	flag.Parse()
 	if testing.Short() {
 		dir, err := os.MkdirTemp("", "labtest")
 		if err == nil {
@@ -42,7 +47,7 @@ func run(m *testing.M) int {
 			parallel.Value.Set("8") // these tests wait more than they compute
 		}
 	}
-	return m.Run()
+	return t.M.Run()
 }
 
 // ready says that QEMU is the test's program for all tests.
@@ -130,6 +135,30 @@ func Options(t testing.TB) image.StoreOptions {
 		t.Fatal(err)
 	}
 	return image.StoreOptions{Dir: dir, Lock: lock, Recipes: recipes}
+}
+
+// Cache returns a folder for LABRUN_CACHE in which the fake images are, as if a user had added them. So the program itself
+// has fake machines while the test runs.
+func Cache(t testing.TB) string {
+	t.Helper()
+	o := Options(t)
+	store, err := image.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for name := range guests {
+		img, err := store.Ensure(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := filepath.Dir(img.Kernel)
+		// It is read-only, and only who may write to a folder may move it.
+		if err := errors.Join(os.Chmod(made, 0o755), os.Rename(made, filepath.Join(o.Dir, "added", name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return o.Dir
 }
 
 // fakeLock is images.lock with other sources: each image comes from its fake recipe. And a fake is saved whatever its

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/labrun/labrun/internal/labtest"
+	"github.com/labrun/labrun/internal/labtest/fakeqemu"
+)
+
+// TestScripts plays testdata/script, which specify labrun's command line. `go doc testscript` tells how they are read; beside
+// its commands they have
+//
+//	exits CODE PROGRAM [ARGUMENT…]      run a program, and expect that exit code
+//	until PATTERN PROGRAM [ARGUMENT…]   run a program again and again, until its output matches
+//
+// Each script has a home of its own, with nothing in it. In the folder $FAKES are images whose machines are fakes (package
+// fakeqemu), if the condition [fakes] says that there can be some on this computer.
+func TestScripts(t *testing.T) {
+	cache := ""
+	if fakeqemu.Possible() == nil {
+		cache = labtest.Cache(t)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata/script",
+		RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir+"/.home")
+			env.Setenv("FAKES", cache)
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"until": until,
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition == "fakes" {
+				return cache != "", nil
+			}
+			return false, errors.New("unknown condition " + condition)
+		},
+	})
+}
+
+// exits is the command of that name.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	var failed *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// until is the command of that name.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN PROGRAM [ARGUMENT…]")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("never (%v)", err)
+		}
+	}
+}
