@@ -31,7 +31,7 @@ func (c *Console) StepAside(history int, mark string) *Aside {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.err != nil || c.aside != nil || c.writing || now.Sub(c.changed) < settlePrompt || !c.entry.bare(now) {
+	if c.err != nil || c.aside != nil || c.writing || c.unchanged(now) < settlePrompt || !c.entry.bare(now) {
 		return nil
 	}
 	at, _ := c.prompt(c.asked)

@@ -84,7 +84,7 @@ type Console struct {
 	again    echo      // of the line entered last, where a shell that reads it only now may print it once more
 	known    known     // what the shells' prompts are
 	lastByte time.Time // of the stream
-	changed  time.Time // when the quiet text, or what may become part of it, last changed
+	changed  time.Time // when the quiet text last changed, or the kernel interrupted it
 	lastText time.Time // when the quiet text last grew
 	waiters  []*waiter
 	watchers []*watcher    // replaced, never changed in place
@@ -439,7 +439,7 @@ func (c *Console) Waiting() PromptKind {
 // believed reports whether a prompt needs not be waited for, or has been for long enough.
 func (c *Console) believed(at reading) bool {
 	needs := c.known.patience(at)
-	return needs <= settlePrompt || time.Since(c.changed) >= needs
+	return needs <= settlePrompt || c.unchanged(time.Now()) >= needs
 }
 
 // Asks reports whether the console stands at a line that is no prompt and ends as

@@ -215,3 +215,30 @@ func TestRouter7Session(t *testing.T) {
 		t.Errorf("output %q, want %q", got, want)
 	}
 }
+
+// Daemons that say something every moment do not keep a prompt from being believed, not even
+// one that has to stand still for long, as Enter was pressed before there was a shell.
+func TestPromptAmongDaemons(t *testing.T) {
+	g := newGuest(t, machine)
+	g.print("booting\r\n")
+	g.relay("\r")
+	g.print("\r\n/ # ")
+	seen := make(chan error, 1)
+	go func() {
+		_, err := g.c.Expect(g.ctx(), Prompt(ShellPrompt))
+		seen <- err
+	}()
+	for range 100 {
+		select {
+		case err := <-seen:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		case <-time.After(settleAhead / 5):
+			g.print("2026/11") // a serial port has it come in pieces
+			g.print("/27 07:46:04 dns.go:177: probe results\r\n")
+		}
+	}
+	t.Error("the prompt is not seen as long as a daemon talks")
+}

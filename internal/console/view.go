@@ -68,14 +68,14 @@ func newTexts(keep int, noises []*noise) *texts {
 	return t
 }
 
-// add appends to both views and reports whether the quiet one, or what may become part of
-// it, changed, or the kernel wrote, which interrupts it anywhere.
+// add appends to both views and reports whether the quiet one changed, or the kernel wrote,
+// which interrupts it anywhere.
 func (t *texts) add(b []byte) (changed bool) {
 	kernel := t.sieves[0]
-	quiet, held, removed := t.quiet.end(), len(t.held()), kernel.removed
+	quiet, removed := t.quiet.end(), kernel.removed
 	t.full.add(b)
 	kernel.add(b)
-	return t.quiet.end() != quiet || len(t.held()) != held || kernel.removed != removed
+	return t.quiet.end() != quiet || kernel.removed != removed
 }
 
 // takeBack removes the last rune from both views; it is not a newline.

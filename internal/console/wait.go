@@ -316,7 +316,7 @@ func (c *Console) settle(w *waiter) time.Duration {
 		return time.Hour // its result is on its way
 	}
 	now := time.Now()
-	silent, unchanged := now.Sub(c.lastByte), now.Sub(c.changed)
+	silent, unchanged := now.Sub(c.lastByte), c.unchanged(now)
 	c.settleEchoes(now)
 	c.try(w, silent >= settleMatch, unchanged >= settleMatch)
 	c.tryPrompt(w, now)
@@ -335,9 +335,18 @@ func (c *Console) settle(w *waiter) time.Duration {
 	return again
 }
 
+// unchanged is for how long nothing has come that is, or may become, part of the quiet text.
+// A daemon's line is no change: it comes between what others print, not within.
+func (c *Console) unchanged(now time.Time) time.Duration {
+	if len(c.texts.held()) > 0 {
+		return now.Sub(c.lastByte)
+	}
+	return now.Sub(c.changed)
+}
+
 // tryPrompt ends a wait for the prompt that the console is at, if it stands still.
 func (c *Console) tryPrompt(w *waiter, now time.Time) {
-	unchanged := now.Sub(c.changed)
+	unchanged := c.unchanged(now)
 	if unchanged < settlePrompt || c.err != nil || !slices.Contains(c.waiters, w) {
 		return
 	}
@@ -401,7 +410,7 @@ func (c *Console) finish() {
 
 // settleEchoes gives up on echoes that silence says will not come.
 func (c *Console) settleEchoes(now time.Time) {
-	if silence := now.Sub(c.changed); len(c.echoes) > 0 && silence >= settleEcho {
+	if silence := c.unchanged(now); len(c.echoes) > 0 && silence >= settleEcho {
 		c.findEchoes(silence)
 		c.look()
 	}
