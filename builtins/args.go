@@ -33,6 +33,8 @@ type ArgumentError struct {
 	Argument int  // which one, counted from 0, those given by name last; -1: the call as a whole
 	Missing  bool // a parameter is not given
 	Mistyped bool // the value is of a wrong type, or out of range
+	Want     Kind // of a mistyped one: what its parameter takes
+	Item     int  // of a mistyped one of a parameter that takes any number: which of them, counted from 1; else 0
 
 	text string
 }
@@ -105,12 +107,13 @@ func match(e *Entry, positional starlark.Tuple, keywords []starlark.Tuple) (map[
 		case p.Variadic:
 			for i, v := range value.(starlark.Tuple) {
 				if problem := p.Kind.misfit(v); problem != "" {
-					refuse(ArgumentError{Argument: from[p.Name] + i, Mistyped: true}, "%s: item %d: %s", p.Name, i+1, problem)
+					refused := ArgumentError{Argument: from[p.Name] + i, Mistyped: true, Want: p.Kind, Item: i + 1}
+					refuse(refused, "%s: item %d: %s", p.Name, i+1, problem)
 				}
 			}
 		default:
 			if problem := p.Kind.misfit(value); problem != "" {
-				refuse(ArgumentError{Argument: from[p.Name], Mistyped: true}, "%s: %s", p.Name, problem)
+				refuse(ArgumentError{Argument: from[p.Name], Mistyped: true, Want: p.Kind}, "%s: %s", p.Name, problem)
 			}
 		}
 	}

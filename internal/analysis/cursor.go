@@ -18,12 +18,12 @@ type cursor struct {
 
 // openCall is a call whose bracket is still open at the cursor.
 type openCall struct {
-	function string // what is called: «send», «text.strip»
-	bracket  int    // where the bracket is
-	index    int    // of the argument that the cursor is in, from 0
-	keyword  string // the name of that argument, if it is given by name
-	begins   bool   // nothing of that argument is there yet but a name
-	given    []string
+	function string   // what is called: send, text.strip; empty if it is a list or a dict
+	bracket  int      // where the bracket is, in bytes
+	index    int      // of the argument that the cursor is in, from 0
+	keyword  string   // the name of that argument, if it is given by name
+	begins   bool     // nothing of that argument is there yet but a name
+	given    []string // the names of all arguments that are given by name
 }
 
 // cursorAt looks at a place of a script.
@@ -39,78 +39,92 @@ func (s *sourceFile) cursorAt(at Place) cursor {
 		return c
 	}
 	switch last := c.tokens[len(c.tokens)-1]; {
-	case last.Kind == script.StringToken && (c.offset < last.To || last.Open), last.Kind == script.CommentToken && c.offset <= last.To:
+	case last.Kind == script.StringToken && (c.offset < last.To || last.Open),
+		last.Kind == script.CommentToken && c.offset <= last.To:
 		c.in = &last
 	case last.Kind == script.NameToken && c.offset <= last.To:
 		c.word = s.lines.text[last.From:c.offset]
 	}
-	c.calls = s.openCalls(c)
+	c.calls = s.openCalls(c.tokens)
 	return c
 }
 
-// frame is a bracket that is open.
-type frame struct {
-	call   openCall
+// bracket is one that is open at a place.
+type bracket struct {
+	call   openCall // of a bracket that is no call's: which item of it one is in
 	round  bool
 	column int // of the first token in the line that the bracket is in
 }
 
-// openCalls follows the brackets up to the cursor. Brackets that a finished line
-// left open by mistake are closed where a statement begins that cannot be in them.
-func (s *sourceFile) openCalls(c cursor) []openCall {
-	var frames []frame
+// openCalls follows the brackets up to the cursor, and returns the calls whose brackets are
+// open there, the outermost first. A list or dict within the arguments comes as a call of
+// nothing. Brackets that a finished line left open by mistake are closed where a statement
+// begins that cannot be in them.
+func (s *sourceFile) openCalls(tokens []script.Token) (calls []openCall) {
+	var open []bracket
 	text := s.lines.text
-	firstColumn, lineBegins := 0, true
-	for i, t := range c.tokens {
-		if t.Kind == script.LineToken {
+	column, lineBegins := 0, true // of the first token in the line
+	for i, t := range tokens {
+		switch {
+		case t.Kind == script.LineToken:
 			lineBegins = true
 			continue
-		}
-		if lineBegins && t.Kind != script.CommentToken {
+		case t.Kind == script.CommentToken:
+			continue
+		case lineBegins:
 			lineBegins = false
-			firstColumn = t.From - s.lines.starts[s.lines.place(t.From).Line-1]
-			for len(frames) > 0 && t.Kind == script.NameToken && firstColumn <= frames[len(frames)-1].column {
-				frames = frames[:len(frames)-1]
+			column = t.From - s.lines.starts[s.lines.place(t.From).Line-1]
+			for len(open) > 0 && t.Kind == script.NameToken && column <= open[len(open)-1].column {
+				open = open[:len(open)-1]
 			}
 		}
-		piece := t.In(text)
-		top := len(frames) - 1
+		top := len(open) - 1
 		switch {
-		case t.Kind == script.MarkToken && (piece == "(" || piece == "[" || piece == "{"):
-			f := frame{round: piece == "(", column: firstColumn, call: openCall{bracket: t.From, begins: true}}
-			if f.round {
-				f.call.function = callee(text, c.tokens[:i])
+		case isOneOf(t, text, "([{"):
+			b := bracket{column: column, call: openCall{bracket: t.From, begins: true}}
+			if t.In(text) == "(" {
+				b.round, b.call.function = true, callee(text, tokens[:i])
 			}
 			if top >= 0 {
-				frames[top].call.begins = false
+				open[top].call.begins = false
 			}
-			frames = append(frames, f)
-		case t.Kind == script.MarkToken && (piece == ")" || piece == "]" || piece == "}"):
-			if top >= 0 {
-				frames = frames[:top]
-			}
-		case top < 0 || t.Kind == script.CommentToken:
-		case t.Kind == script.MarkToken && piece == ",":
-			frames[top].call.index++
-			frames[top].call.keyword, frames[top].call.begins = "", true
-		case t.Kind == script.MarkToken && piece == "=" && c.tokens[i-1].Kind == script.NameToken && frames[top].call.begins:
-			name := c.tokens[i-1].In(text)
-			frames[top].call.keyword, frames[top].call.begins = name, false
-			frames[top].call.given = append(frames[top].call.given, name)
-		case t.Kind == script.NameToken && frames[top].call.begins && (c.tokens[i-1].Kind == script.MarkToken || c.tokens[i-1].Kind == script.LineToken || c.tokens[i-1].Kind == script.CommentToken):
+			open = append(open, b)
+		case top < 0:
+		case isOneOf(t, text, ")]}"):
+			open = open[:top]
 		default:
-			frames[top].call.begins = false
+			open[top].call.take(text, tokens[i-1], t)
 		}
 	}
-	var calls []openCall
-	for _, f := range frames {
-		if f.round {
-			calls = append(calls, f.call)
+	for _, b := range open {
+		if b.round {
+			calls = append(calls, b.call)
 		} else {
-			calls = append(calls, openCall{index: f.call.index})
+			calls = append(calls, openCall{index: b.call.index})
 		}
 	}
 	return calls
+}
+
+// isOneOf reports whether a token is one of some marks of one character.
+func isOneOf(t script.Token, text, marks string) bool {
+	return t.Kind == script.MarkToken && t.To == t.From+1 && strings.Contains(marks, t.In(text))
+}
+
+// take notes a token of the arguments, which comes after before.
+func (c *openCall) take(text string, before, t script.Token) {
+	first := before.Kind != script.NameToken && before.Kind != script.NumberToken && before.Kind != script.StringToken
+	switch {
+	case isOneOf(t, text, ","):
+		c.index++
+		c.keyword, c.begins = "", true
+	case isOneOf(t, text, "=") && before.Kind == script.NameToken && c.begins:
+		c.keyword, c.begins = before.In(text), false
+		c.given = append(c.given, c.keyword)
+	case t.Kind == script.NameToken && c.begins && first: // which may become the argument's name
+	default:
+		c.begins = false
+	}
 }
 
 // callee returns what stands before a bracket: a name with dots. A definition's
@@ -141,7 +155,7 @@ func (c cursor) call() (openCall, bool) {
 	return c.calls[len(c.calls)-1], true
 }
 
-// before returns the token before the word at the cursor; false if there is none
+// previous returns the token before the word at the cursor; false if there is none
 // in that line.
 func (c cursor) previous() (script.Token, bool) {
 	i := len(c.tokens) - 1
@@ -154,7 +168,7 @@ func (c cursor) previous() (script.Token, bool) {
 	return c.tokens[i], true
 }
 
-// primary returns where the expression begins that the tokens end with: names,
+// primary returns where the expression begins, in bytes, that the tokens end with: names,
 // fields, calls and indexes. It is -1 if there is none in that line.
 func primary(text string, tokens []script.Token) int {
 	begin := -1

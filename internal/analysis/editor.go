@@ -25,8 +25,8 @@ type Draft struct {
 // there; shown is what messages call it. The files that it loads are read from
 // folder. Images are the names that its machines may boot from.
 func NewDraft(folder fs.FS, name, shown, text string, images []string) *Draft {
-	l := newSnapshot(folder, name, shown, images)
-	return &Draft{files: l, file: l.add(name, shown, []byte(text))}
+	snap := newSnapshot(folder, name, shown, images)
+	return &Draft{files: snap, file: snap.add(name, shown, []byte(text))}
 }
 
 // Name returns the script's name in its folder.

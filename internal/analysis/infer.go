@@ -14,13 +14,13 @@ const maxDepth = 32
 
 // value returns what is known of an expression's value without running anything:
 // constants as they are, of everything else its kind at most.
-func (l *snapshot) value(s *sourceFile, x syntax.Expr) starlark.Value {
-	return l.valueOf(s, x, maxDepth)
+func (snap *snapshot) value(s *sourceFile, x syntax.Expr) starlark.Value {
+	return snap.valueOf(s, x, maxDepth)
 }
 
 // kind returns the kind of an expression's value; empty if it is not known.
-func (l *snapshot) kind(s *sourceFile, x syntax.Expr) builtins.Kind {
-	switch v := l.value(s, x).(type) {
+func (snap *snapshot) kind(s *sourceFile, x syntax.Expr) builtins.Kind {
+	switch v := snap.value(s, x).(type) {
 	case builtins.Some:
 		return builtins.Kind(v)
 	case starlark.String:
@@ -41,7 +41,7 @@ func (l *snapshot) kind(s *sourceFile, x syntax.Expr) builtins.Kind {
 	return ""
 }
 
-func (l *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Value {
+func (snap *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Value {
 	if depth == 0 {
 		return builtins.Unknown
 	}
@@ -49,11 +49,11 @@ func (l *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Val
 	case *syntax.Literal:
 		return literal(x)
 	case *syntax.Ident:
-		return l.valueOfName(s, x, depth-1)
+		return snap.valueOfName(s, x, depth-1)
 	case *syntax.ListExpr:
-		return starlark.NewList(l.valuesOf(s, x.List, depth-1))
+		return starlark.NewList(snap.valuesOf(s, x.List, depth-1))
 	case *syntax.TupleExpr:
-		return starlark.Tuple(l.valuesOf(s, x.List, depth-1))
+		return starlark.Tuple(snap.valuesOf(s, x.List, depth-1))
 	case *syntax.DictExpr:
 		return builtins.Some(builtins.Dict)
 	case *syntax.Comprehension:
@@ -64,18 +64,18 @@ func (l *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Val
 	case *syntax.LambdaExpr:
 		return builtins.Some(builtins.Function)
 	case *syntax.UnaryExpr:
-		return l.unary(s, x, depth-1)
+		return snap.unary(s, x, depth-1)
 	case *syntax.BinaryExpr:
-		return l.binary(s, x, depth-1)
+		return snap.binary(s, x, depth-1)
 	case *syntax.CondExpr:
-		a, b := widen(l.valueOf(s, x.True, depth-1)), widen(l.valueOf(s, x.False, depth-1))
+		a, b := widen(snap.valueOf(s, x.True, depth-1)), widen(snap.valueOf(s, x.False, depth-1))
 		if a == b {
 			return a
 		}
 	case *syntax.CallExpr:
-		return l.valueOfCall(s, x, depth-1)
+		return snap.valueOfCall(s, x, depth-1)
 	case *syntax.DotExpr:
-		if t, ok := builtins.TypeOf(kindOfSome(l.valueOf(s, x.X, depth-1))); ok {
+		if t, ok := builtins.TypeOf(kindOfSome(snap.valueOf(s, x.X, depth-1))); ok {
 			for _, f := range t.Fields {
 				if f.Name == x.Name.Name {
 					return builtins.Some(f.Kind)
@@ -83,7 +83,7 @@ func (l *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Val
 			}
 		}
 	case *syntax.IndexExpr:
-		switch widen(l.valueOf(s, x.X, depth-1)) {
+		switch widen(snap.valueOf(s, x.X, depth-1)) {
 		case builtins.Some(builtins.Texts), builtins.Some(builtins.Text):
 			return builtins.Some(builtins.Text)
 		case builtins.Some(builtins.Leases):
@@ -97,10 +97,10 @@ func (l *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Val
 	return builtins.Unknown
 }
 
-func (l *snapshot) valuesOf(s *sourceFile, list []syntax.Expr, depth int) []starlark.Value {
+func (snap *snapshot) valuesOf(s *sourceFile, list []syntax.Expr, depth int) []starlark.Value {
 	values := make([]starlark.Value, len(list))
 	for i, x := range list {
-		values[i] = l.valueOf(s, x, depth)
+		values[i] = snap.valueOf(s, x, depth)
 	}
 	return values
 }
@@ -122,7 +122,7 @@ func literal(x *syntax.Literal) starlark.Value {
 	return builtins.Unknown
 }
 
-func (l *snapshot) valueOfName(s *sourceFile, id *syntax.Ident, depth int) starlark.Value {
+func (snap *snapshot) valueOfName(s *sourceFile, id *syntax.Ident, depth int) starlark.Value {
 	if isBuiltin(id) {
 		switch id.Name {
 		case "True", "False":
@@ -132,7 +132,7 @@ func (l *snapshot) valueOfName(s *sourceFile, id *syntax.Ident, depth int) starl
 		}
 		return builtins.Unknown
 	}
-	v := l.follow(s.variableOf(id))
+	v := snap.follow(s.variableOf(id))
 	switch {
 	case v == nil:
 		return builtins.Unknown
@@ -143,7 +143,7 @@ func (l *snapshot) valueOfName(s *sourceFile, id *syntax.Ident, depth int) starl
 	}
 	if v.known == nil {
 		v.known = builtins.Unknown // if it refers to itself
-		v.known = summary(l.valueOf(v.home, v.value, depth), v.mutated)
+		v.known = summary(snap.valueOf(v.home, v.value, depth), v.mutated)
 	}
 	return v.known
 }
@@ -173,11 +173,11 @@ func summary(v starlark.Value, changed bool) starlark.Value {
 	return v
 }
 
-func (l *snapshot) unary(s *sourceFile, x *syntax.UnaryExpr, depth int) starlark.Value {
+func (snap *snapshot) unary(s *sourceFile, x *syntax.UnaryExpr, depth int) starlark.Value {
 	if x.X == nil {
 		return builtins.Unknown
 	}
-	switch v := l.valueOf(s, x.X, depth).(type) {
+	switch v := snap.valueOf(s, x.X, depth).(type) {
 	case starlark.Int:
 		if x.Op == syntax.MINUS {
 			return starlark.MakeInt(0).Sub(v)
@@ -193,12 +193,12 @@ func (l *snapshot) unary(s *sourceFile, x *syntax.UnaryExpr, depth int) starlark
 	return builtins.Unknown
 }
 
-func (l *snapshot) binary(s *sourceFile, x *syntax.BinaryExpr, depth int) starlark.Value {
+func (snap *snapshot) binary(s *sourceFile, x *syntax.BinaryExpr, depth int) starlark.Value {
 	switch x.Op {
 	case syntax.EQL, syntax.NEQ, syntax.LT, syntax.GT, syntax.LE, syntax.GE, syntax.IN, syntax.NOT_IN:
 		return builtins.Some(builtins.Boolean)
 	}
-	a, b := l.valueOf(s, x.X, depth), l.valueOf(s, x.Y, depth)
+	a, b := snap.valueOf(s, x.X, depth), snap.valueOf(s, x.Y, depth)
 	text, integer := builtins.Some(builtins.Text), builtins.Some(builtins.Integer)
 	first, isText := a.(starlark.String)
 	second, andText := b.(starlark.String)
@@ -240,8 +240,8 @@ var results = map[string]builtins.Kind{
 	".startswith": builtins.Boolean, ".endswith": builtins.Boolean, ".find": builtins.Integer, ".count": builtins.Integer,
 }
 
-func (l *snapshot) valueOfCall(s *sourceFile, x *syntax.CallExpr, depth int) starlark.Value {
-	if e, ok := l.builtin(x.Fn); ok {
+func (snap *snapshot) valueOfCall(s *sourceFile, x *syntax.CallExpr, depth int) starlark.Value {
+	if e, ok := snap.builtin(x.Fn); ok {
 		if e.Result == "" {
 			return starlark.None
 		}
@@ -252,11 +252,11 @@ func (l *snapshot) valueOfCall(s *sourceFile, x *syntax.CallExpr, depth int) sta
 		if isBuiltin(fn) {
 			return builtins.Some(results[fn.Name])
 		}
-		if v := l.follow(s.variableOf(fn)); v != nil && v.def != nil {
-			return l.returned(v, depth)
+		if v := snap.follow(s.variableOf(fn)); v != nil && v.def != nil {
+			return snap.returned(v, depth)
 		}
 	case *syntax.DotExpr:
-		if widen(l.valueOf(s, fn.X, depth)) == builtins.Some(builtins.Text) {
+		if widen(snap.valueOf(s, fn.X, depth)) == builtins.Some(builtins.Text) {
 			return builtins.Some(results["."+fn.Name.Name])
 		}
 	}
@@ -264,7 +264,7 @@ func (l *snapshot) valueOfCall(s *sourceFile, x *syntax.CallExpr, depth int) sta
 }
 
 // returned is what is known of what a function of the script returns.
-func (l *snapshot) returned(v *variable, depth int) starlark.Value {
+func (snap *snapshot) returned(v *variable, depth int) starlark.Value {
 	if v.result != nil {
 		return v.result
 	}
@@ -279,7 +279,7 @@ func (l *snapshot) returned(v *variable, depth int) starlark.Value {
 				if node.Result == nil {
 					all = append(all, starlark.None)
 				} else {
-					all = append(all, l.valueOf(v.home, node.Result, depth))
+					all = append(all, snap.valueOf(v.home, node.Result, depth))
 				}
 			}
 			return true

@@ -140,17 +140,17 @@ func LintFile(file string, images []string) ([]Finding, error) {
 // text. A comment «# lint: RULE because …», on the line of a finding or the one
 // above, silences it; one at step(…) also those about the step as a whole.
 func Lint(folder fs.FS, name, shown string, images []string) []Finding {
-	l := newSnapshot(folder, name, shown, images)
-	s, err := l.open(name)
+	snap := newSnapshot(folder, name, shown, images)
+	s, err := snap.open(name)
 	if err != nil {
 		return []Finding{{File: shown, Span: Span{Place{1, 1}, Place{1, 1}}, Rule: ruleLoad, Severity: SeverityError, Message: err.Error()}}
 	}
-	return l.lint(s)
+	return snap.lint(s)
 }
 
 // lint looks at a file and at those that it loads.
-func (l *snapshot) lint(s *sourceFile) []Finding {
-	n := &linter{snapshot: l, source: s, complete: true}
+func (snap *snapshot) lint(s *sourceFile) []Finding {
+	n := &linter{snapshot: snap, source: s, complete: true}
 	n.gather(s)
 	n.findSteps(s, map[*sourceFile]bool{})
 	for name, apply := range rules {

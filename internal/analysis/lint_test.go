@@ -10,9 +10,10 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"go.starlark.net/syntax"
+
 	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/script"
-	"go.starlark.net/syntax"
 )
 
 var knownImages = []string{"alpine", "debian", "mini", "router7"}

@@ -483,14 +483,14 @@ func (n *linter) declares(x syntax.Expr) (what string) {
 }
 
 // isMission reports whether a file calls mission.
-func (l *snapshot) isMission(s *sourceFile) bool {
+func (snap *snapshot) isMission(s *sourceFile) bool {
 	if s.tree == nil {
 		return false
 	}
 	for _, stmt := range s.tree.Stmts {
 		if x, ok := stmt.(*syntax.ExprStmt); ok {
 			if call, ok := x.X.(*syntax.CallExpr); ok {
-				if e, ok := l.builtin(call.Fn); ok && e.Name == "mission" {
+				if e, ok := snap.builtin(call.Fn); ok && e.Name == "mission" {
 					return true
 				}
 			}

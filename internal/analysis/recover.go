@@ -5,15 +5,20 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/labrun/labrun/internal/script"
 	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/internal/script"
 )
 
-// mostMends bounds how often a broken part of a script is parsed to find out what
-// it means.
+// A script that is being typed rarely parses, and Starlark's parser stops at the first
+// error. So a question about names is asked of the script with what is broken left out:
+// statements at the top level that do not parse, and of the one that the cursor is in only
+// lines. The lines that stay keep their numbers.
+
+// maxRepairs bounds how often a broken statement is parsed to find out what is wrong.
 const maxRepairs = 12
 
-// meaning returns the file as it is if it parses, else with what is broken left
+// recovered returns the file as it is if it parses, else with what is broken left
 // out; line is where the cursor is, which is most likely to be broken.
 func (d *Draft) recovered(line int) *sourceFile {
 	if d.file.tree != nil {
@@ -25,8 +30,9 @@ func (d *Draft) recovered(line int) *sourceFile {
 	return d.file
 }
 
-// expression returns a file in which text stands by itself in a line, and the
-// parsed text; false if that is not possible.
+// expression returns the file with a line that is nothing but an expression, and the
+// expression as it is parsed there, so that its names mean what they mean in that place;
+// false if that is not possible.
 func (d *Draft) expression(line int, text string) (*sourceFile, syntax.Expr, bool) {
 	f := d.recoverWith(line, true, "("+text+")", "("+text+"),", "if ("+text+"):")
 	if f == nil {
@@ -42,9 +48,9 @@ func (d *Draft) expression(line int, text string) (*sourceFile, syntax.Expr, boo
 	return f, found, found != nil
 }
 
-// mended returns the script with what is broken left out. The cursor's line is
-// replaced by one of the given texts if it is broken, or if it must be. It is nil
-// if that does not help. Every line keeps its number.
+// recoverWith returns the file with what is broken left out. The cursor's line is
+// replaced by one of the given texts if it is broken, or if it must be: as a statement, as
+// the item of a list, as the head of a block. It is nil if that does not help.
 func (d *Draft) recoverWith(line int, must bool, instead ...string) *sourceFile {
 	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(d.file.lines.text), "\n")
 	if line < 1 || line > len(lines) {
@@ -74,9 +80,10 @@ func (d *Draft) recoverWith(line int, must bool, instead ...string) *sourceFile 
 	return f
 }
 
-// statements returns the lines, counted from 0, in which the statements at the top
+// topLevelStarts returns the lines, counted from 0, in which the statements at the top
 // level begin. What is before the first belongs to it.
 func (s *sourceFile) topLevelStarts() []int {
+	continuing := []string{")", "]", "}", "else", "elif"} // what does not begin a statement
 	starts := []int{0}
 	newLine := true
 	for _, t := range s.tokens {
@@ -86,7 +93,7 @@ func (s *sourceFile) topLevelStarts() []int {
 			continue
 		case newLine && t.Kind != script.CommentToken:
 			at := s.lines.place(t.From)
-			if piece := t.In(s.lines.text); at.Column == 1 && at.Line > 1 && !slices.Contains([]string{")", "]", "}", "else", "elif"}, piece) {
+			if at.Column == 1 && at.Line > 1 && !slices.Contains(continuing, t.In(s.lines.text)) {
 				starts = append(starts, at.Line-1)
 			}
 		}
@@ -95,8 +102,8 @@ func (s *sourceFile) topLevelStarts() []int {
 	return slices.Compact(starts)
 }
 
-// parseError returns the line, counted from 1, where the parser stops; 0 if it does
-// not.
+// parseError returns the line, counted from 1, where the parser stops; 0 if the lines
+// parse.
 func parseError(lines []string) int {
 	_, err := (&syntax.FileOptions{}).Parse("", strings.Join(lines, "\n"), 0)
 	var wrong syntax.Error
@@ -109,11 +116,10 @@ func parseError(lines []string) int {
 	return 1
 }
 
-// mend replaces the line that the cursor is in, and then lines that are broken,
-// until the part of a script parses.
+// repair replaces the line that the cursor is in, and then lines that are broken, until
+// the lines of a statement parse. It reports whether they do.
 func repair(part []string, here int, instead []string) bool {
-	margin := func(i int) string { return part[i][:len(part[i])-len(strings.TrimLeft(part[i], " \t"))] }
-	indent := margin(here)
+	indent := indentOf(part[here])
 	for _, text := range instead {
 		part[here] = indent + text
 		if parseError(part) == 0 {
@@ -121,25 +127,30 @@ func repair(part []string, here int, instead []string) bool {
 		}
 	}
 	part[here] = indent + instead[0]
-	touched := map[int]int{here: 2}
+	// A broken line is first replaced by one that does nothing, which keeps its block, and
+	// left out if that does not help. The cursor's stays as it is.
+	const replaced, leftOut = 1, 2
+	touched := map[int]int{here: leftOut}
 	for range maxRepairs {
 		wrong := parseError(part) - 1
 		if wrong < 0 {
 			return true
 		}
-		// The line where the parser stops is left out, or the one above that is not yet.
-		for wrong > 0 && touched[wrong] == 2 {
+		// The parser may stop below the mistake: then the nearest line above is to blame.
+		for wrong > 0 && touched[wrong] == leftOut {
 			wrong--
 		}
-		replacement := ""
-		if touched[wrong] == 0 {
-			replacement = margin(wrong) + "pass"
-			if strings.HasSuffix(strings.TrimRight(part[wrong], " \t"), ":") {
-				replacement = margin(wrong) + "if True:"
-			}
+		if touched[wrong] >= replaced {
+			part[wrong], touched[wrong] = "", leftOut
+			continue
 		}
-		part[wrong] = replacement
-		touched[wrong] = min(touched[wrong]+1, 2)
+		harmless := "pass"
+		if strings.HasSuffix(strings.TrimRight(part[wrong], " \t"), ":") {
+			harmless = "if True:"
+		}
+		part[wrong], touched[wrong] = indentOf(part[wrong])+harmless, replaced
 	}
 	return parseError(part) == 0
 }
+
+func indentOf(line string) string { return line[:len(line)-len(strings.TrimLeft(line, " \t"))] }
