@@ -26,8 +26,25 @@ type Completion struct {
 	Fits    bool // better than others: it is of the type that is wanted there
 }
 
+// completer collects completions, which all replace the same piece of a script.
+type completer struct {
+	replace Span
+	list    []Completion
+}
+
+// offer adds a completion. Unless it says otherwise, its label is what is inserted.
+func (c *completer) offer(item Completion) {
+	if item.Insert == "" {
+		item.Insert = item.Label
+	}
+	item.Replace = c.replace
+	c.list = append(c.list, item)
+}
+
 // keywords are the words of the language that begin or join something.
-var keywords = []string{"and", "break", "continue", "def", "elif", "else", "for", "if", "in", "lambda", "load", "not", "or", "pass", "return"}
+var keywords = []string{
+	"and", "break", "continue", "def", "elif", "else", "for", "if", "in", "lambda", "load", "not", "or", "pass", "return",
+}
 
 // Complete returns what could stand at a place, in no order.
 func (d *Draft) Complete(place Place) []Completion {
@@ -63,7 +80,7 @@ func (d *Draft) replace(from int, c cursor) Span {
 }
 
 // completeField completes what comes after a dot.
-func (d *Draft) completeField(c cursor, place Place) (list []Completion) {
+func (d *Draft) completeField(c cursor, place Place) []Completion {
 	dot := len(c.tokens) - 1
 	if c.word != "" {
 		dot--
@@ -78,54 +95,44 @@ func (d *Draft) completeField(c cursor, place Place) (list []Completion) {
 		return nil
 	}
 	kind := d.files.kind(f, x)
-	replace := d.replace(c.offset-len(c.word), c)
+	offers := completer{replace: d.replace(c.offset-len(c.word), c)}
 	if t, ok := builtins.TypeOf(kind); ok {
 		for _, field := range t.Fields {
-			list = append(list, Completion{Label: field.Name, Kind: "field", Detail: string(field.Kind), Doc: field.Doc, Insert: field.Name, Replace: replace})
+			offers.offer(Completion{Label: field.Name, Kind: "field", Detail: string(field.Kind), Doc: field.Doc})
 		}
-		return list
+		return offers.list
 	}
 	names, _ := fieldNames(kind)
 	for _, name := range names {
-		list = append(list, Completion{Label: name, Kind: "function", Detail: "method of a " + string(kind), Insert: name, Replace: replace})
+		offers.offer(Completion{Label: name, Kind: "function", Detail: "method of a " + string(kind)})
 	}
-	return list
+	return offers.list
 }
 
-// completeName completes a name: of an argument, a builtin or a variable.
-func (d *Draft) completeName(c cursor, place Place) (list []Completion) {
+// completeName completes a name: of an argument, a variable, a builtin or a keyword. A
+// variable hides a builtin of its name.
+func (d *Draft) completeName(c cursor, place Place) []Completion {
 	f := d.recovered(place.Line)
-	replace := d.replace(c.offset-len(c.word), c)
+	offers := completer{replace: d.replace(c.offset-len(c.word), c)}
 	wanted, params := d.wanted(f, c)
 	for _, p := range params {
-		list = append(list, Completion{Label: p.Name + " =", Kind: "parameter", Detail: string(p.Kind), Doc: parameterDoc(p), Insert: p.Name + " = ", Replace: replace, Fits: true})
+		offers.offer(Completion{
+			Label: p.Name + " =", Kind: "parameter", Detail: string(p.Kind), Doc: parameterDoc(p),
+			Insert: p.Name + " = ", Fits: true,
+		})
 	}
 	seen := map[string]bool{}
 	for _, v := range f.visible(place) {
-		name := v.name.Name
-		if seen[name] {
-			continue
+		if name := v.name.Name; !seen[name] {
+			seen[name] = true
+			offers.offer(d.variableItem(name, d.files.follow(v), wanted))
 		}
-		seen[name] = true
-		item := Completion{Label: name, Kind: "variable", Insert: name, Replace: replace}
-		v = d.files.follow(v)
-		switch {
-		case v == nil:
-		case v.def != nil:
-			item.Kind, item.Detail, item.Doc = "function", signatureOf(v.def), functionDoc(v.def)
-			item.Fits = wanted == builtins.Function || wanted == builtins.Solution
-		case v.value != nil:
-			kind := d.files.kind(v.home, v.value)
-			item.Detail = string(kind)
-			item.Fits = kind != "" && wanted != "" && (wanted.Takes(kind) || wanted == builtins.Cards && (kind == builtins.Network || kind == builtins.Uplink))
-		}
-		list = append(list, item)
 	}
 	for _, e := range builtins.Table() {
 		if !seen[e.Name] {
 			seen[e.Name] = true
-			list = append(list, Completion{Label: e.Name, Kind: "function", Detail: e.Summary, Doc: e.Doc(), Insert: e.Name, Replace: replace,
-				Fits: wanted != "" && wanted == e.Result})
+			fits := wanted != "" && wanted == e.Result
+			offers.offer(Completion{Label: e.Name, Kind: "function", Detail: e.Summary, Doc: e.Doc(), Fits: fits})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(starlark.Universe)) {
@@ -134,13 +141,31 @@ func (d *Draft) completeName(c cursor, place Place) (list []Completion) {
 			if _, ok := starlark.Universe[name].(*starlark.Builtin); !ok {
 				kind = "keyword"
 			}
-			list = append(list, Completion{Label: name, Kind: kind, Detail: "of Starlark", Insert: name, Replace: replace})
+			offers.offer(Completion{Label: name, Kind: kind, Detail: "of Starlark"})
 		}
 	}
 	for _, word := range keywords {
-		list = append(list, Completion{Label: word, Kind: "keyword", Insert: word, Replace: replace})
+		offers.offer(Completion{Label: word, Kind: "keyword"})
 	}
-	return list
+	return offers.list
+}
+
+// variableItem offers a variable where a value of a kind is wanted. The variable is nil if
+// it is loaded from a file that does not have it.
+func (d *Draft) variableItem(name string, v *variable, wanted builtins.Kind) Completion {
+	item := Completion{Label: name, Kind: "variable"}
+	switch {
+	case v == nil:
+	case v.def != nil:
+		item.Kind, item.Detail, item.Doc = "function", signatureOf(v.def), functionDoc(v.def)
+		item.Fits = wanted == builtins.Function || wanted == builtins.Solution
+	case v.value != nil:
+		kind := d.files.kind(v.home, v.value)
+		item.Detail = string(kind)
+		isCard := kind == builtins.Network || kind == builtins.Uplink
+		item.Fits = kind != "" && wanted != "" && (wanted.Takes(kind) || wanted == builtins.Cards && isCard)
+	}
+	return item
 }
 
 // visible returns the variables that a place can see, the innermost first.
@@ -154,13 +179,14 @@ func (f *sourceFile) visible(place Place) (list []*variable) {
 			continue
 		}
 		span := f.spanOf(def)
-		// At the end of a function, a new line of it is being typed.
-		if before(place, span.From) || span.To.Line+1 < place.Line || span.To.Line+1 == place.Line && place.Column == 1 {
+		// In the line below a function, a further one of it is being typed if it is indented.
+		below := place.Line == span.To.Line+1 && place.Column > 1
+		if place.Before(span.From) || place.Line > span.To.Line && !below {
 			continue
 		}
 		for _, v := range f.variables {
 			at := placeOf(v.name.NamePos)
-			if f.globals[v.name.Name] != v && !before(at, span.From) && before(at, span.To) {
+			if f.globals[v.name.Name] != v && !at.Before(span.From) && at.Before(span.To) {
 				list = append(list, v)
 			}
 		}
@@ -252,45 +278,43 @@ func parameterAt(params []builtins.Param, call openCall) int {
 }
 
 // completeString completes the strings that name things: images and files.
-func (d *Draft) completeString(c cursor) (list []Completion) {
+func (d *Draft) completeString(c cursor) []Completion {
 	call, ok := c.call()
 	if !ok {
 		return nil
 	}
-	_, begin := c.in.Inside(d.file.lines.text)
+	inside, begin := c.in.Inside(d.file.lines.text)
 	if begin > c.offset {
 		return nil
 	}
-	replace := d.replace(begin, c)
+	offers := completer{replace: d.replace(begin, c)}
 	// What is behind the cursor in the string is replaced, too.
-	if inside, _ := c.in.Inside(d.file.lines.text); !c.in.Open && !strings.Contains(inside, "\n") {
-		replace = d.file.lines.span(begin, begin+len(inside))
+	if !c.in.Open && !strings.Contains(inside, "\n") {
+		offers.replace = d.file.lines.span(begin, begin+len(inside))
 	}
-	add := func(kind, name, detail string) {
-		list = append(list, Completion{Label: name, Kind: kind, Detail: detail, Insert: name, Replace: replace, Fits: true})
+	add := func(kind, detail string, names []string) {
+		for _, name := range names {
+			offers.offer(Completion{Label: name, Kind: kind, Detail: detail, Fits: true})
+		}
 	}
 	switch {
-	case call.function == "machine" && (call.keyword == "image" || call.index == 0 && (call.keyword == "" || call.keyword == "name")):
-		for _, name := range d.files.images {
-			add("value", name, "image")
-		}
-	case call.function == "machine" && call.index == 1 && call.keyword == "":
-		for _, name := range d.files.images {
-			add("value", name, "image")
-		}
+	case call.function == "machine" && call.names("name", 0), call.function == "machine" && call.names("image", 1):
+		add("value", "image", d.files.images)
 	case call.function == "load" && call.index == 0:
-		for _, name := range d.loadable() {
-			add("file", name, "")
-		}
+		add("file", "", d.loadable())
 	case call.function == "load":
-		for _, name := range d.loadedNames(c, call) {
-			add("variable", name, "")
-		}
+		add("variable", "", d.loadedNames(c, call))
 	}
-	return list
+	return offers.list
 }
 
-// mostFiles bounds how many files are looked at for a completion.
+// names reports whether the cursor is in the argument for a parameter, which is given by its
+// name or by its place.
+func (c openCall) names(parameter string, place int) bool {
+	return c.keyword == parameter || c.keyword == "" && c.index == place
+}
+
+// maxFiles bounds how many files are looked at for a completion.
 const maxFiles = 500
 
 // loadable returns the scripts of the folder that this one can load, as load wants

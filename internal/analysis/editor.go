@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"go.starlark.net/syntax"
@@ -50,8 +51,8 @@ func (d *Draft) Findings() (own []Finding) {
 	return own
 }
 
-// refused is the token that the parser refuses, or the end of the line that it does:
-// it stops behind it.
+// refusedToken returns the span of the token that the parser refuses, or of the last one of
+// the line whose end it refuses. The parser stops behind it.
 func (f *sourceFile) refusedToken(stop Span) Span {
 	at := f.lines.offset(stop.From)
 	for i, t := range f.tokens {
@@ -81,7 +82,7 @@ func (d *Draft) Load(ctx context.Context) (own []Finding) {
 	return own
 }
 
-// at returns the innermost nodes at a place, the outermost first.
+// nodesAt returns the nodes of the tree that a place is in, the outermost first.
 func (f *sourceFile) nodesAt(place Place) (path []syntax.Node) {
 	if f.tree == nil {
 		return nil
@@ -93,8 +94,7 @@ func (f *sourceFile) nodesAt(place Place) (path []syntax.Node) {
 		if _, ok := n.(*syntax.File); ok {
 			return true
 		}
-		span := f.spanOf(n)
-		inside := !before(place, span.From) && !before(span.To, place)
+		inside := f.spanOf(n).touches(place)
 		if inside {
 			path = append(path, n)
 		}
@@ -102,8 +102,6 @@ func (f *sourceFile) nodesAt(place Place) (path []syntax.Node) {
 	})
 	return path
 }
-
-func before(a, b Place) bool { return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column }
 
 // Location is a place in a file of the mission's folder.
 type Location struct {
@@ -129,11 +127,11 @@ func (d *Draft) Definition(place Place) (Location, bool) {
 			// A loaded name that is not renamed is one string, with quotation marks.
 			span := f.spanOf(load.From[i])
 			span.To.Column++
-			if v := other.globals[load.From[i].Name]; v != nil && !before(place, span.From) && !before(span.To, place) {
+			if v := other.globals[load.From[i].Name]; v != nil && span.touches(place) {
 				return d.locate(d.files.follow(v))
 			}
 		}
-		if span := f.spanOf(load.Module); !before(place, span.From) && !before(span.To, place) {
+		if f.spanOf(load.Module).touches(place) {
 			return Location{File: other.name, Span: Span{Place{1, 1}, Place{1, 1}}}, !script.InLibrary(other.name)
 		}
 	}
@@ -143,6 +141,7 @@ func (d *Draft) Definition(place Place) (Location, bool) {
 	return Location{}, false
 }
 
+// locate returns where a variable is first given its value.
 func (d *Draft) locate(v *variable) (Location, bool) {
 	if v == nil {
 		return Location{}, false
@@ -164,42 +163,48 @@ func (f *sourceFile) identifier(place Place) (*syntax.Ident, bool) {
 // the name's span; false if there is nothing.
 func (d *Draft) Hover(place Place) (text string, span Span, ok bool) {
 	f := d.recovered(place.Line)
-	path := f.nodesAt(place)
-	if len(path) == 0 {
-		return "", Span{}, false
-	}
-	id, ok := path[len(path)-1].(*syntax.Ident)
+	id, ok := f.identifier(place)
 	if !ok {
 		return "", Span{}, false
 	}
-	for i := len(path) - 2; i >= 0; i-- {
-		switch outer := path[i].(type) {
-		case *syntax.BinaryExpr: // the name of an argument
-			if name, _ := named(outer); name == id && i > 0 {
-				call, ok := path[i-1].(*syntax.CallExpr)
-				if !ok {
-					break
-				}
-				if e, ok := d.files.builtin(call.Fn); ok {
-					for _, p := range e.Params {
-						if p.Name == id.Name {
-							return parameterDoc(p), f.spanOf(id), true
-						}
-					}
-				}
-				return "", Span{}, false
-			}
-		case *syntax.DotExpr:
-			if outer.Name == id {
-				text := d.fieldDoc(d.files.kind(f, outer.X), id.Name)
-				return text, f.spanOf(id), text != ""
-			}
-		}
-	}
-	text = d.nameDoc(f, id)
+	text = d.describe(f, id, f.nodesAt(place))
 	return text, f.spanOf(id), text != ""
 }
 
+// describe documents an identifier; path are the nodes that it is in, itself the last. It may
+// be the name of an argument, that of a field, or stand for something by itself.
+func (d *Draft) describe(f *sourceFile, id *syntax.Ident, path []syntax.Node) string {
+	for i := len(path) - 2; i >= 0; i-- {
+		switch outer := path[i].(type) {
+		case *syntax.BinaryExpr:
+			if name, _ := named(outer); name != id || i == 0 {
+				continue
+			}
+			if call, ok := path[i-1].(*syntax.CallExpr); ok {
+				return d.argumentDoc(call, id.Name)
+			}
+		case *syntax.DotExpr:
+			if outer.Name == id {
+				return fieldDoc(d.files.kind(f, outer.X), id.Name)
+			}
+		}
+	}
+	return d.nameDoc(f, id)
+}
+
+// argumentDoc documents what a call gives by name; empty if that is no builtin's.
+func (d *Draft) argumentDoc(call *syntax.CallExpr, name string) string {
+	if e, ok := d.files.builtin(call.Fn); ok {
+		for _, p := range e.Params {
+			if p.Name == name {
+				return parameterDoc(p)
+			}
+		}
+	}
+	return ""
+}
+
+// parameterDoc documents a builtin's parameter, as Markdown.
 func parameterDoc(p builtins.Param) string {
 	text := fmt.Sprintf("`%s` (%s): %s", p.Name, p.Kind, p.Doc)
 	if p.Default != "" {
@@ -208,7 +213,8 @@ func parameterDoc(p builtins.Param) string {
 	return text
 }
 
-func (d *Draft) fieldDoc(kind builtins.Kind, name string) string {
+// fieldDoc documents a field of a kind of value; empty if there is none of that name.
+func fieldDoc(kind builtins.Kind, name string) string {
 	t, _ := builtins.TypeOf(kind)
 	for _, f := range t.Fields {
 		if f.Name == name {
@@ -258,6 +264,7 @@ func article(kind builtins.Kind) string {
 	return "a"
 }
 
+// functionDoc documents a function of a script by its docstring.
 func functionDoc(def *syntax.DefStmt) string {
 	text := "```python\n" + signatureOf(def) + "\n```"
 	if doc, _ := docstring(def); doc != "" {
@@ -290,14 +297,7 @@ func (d *Draft) Outline() (symbols []Symbol) {
 	for _, stmt := range f.tree.Stmts {
 		switch stmt := stmt.(type) {
 		case *syntax.DefStmt:
-			symbol := Symbol{Name: stmt.Name.Name, Detail: signatureOf(stmt), Kind: "function", Span: f.spanOf(stmt), Title: f.spanOf(stmt.Name)}
-			for _, step := range n.steps {
-				if doc, _ := docstring(stmt); step.def == stmt && doc != "" {
-					title, _, _ := strings.Cut(doc, "\n")
-					symbol.Name, symbol.Detail, symbol.Kind = strings.TrimSpace(title), stmt.Name.Name, "step"
-				}
-			}
-			symbols = append(symbols, symbol)
+			symbols = append(symbols, n.functionSymbol(stmt))
 		case *syntax.AssignStmt:
 			id, ok := stmt.LHS.(*syntax.Ident)
 			if !ok {
@@ -307,8 +307,24 @@ func (d *Draft) Outline() (symbols []Symbol) {
 			if what := n.declares(stmt.RHS); what != "" {
 				kind = what
 			}
-			symbols = append(symbols, Symbol{Name: id.Name, Detail: kind, Kind: kind, Span: f.spanOf(stmt), Title: f.spanOf(id)})
+			symbols = append(symbols, Symbol{
+				Name: id.Name, Detail: kind, Kind: kind, Span: f.spanOf(stmt), Title: f.spanOf(id),
+			})
 		}
 	}
 	return symbols
+}
+
+// functionSymbol is a function of the linter's script in an outline.
+func (n *linter) functionSymbol(def *syntax.DefStmt) Symbol {
+	symbol := Symbol{
+		Name: def.Name.Name, Detail: signatureOf(def), Kind: "function",
+		Span: n.source.spanOf(def), Title: n.source.spanOf(def.Name),
+	}
+	isStep := slices.ContainsFunc(n.steps, func(s declaredStep) bool { return s.def == def })
+	if doc, _ := docstring(def); isStep && doc != "" {
+		title, _, _ := strings.Cut(doc, "\n")
+		symbol.Name, symbol.Detail, symbol.Kind = strings.TrimSpace(title), def.Name.Name, "step"
+	}
+	return symbol
 }

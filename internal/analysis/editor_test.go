@@ -339,12 +339,12 @@ func FuzzDraft(f *testing.F) {
 			place = d.file.lines.place(at)
 		}
 		for _, finding := range d.Findings() {
-			if from, to := finding.Span.From, finding.Span.To; from.Line < 1 || from.Column < 1 || before(to, from) {
+			if from, to := finding.Span.From, finding.Span.To; from.Line < 1 || from.Column < 1 || to.Before(from) {
 				t.Errorf("%v is about the span %v", finding, finding.Span)
 			}
 		}
 		for _, c := range d.Complete(place) {
-			if before(c.Replace.To, c.Replace.From) {
+			if c.Replace.To.Before(c.Replace.From) {
 				t.Errorf("%+v replaces nothing that there is", c)
 			}
 		}
