@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/labrun/labrun/builtins"
+	"go.starlark.net/syntax"
+
 	"github.com/labrun/labrun/internal/script"
 )
 
@@ -34,7 +34,9 @@ type Finding struct {
 	Remedy   string // how to mend it; may be empty where the message says so
 }
 
-// String is the finding as one line: «lab.star:3:5: warning: …: … [rule]».
+// String is the finding as one line, such as
+//
+//	lab.star:3:5: warning: what is wrong: how to mend it [rule]
 func (f Finding) String() string {
 	severity := ""
 	if f.Severity != SeverityError {
@@ -54,6 +56,7 @@ func (f Finding) Text() string {
 // MarshalJSON writes the finding as one flat object; lines and columns count from
 // 1, columns in characters, and the end is the place after the last character.
 func (f Finding) MarshalJSON() ([]byte, error) {
+	from, to := f.Span.From, f.Span.To
 	return json.Marshal(struct {
 		File      string   `json:"file"`
 		Line      int      `json:"line"`
@@ -64,7 +67,7 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 		Rule      string   `json:"rule"`
 		Message   string   `json:"message"`
 		Remedy    string   `json:"remedy,omitempty"`
-	}{f.File, f.Span.From.Line, f.Span.From.Column, f.Span.To.Line, f.Span.To.Column, f.Severity, f.Rule, f.Message, f.Remedy})
+	}{f.File, from.Line, from.Column, to.Line, to.Column, f.Severity, f.Rule, f.Message, f.Remedy})
 }
 
 // Names of findings that are no rules: nothing silences them.
@@ -107,15 +110,15 @@ func Findings(err error) (findings []Finding) {
 	return findings
 }
 
-// linter is one look at a script.
+// linter is one look at a script and the files that it loads.
 type linter struct {
 	*snapshot
-	source   *sourceFile // the script
-	sources  []*sourceFile
-	steps    []declaredStep
-	complete bool   // steps are all that there are, in order
-	followed int    // calls of the script's own functions that were followed
-	rule     string // which is at work
+	source   *sourceFile    // the script
+	sources  []*sourceFile  // itself first
+	steps    []declaredStep // in the order in which they are declared
+	complete bool           // steps are all that there are: none is declared in a way that is not followed
+	followed int            // calls of the script's own functions that were followed
+	rule     string         // which is at work
 
 	findings []Finding
 }
@@ -137,13 +140,16 @@ func LintFile(file string, images []string) ([]Finding, error) {
 // Lint looks for mistakes in the script called name in folder, and in the files
 // that it loads, without running them; shown is what messages call it, images are
 // the names that its machines may boot from. Findings are in the order of the
-// text. A comment «# lint: RULE because …», on the line of a finding or the one
+// text. A comment # lint: RULE because …, on the line of a finding or the one
 // above, silences it; one at step(…) also those about the step as a whole.
 func Lint(folder fs.FS, name, shown string, images []string) []Finding {
 	snap := newSnapshot(folder, name, shown, images)
 	s, err := snap.open(name)
 	if err != nil {
-		return []Finding{{File: shown, Span: Span{Place{1, 1}, Place{1, 1}}, Rule: ruleLoad, Severity: SeverityError, Message: err.Error()}}
+		begin := Place{1, 1}
+		return []Finding{{
+			File: shown, Span: Span{begin, begin}, Rule: ruleLoad, Severity: SeverityError, Message: err.Error(),
+		}}
 	}
 	return snap.lint(s)
 }
@@ -177,83 +183,19 @@ func (n *linter) index(shown string) int {
 
 // report notes a finding of the rule that is at work.
 func (n *linter) report(s *sourceFile, at Span, severity Severity, message, remedy string) {
-	n.findings = append(n.findings, Finding{File: s.shown, Span: at, Rule: n.rule, Severity: severity, Message: message, Remedy: remedy})
+	n.findings = append(n.findings, Finding{
+		File: s.shown, Span: at, Rule: n.rule, Severity: severity, Message: message, Remedy: remedy,
+	})
 }
 
-var silencer = regexp.MustCompile(`^#\s*lint:\s*([a-z-]+(?:\s*,\s*[a-z-]+)*)\s+because\s+\S`)
-
-// silence drops what comments silence, and finds fault with those comments that do
-// not say why, or silence nothing.
-func (n *linter) silence() {
-	n.rule = ruleComment
-	for _, s := range n.sources {
-		for _, t := range s.tokens {
-			comment := t.In(s.lines.text)
-			if t.Kind != script.CommentToken || !strings.HasPrefix(strings.TrimLeft(comment, "# \t"), "lint:") {
-				continue
-			}
-			at := s.lines.span(t.From, t.To)
-			match := silencer.FindStringSubmatch(comment)
-			if match == nil {
-				n.report(s, at, SeverityWarning, "this silences nothing", "write # lint: RULE because …, with a reason")
-				continue
-			}
-			for name := range strings.SplitSeq(match[1], ",") {
-				name = strings.TrimSpace(name)
-				before := len(n.findings)
-				n.findings = slices.DeleteFunc(n.findings, func(f Finding) bool {
-					return f.Rule == name && (covers(at, s.shown, f.Span, f.File) || n.coversStep(at, s, f))
-				})
-				_, known := rules[name]
-				switch {
-				case !known:
-					n.report(s, at, SeverityWarning, fmt.Sprintf("no rule is called %s%s", name, builtins.Suggest(name, RuleNames())), "remove the comment, or name the rule that a finding ends with")
-				case len(n.findings) == before:
-					remedy := "remove the comment"
-					if line := n.nearest(s, name, at.From.Line); line > 0 {
-						remedy += fmt.Sprintf(", or move it to line %d, where there is one", line)
-					}
-					n.report(s, at, SeverityWarning, fmt.Sprintf("there is no finding of %s here", name), remedy)
-				}
-			}
-		}
-	}
+// errorAt reports what cannot work at a node of a file's tree.
+func (n *linter) errorAt(s *sourceFile, at syntax.Node, message, remedy string) {
+	n.report(s, s.spanOf(at), SeverityError, message, remedy)
 }
 
-// nearest returns the line of a file, nearest to another one, where there is a finding of
-// a rule; 0 if there is none.
-func (n *linter) nearest(s *sourceFile, rule string, to int) (line int) {
-	away := func(line int) int { return max(line-to, to-line) }
-	for _, f := range n.findings {
-		at := f.Span.From.Line
-		if f.File == s.shown && f.Rule == rule && (line == 0 || away(at) < away(line) || away(at) == away(line) && at < line) {
-			line = at
-		}
-	}
-	return line
-}
-
-// stands reports whether a comment stands on the line where something begins, or above.
-func covers(comment Span, in string, at Span, file string) bool {
-	line := at.From.Line
-	return in == file && (line == comment.From.Line || line == comment.From.Line+1)
-}
-
-// aboutStep reports whether a comment stands at a call of step, and a finding is about
-// that step as a whole: it is where its function has its name or its docstring.
-func (n *linter) coversStep(comment Span, in *sourceFile, f Finding) bool {
-	for _, step := range n.steps {
-		if step.home.shown != f.File || !covers(comment, in.shown, step.in.spanOf(step.call), step.in.shown) {
-			continue
-		}
-		if f.Span == step.home.spanOf(step.def.Name) {
-			return true
-		}
-		if _, doc := docstring(step.def); doc != nil && f.Span == step.home.spanOf(doc) {
-			return true
-		}
-	}
-	return false
+// warnAt reports what somebody will stumble over at a node of a file's tree.
+func (n *linter) warnAt(s *sourceFile, at syntax.Node, message, remedy string) {
+	n.report(s, s.spanOf(at), SeverityWarning, message, remedy)
 }
 
 // RuleNames returns the names of the rules that a comment can silence, sorted.

@@ -37,11 +37,13 @@ func (n *linter) gather(s *sourceFile) {
 				names = append(names, name)
 			}
 			slices.Sort(names)
-			s.reportLoad(s.spanOf(load.From[i]), fmt.Sprintf("%s has no %s%s", load.ModuleName(), id.Name, builtins.Suggest(id.Name, names)))
+			suggestion := builtins.Suggest(id.Name, names)
+			s.reportLoad(s.spanOf(load.From[i]), fmt.Sprintf("%s has no %s%s", load.ModuleName(), id.Name, suggestion))
 		}
 	}
 }
 
+// reportLoad notes a load statement that fails, once however often it is come across.
 func (s *sourceFile) reportLoad(at Span, message string) {
 	f := Finding{File: s.shown, Span: at, Rule: ruleLoad, Severity: SeverityError, Message: message}
 	if !slices.Contains(s.findings, f) {
@@ -49,6 +51,7 @@ func (s *sourceFile) reportLoad(at Span, message string) {
 	}
 }
 
+// loads returns the load statements of a file.
 func loads(s *sourceFile) (found []*syntax.LoadStmt) {
 	if s.tree == nil {
 		return nil
@@ -85,7 +88,8 @@ func (n *linter) eachBuiltin(look func(*sourceFile, *syntax.CallExpr, builtins.E
 	})
 }
 
-// named is an argument that is given by name: its name and its value.
+// named returns the name and the value of an argument that is given by name; nil if it is
+// given by its place.
 func named(arg syntax.Expr) (*syntax.Ident, syntax.Expr) {
 	if pair, ok := arg.(*syntax.BinaryExpr); ok && pair.Op == syntax.EQ {
 		if id, ok := pair.X.(*syntax.Ident); ok {
@@ -102,7 +106,7 @@ func spread(arg syntax.Expr) bool {
 }
 
 // argument returns what a call gives a builtin's parameter; nil if nothing, or
-// nothing that can be seen.
+// nothing that can be seen in the text: behind *args no place is certain.
 func argument(call *syntax.CallExpr, e builtins.Entry, name string) syntax.Expr {
 	place := slices.IndexFunc(e.Params, func(p builtins.Param) bool { return p.Name == name && !p.Keyword })
 	if slices.ContainsFunc(e.Params[:max(place, 0)], func(p builtins.Param) bool { return p.Variadic }) {
@@ -175,13 +179,13 @@ func (n *linter) typeRemedy(s *sourceFile, arg syntax.Expr, wrong *builtins.Argu
 	id, isName := arg.(*syntax.Ident)
 	kind := n.kind(s, arg)
 	switch {
-	case isText && strings.Contains(wrong.Error(), "want a machine"):
+	case isText && wrong.Want.Takes(builtins.Machine):
 		for _, v := range s.globals {
 			if n.declaredName(v) == string(text) {
 				return fmt.Sprintf("give the machine, %s without quotation marks", v.name.Name)
 			}
 		}
-	case isName && (kind == builtins.List || kind == builtins.Tuple) && strings.Contains(wrong.Error(), ": item "):
+	case isName && (kind == builtins.List || kind == builtins.Tuple) && wrong.Item > 0:
 		return fmt.Sprintf("write *%s to give each of its items", id.Name)
 	}
 	return ""
@@ -208,55 +212,70 @@ func (n *linter) declaredName(v *variable) string {
 	return ""
 }
 
-// ownArguments finds calls of the script's own functions that do not fit their
-// parameters.
-func (n *linter) ownArguments(s *sourceFile, call *syntax.CallExpr, def *syntax.DefStmt) {
-	var order, required []string
-	known := map[string]bool{}
-	more, any, byName := false, false, false
+// signature is what a function of the script's takes.
+type signature struct {
+	order    []string // the parameters that can be given by their place
+	required []string // those that have no default
+	known    map[string]bool
+	args     bool // *args takes more of them
+	kwargs   bool // **kwargs takes other names
+}
+
+func signatureIn(def *syntax.DefStmt) signature {
+	sig := signature{known: map[string]bool{}}
+	byName := false
+	add := func(name string) {
+		sig.known[name] = true
+		if !byName {
+			sig.order = append(sig.order, name)
+		}
+	}
 	for _, p := range def.Params {
 		switch p := p.(type) {
 		case *syntax.Ident:
-			known[p.Name] = true
-			required = append(required, p.Name)
-			if !byName {
-				order = append(order, p.Name)
-			}
+			add(p.Name)
+			sig.required = append(sig.required, p.Name)
 		case *syntax.BinaryExpr:
 			if id, ok := p.X.(*syntax.Ident); ok {
-				known[id.Name] = true
-				if !byName {
-					order = append(order, id.Name)
-				}
+				add(id.Name)
 			}
-		case *syntax.UnaryExpr:
+		case *syntax.UnaryExpr: // what comes after a star can be given by name only
 			byName = true
-			more = more || p.Op == syntax.STAR && p.X != nil
-			any = any || p.Op == syntax.STARSTAR
+			sig.args = sig.args || p.Op == syntax.STAR && p.X != nil
+			sig.kwargs = sig.kwargs || p.Op == syntax.STARSTAR
 		}
 	}
-	signature := signatureOf(def)
+	return sig
+}
+
+// ownArguments finds calls of the script's own functions that do not fit their
+// parameters.
+func (n *linter) ownArguments(s *sourceFile, call *syntax.CallExpr, def *syntax.DefStmt) {
+	sig, shown := signatureIn(def), signatureOf(def)
+	refuse := func(at syntax.Node, format string, values ...any) {
+		n.errorAt(s, at, def.Name.Name+": "+fmt.Sprintf(format, values...), "")
+	}
 	given := map[string]bool{}
 	for i, arg := range call.Args {
 		id, _ := named(arg)
 		switch {
-		case id == nil && i < len(order):
-			given[order[i]] = true
-		case id == nil && !more:
-			n.report(s, s.spanOf(arg), SeverityError, fmt.Sprintf("%s: %d arguments are too many: it is %s", def.Name.Name, len(call.Args), signature), "")
+		case id == nil && i < len(sig.order):
+			given[sig.order[i]] = true
+		case id == nil && !sig.args:
+			refuse(arg, "%d arguments are too many: it is %s", len(call.Args), shown)
 			return
 		case id == nil:
-		case !known[id.Name] && !any:
-			n.report(s, s.spanOf(id), SeverityError, fmt.Sprintf("%s: no parameter is called %q%s: it is %s", def.Name.Name, id.Name, builtins.Suggest(id.Name, order), signature), "")
+		case !sig.known[id.Name] && !sig.kwargs:
+			refuse(id, "no parameter is called %q%s: it is %s", id.Name, builtins.Suggest(id.Name, sig.order), shown)
 		case given[id.Name]:
-			n.report(s, s.spanOf(id), SeverityError, fmt.Sprintf("%s: %s is given twice", def.Name.Name, id.Name), "")
+			refuse(id, "%s is given twice", id.Name)
 		default:
 			given[id.Name] = true
 		}
 	}
-	for _, name := range required {
+	for _, name := range sig.required {
 		if !given[name] {
-			n.report(s, s.spanOf(call.Fn), SeverityError, fmt.Sprintf("%s: %s is missing: it is %s", def.Name.Name, name, signature), "")
+			refuse(call.Fn, "%s is missing: it is %s", name, shown)
 		}
 	}
 }
@@ -321,8 +340,8 @@ func (n *linter) fields() {
 				if _, few := builtins.TypeOf(kind); few && len(names) > 0 {
 					remedy = "there are " + strings.Join(names, ", ")
 				}
-				n.report(s, s.spanOf(dot.Name), SeverityError,
-					fmt.Sprintf("a %s has no .%s%s", kind, dot.Name.Name, builtins.Suggest(dot.Name.Name, names)), remedy)
+				suggestion := builtins.Suggest(dot.Name.Name, names)
+				n.errorAt(s, dot.Name, fmt.Sprintf("a %s has no .%s%s", kind, dot.Name.Name, suggestion), remedy)
 			}
 			return true
 		})
@@ -364,9 +383,10 @@ func (n *linter) imagesInLock() {
 		if !ok || slices.Contains(n.images, string(image)) {
 			return
 		}
-		n.report(s, s.spanOf(arg), SeverityError,
+		n.errorAt(s, arg,
 			fmt.Sprintf("image %q is not in images.lock%s", string(image), builtins.Suggest(string(image), n.images)),
-			fmt.Sprintf("there are %s; another name than the image's is given with image = …", strings.Join(n.images, ", ")))
+			fmt.Sprintf("there are %s; another name than the image's is given with image = …",
+				strings.Join(n.images, ", ")))
 	})
 }
 
@@ -389,10 +409,10 @@ func (n *linter) timeouts() {
 			switch {
 			case !ok:
 			case d < shortWait:
-				n.report(s, s.spanOf(arg), SeverityWarning, fmt.Sprintf("%s waits %s at most", e.Name, d),
+				n.warnAt(s, arg, fmt.Sprintf("%s waits %s at most", e.Name, d),
 					"an emulated machine may take longer for anything; the default is "+p.Default+" seconds")
 			case d > longWait:
-				n.report(s, s.spanOf(arg), SeverityWarning, fmt.Sprintf("%s waits up to %s", e.Name, d),
+				n.warnAt(s, arg, fmt.Sprintf("%s waits up to %s", e.Name, d),
 					"a number is in seconds, and the default is "+p.Default)
 			}
 		}
@@ -410,20 +430,17 @@ func (n *linter) hints() {
 		if p.Kind == builtins.Texts {
 			remedy = "add hints = […], from a nudge to nearly the answer; without them the first help is the solution"
 		}
-		n.report(s, s.spanOf(call.Fn), SeverityWarning, e.Name+" has no "+p.Name, remedy)
+		n.warnAt(s, call.Fn, e.Name+" has no "+p.Name, remedy)
 	})
 }
 
 // unused finds what is declared and used nowhere.
 func (n *linter) unused() {
 	for _, s := range n.sources {
-		if s.tree == nil {
-			continue
-		}
 		for _, load := range loads(s) {
 			for _, id := range load.To {
 				if v := s.variableOf(id); v != nil && v.reads == 0 {
-					n.report(s, s.spanOf(id), SeverityWarning, id.Name+" is loaded and not used", "remove it")
+					n.warnAt(s, id, id.Name+" is loaded and not used", "remove it")
 				}
 			}
 		}
@@ -439,24 +456,30 @@ func (n *linter) unused() {
 				n.unusedFunction(stmt)
 			}
 		case *syntax.AssignStmt:
-			id, ok := stmt.LHS.(*syntax.Ident)
-			if !ok {
-				continue
-			}
-			if v := n.source.variableOf(id); v == nil || v.reads > 0 {
-				continue
-			}
-			switch what := n.declares(stmt.RHS); what {
-			case "machine":
-				n.report(n.source, n.source.spanOf(id), SeverityWarning, fmt.Sprintf("no step uses the machine %s", id.Name), "boot it in a step, or remove it")
-			case "network":
-				n.report(n.source, n.source.spanOf(id), SeverityWarning, fmt.Sprintf("no machine is on the network %s", id.Name), "name it in the nics of a machine, or remove it")
-			}
+			n.unusedDeclaration(stmt)
 		case *syntax.ExprStmt:
 			if what := n.declares(stmt.X); what != "" {
-				n.report(n.source, n.source.spanOf(stmt), SeverityWarning, fmt.Sprintf("nothing can use this %s", what), fmt.Sprintf("give it a name: my_%s = %s(…)", what, what))
+				n.warnAt(n.source, stmt, "nothing can use this "+what,
+					fmt.Sprintf("give it a name: my_%s = %s(…)", what, what))
 			}
 		}
+	}
+}
+
+// unusedDeclaration finds a machine or a network that was given a name which nothing uses.
+func (n *linter) unusedDeclaration(stmt *syntax.AssignStmt) {
+	id, ok := stmt.LHS.(*syntax.Ident)
+	if !ok {
+		return
+	}
+	if v := n.source.variableOf(id); v == nil || v.reads > 0 {
+		return
+	}
+	switch n.declares(stmt.RHS) {
+	case "machine":
+		n.warnAt(n.source, id, "no step uses the machine "+id.Name, "boot it in a step, or remove it")
+	case "network":
+		n.warnAt(n.source, id, "no machine is on the network "+id.Name, "name it in the nics of a machine, or remove it")
 	}
 }
 
@@ -466,10 +489,10 @@ func (n *linter) unusedFunction(def *syntax.DefStmt) {
 	if len(def.Params) == 0 && doc != "" {
 		remedy = fmt.Sprintf("make it one with step(%s), or remove it", def.Name.Name)
 	}
-	n.report(n.source, n.source.spanOf(def.Name), SeverityWarning, fmt.Sprintf("%s is no step and is never called", def.Name.Name), remedy)
+	n.warnAt(n.source, def.Name, def.Name.Name+" is no step and is never called", remedy)
 }
 
-// declares returns «machine» or «network» if an expression declares some.
+// declares returns what an expression declares: machine, network, or nothing.
 func (n *linter) declares(x syntax.Expr) (what string) {
 	syntax.Walk(x, func(node syntax.Node) bool {
 		if call, ok := node.(*syntax.CallExpr); ok && what == "" {

@@ -16,11 +16,13 @@ func (n *linter) stepFunctions() {
 	for _, step := range n.steps {
 		name := step.def.Name.Name
 		doc, _ := docstring(step.def)
-		switch at := step.in.spanOf(step.call); {
+		switch {
 		case len(step.def.Params) > 0:
-			n.report(step.in, at, SeverityError, fmt.Sprintf("%s has parameters: it is %s", name, signatureOf(step.def)), "a step's function has none")
+			n.errorAt(step.in, step.call, fmt.Sprintf("%s has parameters: it is %s", name, signatureOf(step.def)),
+				"a step's function has none")
 		case doc == "":
-			n.report(step.in, at, SeverityError, name+" has no docstring", `begin the function with """The step's title""", and below the title tell what the student should know`)
+			n.errorAt(step.in, step.call, name+" has no docstring",
+				`begin the function with """The step's title""", and below the title tell what the student should know`)
 		}
 	}
 }
@@ -30,7 +32,7 @@ func (n *linter) narration() {
 	for _, step := range n.steps {
 		doc, lit := docstring(step.def)
 		if title, rest, _ := strings.Cut(doc, "\n"); title != "" && strings.TrimSpace(rest) == "" {
-			n.report(step.home, step.home.spanOf(lit), SeverityWarning, fmt.Sprintf("the step «%s» has a title and no narration", title),
+			n.warnAt(step.home, lit, fmt.Sprintf("the step «%s» has a title and no narration", title),
 				"tell below the title what the student should know, and what to do")
 		}
 	}
@@ -43,14 +45,15 @@ func (n *linter) places() {
 			if a.builtin == nil {
 				continue
 			}
-			at := a.home.spanOf(a.call.Fn)
-			switch {
+			switch at, name := a.call.Fn, a.builtin.Name; {
 			case a.builtin.Phase == builtins.Declaring:
-				n.report(a.home, at, SeverityError, a.builtin.Name+": a step cannot declare", "call it at the top level of the script")
+				n.errorAt(a.home, at, name+": a step cannot declare", "call it at the top level of the script")
 			case a.does(builtins.Opens) && n.needsNoHost():
-				n.report(a.home, at, SeverityError, a.builtin.Name+": the mission does not say that it needs the host", `write mission(…, needs = ["host"])`)
+				n.errorAt(a.home, at, name+": the mission does not say that it needs the host",
+					`write mission(…, needs = ["host"])`)
 			case a.inCheck && !a.builtin.Looks():
-				n.report(a.home, at, SeverityError, a.builtin.Name+": a task's check may only look", "run, read_file and the assertions look; do before the task what has to be done")
+				n.errorAt(a.home, at, name+": a task's check may only look",
+					"run, read_file and the assertions look; do before the task what has to be done")
 			}
 		}
 	}
@@ -64,7 +67,8 @@ func (n *linter) places() {
 				return false
 			case *syntax.CallExpr:
 				if e, ok := n.builtin(node.Fn); ok && e.Phase == builtins.Acting {
-					n.report(s, s.spanOf(node.Fn), SeverityError, e.Name+": loading a mission only declares", "call it inside a function and make that a step with step(…)")
+					n.errorAt(s, node.Fn, e.Name+": loading a mission only declares",
+						"call it inside a function and make that a step with step(…)")
 				}
 			}
 			return true
@@ -92,43 +96,53 @@ func (n *linter) booted() {
 	}
 	on := map[*syntax.CallExpr]bool{}
 	for _, step := range n.steps {
+		if len(step.calls) >= maxTraced {
+			return // the rest of the step may have booted anything
+		}
 		for _, a := range step.calls {
-			if a.builtin == nil || len(step.calls) >= maxTraced {
-				return // anything may have been booted
-			}
-			if a.does(builtins.Starts) && !a.does(builtins.Stops) {
-				if a.machines["machines"] == nil {
-					return
-				}
-				for _, m := range a.machines["machines"] {
-					on[m] = true
-				}
-				continue
-			}
-			if a.builtin.Phase != builtins.Acting || a.does(builtins.Knows) {
-				continue
-			}
-			for _, p := range a.builtin.Params {
-				for _, m := range a.machines[p.Name] {
-					if on[m] {
-						continue
-					}
-					arg := argument(a.call, *a.builtin, p.Name)
-					n.report(a.home, a.home.spanOf(arg), SeverityError, fmt.Sprintf("%s: %s is not on", a.builtin.Name, n.machineName(m)),
-						"boot it first, in this step or in an earlier one")
-					on[m] = true // told once
-				}
-			}
-			if a.does(builtins.Stops) && !a.does(builtins.Starts) && a.unconditional {
-				for _, m := range a.machines["machine"] {
-					delete(on, m)
-				}
+			if !n.followPower(a, on) {
+				return
 			}
 		}
 	}
 }
 
-// machineName is what a machine is called, as far as that can be seen.
+// followPower reports machines that a call uses while they are off, and notes which ones it
+// switches on or off. On has the declarations of those that are on, or may be. It is false if
+// nothing is certain any more.
+func (n *linter) followPower(a tracedCall, on map[*syntax.CallExpr]bool) (certain bool) {
+	switch {
+	case a.builtin == nil:
+		return false // it may boot anything
+	case a.does(builtins.Starts) && !a.does(builtins.Stops):
+		for _, m := range a.machines["machines"] {
+			on[m] = true
+		}
+		return a.machines["machines"] != nil
+	case a.builtin.Phase != builtins.Acting || a.does(builtins.Knows):
+		return true
+	}
+	for _, p := range a.builtin.Params {
+		for _, m := range a.machines[p.Name] {
+			if on[m] {
+				continue
+			}
+			on[m] = true // told once
+			arg := argument(a.call, *a.builtin, p.Name)
+			n.errorAt(a.home, arg, fmt.Sprintf("%s: %s is not on", a.builtin.Name, n.machineName(m)),
+				"boot it first, in this step or in an earlier one")
+		}
+	}
+	if a.does(builtins.Stops) && !a.does(builtins.Starts) && a.unconditional {
+		for _, m := range a.machines["machine"] {
+			delete(on, m)
+		}
+	}
+	return true
+}
+
+// machineName returns what a machine is called, as far as that can be seen in its
+// declaration.
 func (n *linter) machineName(declared *syntax.CallExpr) string {
 	e := n.builtins["machine"]
 	for _, s := range n.sources {
@@ -141,7 +155,8 @@ func (n *linter) machineName(declared *syntax.CallExpr) string {
 	return "the machine"
 }
 
-// checks finds steps that pass whatever the student did.
+// checks finds steps that pass whatever the student did. One that only waits is left alone:
+// what it waits for is what must happen.
 func (n *linter) checks() {
 	for _, step := range n.steps {
 		does, types, waits, checks := false, false, false, false
@@ -159,23 +174,23 @@ func (n *linter) checks() {
 			does = does || a.builtin != nil && a.builtin.Effect&doing != 0
 		}
 		if does && !checks && (types || !waits) {
-			n.report(step.home, step.home.spanOf(step.def.Name), SeverityWarning, fmt.Sprintf("the step %s checks nothing", step.def.Name.Name),
+			n.warnAt(step.home, step.def.Name, "the step "+step.def.Name.Name+" checks nothing",
 				"end it with what must be true then: assert_contains, assert_equal, task, …")
 		}
 	}
 }
 
-// doing is what leaves a lab otherwise than it was.
+// doing are the effects that change a lab.
 const doing = builtins.Starts | builtins.Stops | builtins.Talks | builtins.Changes | builtins.Runs
 
-// proves reports whether an act fails if the lab, or the reader's answer, is not as it
-// should be. What looks and waits fails where there is nothing to be seen.
+// proves reports whether a call fails if the lab, or the reader's answer, is not as it
+// should be. What looks and waits does: it fails if there is nothing to be seen in time.
 func (n *linter) proves(a tracedCall) bool {
 	return a.does(builtins.Checks) || a.does(builtins.Looks|builtins.Waits) || n.demands(a)
 }
 
-// demands reports whether an act is given what makes it fail where all is not right, as
-// far as that can be seen.
+// demands reports whether a call is given the argument that makes it a check of its
+// builtin, such as run's check = True, as far as that can be seen.
 func (n *linter) demands(a tracedCall) bool {
 	if a.builtin.Demands == "" {
 		return false
@@ -190,7 +205,7 @@ func (n *linter) demands(a tracedCall) bool {
 func (n *linter) unchecked() {
 	for _, step := range n.steps {
 		for i, a := range step.calls {
-			if a.builtin == nil || a.builtin.For(builtins.ForConsole) == nil || a.inSolution || a.inCheck || n.leavesShell(a) {
+			if a.inSolution || a.inCheck || !n.types(a) {
 				continue
 			}
 			checked := slices.ContainsFunc(step.calls[i+1:], n.looksAt)
@@ -200,13 +215,14 @@ func (n *linter) unchecked() {
 			}
 			if !checked {
 				n.report(a.home, a.home.spanOf(a.call.Fn), SeverityNote, "nothing in this step checks what this led to",
-					"so a student has to type just this; a check after it (assert_contains, wait_for, …) lets them find their own way")
+					"so a student has to type just this; a check after it (assert_contains, wait_for, …)"+
+						" lets them find their own way")
 			}
 		}
 	}
 }
 
-// looksAt reports whether an act looks at what was typed before it.
+// looksAt reports whether a call looks at what was typed before it.
 func (n *linter) looksAt(a tracedCall) bool {
 	switch {
 	case a.builtin == nil: // it may
@@ -224,10 +240,16 @@ func takesConsole(e builtins.Entry) bool {
 	return slices.ContainsFunc(e.Params, func(p builtins.Param) bool { return p.Kind == builtins.Console })
 }
 
-// leavesShell reports whether an act types what ends a shell, which is always
-// compared and has nothing to check.
-func (n *linter) leavesShell(a tracedCall) bool {
+// types reports whether a call types a line at a console. One that ends a shell does not
+// count: it is always compared and has nothing to check.
+func (n *linter) types(a tracedCall) bool {
+	if a.builtin == nil {
+		return false
+	}
 	line := a.builtin.For(builtins.ForConsole)
+	if line == nil {
+		return false
+	}
 	text, _ := n.value(a.home, argument(a.call, *a.builtin, line.Name)).(starlark.String)
-	return text == "exit" || text == "logout"
+	return text != "exit" && text != "logout"
 }

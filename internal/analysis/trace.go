@@ -15,23 +15,26 @@ type declaredStep struct {
 	in   *sourceFile // where the call is
 	def  *syntax.DefStmt
 
-	calls []tracedCall // what the function calls, see trace
+	calls []tracedCall // what the function calls, in order: see tracer
 }
 
-// act is a call of a builtin that a step makes, itself or in the functions it
-// calls. An act without a builtin is a call of which nothing is known.
+// tracedCall is a call of a builtin that a step makes, itself or in the functions that it
+// calls.
 type tracedCall struct {
-	builtin       *builtins.Entry
-	call          *syntax.CallExpr
-	home          *sourceFile
-	machines      map[string][]*syntax.CallExpr // by parameter: the declarations of the machines given; nil: not known
-	unconditional bool                          // made whenever the step is
-	inSolution    bool                          // in the solution of a task: no student does it
-	inCheck       bool                          // in the check of a task
-	loops         []syntax.Node                 // around it
+	builtin *builtins.Entry // nil: a call of which nothing is known, which may do anything
+	call    *syntax.CallExpr
+	home    *sourceFile // where the call is
+
+	// By parameter, the declarations of the machines that it is given; nil: not known which.
+	machines map[string][]*syntax.CallExpr
+
+	unconditional bool          // made whenever the step is
+	inSolution    bool          // in the solution of a task: no student does it
+	inCheck       bool          // in the check of a task
+	loops         []syntax.Node // around it
 }
 
-// does reports whether an act has all of some effects.
+// does reports whether a call has all of some effects.
 func (a tracedCall) does(effects builtins.Effect) bool {
 	return a.builtin != nil && a.builtin.Effect.Has(effects)
 }
@@ -89,27 +92,31 @@ func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 }
 
 // tracer follows a function through its statements, in the order in which they are
-// carried out. It does not decide conditions: both branches come, one after the
-// other.
+// carried out, and collects the calls of builtins. It does not decide conditions: both
+// branches come, one after the other. So its calls are all that a step may make, and those
+// that are unconditional are made for certain.
 type tracer struct {
-	n             *linter
-	calls         *[]tracedCall
-	home          *sourceFile
-	names         map[*variable][]*syntax.CallExpr // what parameters and loop variables stand for
+	n     *linter
+	calls *[]tracedCall // what was found, shared with the tracers of functions that are called
+
+	home  *sourceFile                      // the file of the function that is followed
+	names map[*variable][]*syntax.CallExpr // the machines that parameters and loop variables stand for
+	stack []*syntax.DefStmt                // the functions that led there
+
+	// What a call found now is noted with.
 	unconditional bool
 	inSolution    bool
 	inCheck       bool
 	loops         []syntax.Node
-	stack         []*syntax.DefStmt
 }
 
-// mostActs and mostCalls bound what is followed: functions that call each other can
-// do so very often.
+// These bound what is followed: functions that call each other can do so very often.
 const (
 	maxTraced   = 20_000 // in a step
 	maxFollowed = 50_000 // of the script's own functions, in all steps
 )
 
+// add notes a call as one of where the tracer is.
 func (t *tracer) add(a tracedCall) {
 	a.home, a.inSolution, a.inCheck, a.loops = t.home, t.inSolution, t.inCheck, t.loops
 	a.unconditional = t.unconditional
@@ -118,7 +125,8 @@ func (t *tracer) add(a tracedCall) {
 	}
 }
 
-// function follows a function's body. Call is what calls it, nil if labrun does.
+// function follows a function's body. Call is what calls it, nil if labrun does; a
+// function that calls itself, or is too deep, is a call of which nothing is known.
 func (t *tracer) function(home *sourceFile, def *syntax.DefStmt, call *syntax.CallExpr, sure bool) {
 	t.n.followed++
 	if slices.Contains(t.stack, def) || len(t.stack) > 16 || t.n.followed > maxFollowed {
@@ -129,27 +137,35 @@ func (t *tracer) function(home *sourceFile, def *syntax.DefStmt, call *syntax.Ca
 	inner.home, inner.unconditional, inner.stack = home, sure, append(slices.Clip(t.stack), def)
 	inner.names = map[*variable][]*syntax.CallExpr{}
 	if call != nil && !open(call) {
-		for i, p := range def.Params {
-			id, ok := p.(*syntax.Ident)
-			if !ok {
-				break
-			}
-			var given syntax.Expr
-			for j, arg := range call.Args {
-				if name, value := named(arg); name != nil && name.Name == id.Name {
-					given = value
-				} else if name == nil && i == j {
-					given = arg
-				}
-			}
-			if v := home.variableOf(id); v != nil && given != nil {
-				inner.names[v] = t.machines(given)
-			}
-		}
+		t.bindParams(inner.names, home, def, call)
 	}
 	inner.block(def.Body)
 }
 
+// bindParams finds out which machines a call gives a function's parameters.
+func (t *tracer) bindParams(
+	names map[*variable][]*syntax.CallExpr, home *sourceFile, def *syntax.DefStmt, call *syntax.CallExpr,
+) {
+	for i, p := range def.Params {
+		id, ok := p.(*syntax.Ident)
+		if !ok {
+			return // the others have defaults
+		}
+		var given syntax.Expr
+		for j, arg := range call.Args {
+			if name, value := named(arg); name != nil && name.Name == id.Name {
+				given = value
+			} else if name == nil && i == j {
+				given = arg
+			}
+		}
+		if v := home.variableOf(id); v != nil && given != nil {
+			names[v] = t.machines(given)
+		}
+	}
+}
+
+// block follows statements one after the other.
 func (t *tracer) block(body []syntax.Stmt) {
 	for _, stmt := range body {
 		t.stmt(stmt)
@@ -164,6 +180,7 @@ func (t *tracer) maybe(follow func()) {
 	t.unconditional = sure
 }
 
+// loop follows what may be carried out several times, or never.
 func (t *tracer) loop(around syntax.Node, follow func()) {
 	loops := t.loops
 	t.loops = append(slices.Clip(loops), around)
@@ -171,6 +188,7 @@ func (t *tracer) loop(around syntax.Node, follow func()) {
 	t.loops = loops
 }
 
+// stmt follows a statement: what it has of expressions, and the blocks in it.
 func (t *tracer) stmt(stmt syntax.Stmt) {
 	switch stmt := stmt.(type) {
 	case *syntax.IfStmt:
@@ -212,6 +230,7 @@ func leaves(b *syntax.IfStmt) (found bool) {
 	return found
 }
 
+// expr follows the calls in an expression.
 func (t *tracer) expr(x syntax.Expr) {
 	switch x := x.(type) {
 	case *syntax.CallExpr:
@@ -258,6 +277,8 @@ func (t *tracer) expr(x syntax.Expr) {
 	}
 }
 
+// call follows a call: what it gives first, then a task's solution and check, or the
+// script's own function that is called.
 func (t *tracer) call(x *syntax.CallExpr) {
 	if dot, ok := unparen(x.Fn).(*syntax.DotExpr); ok {
 		t.expr(dot.X)
@@ -312,7 +333,7 @@ func (t *tracer) part(call *syntax.CallExpr, x syntax.Expr, as func(*tracer)) {
 	}
 }
 
-// given finds the machines that a call of a builtin is given.
+// machinesGiven finds the machines that a call of a builtin is given.
 func (t *tracer) machinesGiven(call *syntax.CallExpr, e builtins.Entry) map[string][]*syntax.CallExpr {
 	machines := map[string][]*syntax.CallExpr{}
 	for _, p := range e.Params {
@@ -340,7 +361,8 @@ func (t *tracer) machinesGiven(call *syntax.CallExpr, e builtins.Entry) map[stri
 	return machines
 }
 
-// bindLoop finds out which machines a loop's variables go through.
+// bindLoop finds out which machines a loop's variables go through. With several variables,
+// each goes through a column of what the loop goes over.
 func (t *tracer) bindLoop(vars, over syntax.Expr) {
 	set := func(x syntax.Expr, machines []*syntax.CallExpr) {
 		if id, ok := x.(*syntax.Ident); ok {
@@ -355,28 +377,27 @@ func (t *tracer) bindLoop(vars, over syntax.Expr) {
 		return
 	}
 	for i, x := range tuple.List {
-		column := []*syntax.CallExpr{}
-		for _, row := range items(over) {
-			cells := items(row)
-			if i >= len(cells) || column == nil {
-				column = nil
-				break
-			}
-			some := t.machines(cells[i])
-			if some == nil {
-				column = nil
-				break
-			}
-			column = append(column, some...)
-		}
-		if len(column) == 0 {
-			column = nil
-		}
-		set(x, column)
+		set(x, t.column(items(over), i))
 	}
 }
 
-// items returns the expressions in a list or tuple that is written out.
+// column returns the machines at one place of each of some lists; nil if they are not known.
+func (t *tracer) column(rows []syntax.Expr, place int) (all []*syntax.CallExpr) {
+	for _, row := range rows {
+		cells := items(row)
+		if place >= len(cells) {
+			return nil
+		}
+		some := t.machines(cells[place])
+		if some == nil {
+			return nil
+		}
+		all = append(all, some...)
+	}
+	return all
+}
+
+// items returns the expressions in a list or tuple that is written out; nil if it is not.
 func items(x syntax.Expr) []syntax.Expr {
 	switch x := unparen(x).(type) {
 	case *syntax.ListExpr:
@@ -389,9 +410,12 @@ func items(x syntax.Expr) []syntax.Expr {
 
 // machines returns the declarations of the machine, or of the list of machines,
 // that an expression stands for; nil if they are not known.
-func (t *tracer) machines(x syntax.Expr) []*syntax.CallExpr { return t.machinesOf(t.home, x, 8) }
+func (t *tracer) machines(x syntax.Expr) []*syntax.CallExpr {
+	const depth, most = 8, 256
+	return t.machinesOf(t.home, x, depth, most)
+}
 
-func (t *tracer) machinesOf(s *sourceFile, x syntax.Expr, depth int) []*syntax.CallExpr {
+func (t *tracer) machinesOf(s *sourceFile, x syntax.Expr, depth, most int) []*syntax.CallExpr {
 	if depth == 0 {
 		return nil
 	}
@@ -405,7 +429,7 @@ func (t *tracer) machinesOf(s *sourceFile, x syntax.Expr, depth int) []*syntax.C
 		if v == nil || v.value == nil || v.mutated {
 			return nil
 		}
-		return t.machinesOf(v.home, v.value, depth-1)
+		return t.machinesOf(v.home, v.value, depth-1, most)
 	case *syntax.CallExpr:
 		if e, ok := t.n.builtin(x.Fn); ok && e.Name == "machine" {
 			return []*syntax.CallExpr{x}
@@ -413,8 +437,8 @@ func (t *tracer) machinesOf(s *sourceFile, x syntax.Expr, depth int) []*syntax.C
 	case *syntax.ListExpr, *syntax.TupleExpr:
 		var all []*syntax.CallExpr
 		for _, item := range items(x) {
-			some := t.machinesOf(s, item, depth-1)
-			if some == nil || len(all) > 256 {
+			some := t.machinesOf(s, item, depth-1, most)
+			if some == nil || len(all) > most {
 				return nil
 			}
 			all = append(all, some...)
