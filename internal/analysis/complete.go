@@ -43,7 +43,8 @@ func (c *completer) offer(item Completion) {
 
 // keywords are the words of the language that begin or join something.
 var keywords = []string{
-	"and", "break", "continue", "def", "elif", "else", "for", "if", "in", "lambda", "load", "not", "or", "pass", "return",
+	"and", "break", "continue", "def", "elif", "else", "for", "if", "in", "lambda", "load", "not", "or", "pass",
+	"return",
 }
 
 // Complete returns what could stand at a place, in no order.
@@ -56,7 +57,7 @@ func (d *Draft) Complete(place Place) []Completion {
 	case c.in != nil:
 		return d.completeString(c)
 	}
-	if last := len(c.tokens) - 1; last >= 0 && c.tokens[last].Kind == script.NumberToken && c.tokens[last].To >= c.offset {
+	if n := len(c.tokens); n > 0 && c.tokens[n-1].Kind == script.NumberToken && c.tokens[n-1].To >= c.offset {
 		return nil
 	}
 	before, ok := c.previous()
@@ -241,6 +242,7 @@ func (d *Draft) parameters(f *sourceFile, function string) ([]builtins.Param, bo
 	return e.Params, ok
 }
 
+// ownParameters returns the parameters of a function of the script, which take anything.
 func ownParameters(def *syntax.DefStmt) (params []builtins.Param) {
 	byName := false
 	for _, x := range def.Params {
@@ -249,7 +251,9 @@ func ownParameters(def *syntax.DefStmt) (params []builtins.Param) {
 			params = append(params, builtins.Param{Name: x.Name, Kind: builtins.Anything, Keyword: byName})
 		case *syntax.BinaryExpr:
 			if id, ok := x.X.(*syntax.Ident); ok {
-				params = append(params, builtins.Param{Name: id.Name, Kind: builtins.Anything, Default: brief(x.Y), Keyword: byName})
+				params = append(params, builtins.Param{
+					Name: id.Name, Kind: builtins.Anything, Default: brief(x.Y), Keyword: byName,
+				})
 			}
 		case *syntax.UnaryExpr:
 			byName = true

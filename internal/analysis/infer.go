@@ -9,11 +9,16 @@ import (
 	"github.com/labrun/labrun/builtins"
 )
 
-// deepest bounds how far the value of a variable is traced back.
+// This is an abstract interpreter in small: it evaluates expressions whose values a run
+// would know only later with what is certain of them. A value is a constant of Starlark's
+// as it is, or builtins.Some of a kind, or builtins.Unknown, which may be anything. To widen
+// a value is to know less of it: constants become their kinds where they need not be told
+// apart, so that what is inferred stays small and comes to an end.
+
+// maxDepth bounds how far the value of an expression is traced back.
 const maxDepth = 32
 
-// value returns what is known of an expression's value without running anything:
-// constants as they are, of everything else its kind at most.
+// value returns what is known of an expression's value without running anything.
 func (snap *snapshot) value(s *sourceFile, x syntax.Expr) starlark.Value {
 	return snap.valueOf(s, x, maxDepth)
 }
@@ -41,6 +46,7 @@ func (snap *snapshot) kind(s *sourceFile, x syntax.Expr) builtins.Kind {
 	return ""
 }
 
+// valueOf infers a value from at most so many expressions that contain each other.
 func (snap *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Value {
 	if depth == 0 {
 		return builtins.Unknown
@@ -75,7 +81,7 @@ func (snap *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.
 	case *syntax.CallExpr:
 		return snap.valueOfCall(s, x, depth-1)
 	case *syntax.DotExpr:
-		if t, ok := builtins.TypeOf(kindOfSome(snap.valueOf(s, x.X, depth-1))); ok {
+		if t, ok := builtins.TypeOf(builtins.Kind(widen(snap.valueOf(s, x.X, depth-1)))); ok {
 			for _, f := range t.Fields {
 				if f.Name == x.Name.Name {
 					return builtins.Some(f.Kind)
@@ -83,18 +89,18 @@ func (snap *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.
 			}
 		}
 	case *syntax.IndexExpr:
-		switch widen(snap.valueOf(s, x.X, depth-1)) {
-		case builtins.Some(builtins.Texts), builtins.Some(builtins.Text):
-			return builtins.Some(builtins.Text)
-		case builtins.Some(builtins.Leases):
-			return builtins.Some(builtins.Lease)
-		case builtins.Some(builtins.Packets):
-			return builtins.Some(builtins.Packet)
-		case builtins.Some(builtins.Machines):
-			return builtins.Some(builtins.Machine)
-		}
+		return builtins.Some(itemKinds[builtins.Kind(widen(snap.valueOf(s, x.X, depth-1)))])
 	}
 	return builtins.Unknown
+}
+
+// itemKinds are the kinds of the items of values that have such; others are not known.
+var itemKinds = map[builtins.Kind]builtins.Kind{
+	builtins.Text:     builtins.Text,
+	builtins.Texts:    builtins.Text,
+	builtins.Leases:   builtins.Lease,
+	builtins.Packets:  builtins.Packet,
+	builtins.Machines: builtins.Machine,
 }
 
 func (snap *snapshot) valuesOf(s *sourceFile, list []syntax.Expr, depth int) []starlark.Value {
@@ -148,8 +154,8 @@ func (snap *snapshot) valueOfName(s *sourceFile, id *syntax.Ident, depth int) st
 	return v.known
 }
 
-// kept is what is remembered of a variable's value: lists of lists can grow
-// without bounds.
+// summary returns what is remembered of a variable's value: of a list that is mutated only
+// that it is one, and of one of lists, too, as such can double with every statement.
 func summary(v starlark.Value, changed bool) starlark.Value {
 	var items starlark.Tuple
 	kind := builtins.Some(builtins.List)
@@ -225,19 +231,46 @@ func (snap *snapshot) binary(s *sourceFile, x *syntax.BinaryExpr, depth int) sta
 	return builtins.Unknown
 }
 
-// results are what Starlark's own functions return, and the methods of strings.
+// results are the kinds of what Starlark's own functions return and, with a dot, the
+// methods of strings.
 var results = map[string]builtins.Kind{
-	"len": builtins.Integer, "int": builtins.Integer, "ord": builtins.Integer, "hash": builtins.Integer,
-	"str": builtins.Text, "repr": builtins.Text, "chr": builtins.Text, "type": builtins.Text,
-	"bool": builtins.Boolean, "all": builtins.Boolean, "any": builtins.Boolean, "hasattr": builtins.Boolean,
-	"float": builtins.Decimal, "dict": builtins.Dict, "list": builtins.List, "sorted": builtins.List,
-	"tuple": builtins.Tuple,
+	"len":     builtins.Integer,
+	"int":     builtins.Integer,
+	"ord":     builtins.Integer,
+	"hash":    builtins.Integer,
+	"str":     builtins.Text,
+	"repr":    builtins.Text,
+	"chr":     builtins.Text,
+	"type":    builtins.Text,
+	"bool":    builtins.Boolean,
+	"all":     builtins.Boolean,
+	"any":     builtins.Boolean,
+	"hasattr": builtins.Boolean,
+	"float":   builtins.Decimal,
+	"dict":    builtins.Dict,
+	"list":    builtins.List,
+	"sorted":  builtins.List,
+	"tuple":   builtins.Tuple,
 
-	".join": builtins.Text, ".strip": builtins.Text, ".lstrip": builtins.Text, ".rstrip": builtins.Text,
-	".format": builtins.Text, ".lower": builtins.Text, ".upper": builtins.Text, ".replace": builtins.Text,
-	".title": builtins.Text, ".capitalize": builtins.Text, ".removeprefix": builtins.Text, ".removesuffix": builtins.Text,
-	".split": builtins.Texts, ".rsplit": builtins.Texts, ".splitlines": builtins.Texts,
-	".startswith": builtins.Boolean, ".endswith": builtins.Boolean, ".find": builtins.Integer, ".count": builtins.Integer,
+	".join":         builtins.Text,
+	".strip":        builtins.Text,
+	".lstrip":       builtins.Text,
+	".rstrip":       builtins.Text,
+	".format":       builtins.Text,
+	".lower":        builtins.Text,
+	".upper":        builtins.Text,
+	".replace":      builtins.Text,
+	".title":        builtins.Text,
+	".capitalize":   builtins.Text,
+	".removeprefix": builtins.Text,
+	".removesuffix": builtins.Text,
+	".split":        builtins.Texts,
+	".rsplit":       builtins.Texts,
+	".splitlines":   builtins.Texts,
+	".startswith":   builtins.Boolean,
+	".endswith":     builtins.Boolean,
+	".find":         builtins.Integer,
+	".count":        builtins.Integer,
 }
 
 func (snap *snapshot) valueOfCall(s *sourceFile, x *syntax.CallExpr, depth int) starlark.Value {
@@ -263,7 +296,8 @@ func (snap *snapshot) valueOfCall(s *sourceFile, x *syntax.CallExpr, depth int) 
 	return builtins.Unknown
 }
 
-// returned is what is known of what a function of the script returns.
+// returned is what is known of what a function of the script returns: what all its return
+// statements have in common.
 func (snap *snapshot) returned(v *variable, depth int) starlark.Value {
 	if v.result != nil {
 		return v.result
@@ -298,7 +332,8 @@ func (snap *snapshot) returned(v *variable, depth int) starlark.Value {
 	return result
 }
 
-// certain is the kind of a value; None is one of its own.
+// widenReturn is widen for what a function returns: None and truth values count, so that a
+// function that sometimes returns nothing is told from one that always does.
 func widenReturn(v starlark.Value) starlark.Value {
 	switch v.(type) {
 	case starlark.NoneType:
@@ -309,7 +344,8 @@ func widenReturn(v starlark.Value) starlark.Value {
 	return widen(v)
 }
 
-// vague reduces a value to its kind, where that is one that is reckoned with.
+// widen returns a value's kind if that is text, a number, or what only its kind is known of
+// anyway; else Unknown. Other constants decide nothing here.
 func widen(v starlark.Value) builtins.Some {
 	switch v := v.(type) {
 	case builtins.Some:
@@ -321,5 +357,3 @@ func widen(v starlark.Value) builtins.Some {
 	}
 	return builtins.Unknown
 }
-
-func kindOfSome(v starlark.Value) builtins.Kind { return builtins.Kind(widen(v)) }

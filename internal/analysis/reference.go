@@ -50,7 +50,9 @@ func Libraries() []Library {
 			}
 			line := strings.Split(string(source), "\n")[def.Def.Line-1] // a signature is one line there
 			library.Functions = append(library.Functions, LibraryFunction{
-				Name: def.Name.Name, Signature: strings.TrimSuffix(strings.TrimPrefix(line, "def "), ":"), Text: libraryText(def.Body),
+				Name:      def.Name.Name,
+				Signature: strings.TrimSuffix(strings.TrimPrefix(line, "def "), ":"),
+				Text:      libraryText(def.Body),
 			})
 		}
 		all = append(all, library)
@@ -61,14 +63,16 @@ func Libraries() []Library {
 // LibraryReference documents the libraries, as Markdown; it is docs/libraries.md.
 func LibraryReference() string {
 	var b strings.Builder
-	b.WriteString("# Libraries\n\nCommon moves, written in Starlark themselves, that a mission loads by name. This page is made from their docstrings:\n" +
+	b.WriteString("# Libraries\n\nCommon moves, written in Starlark themselves, that a mission loads by name." +
+		" This page is made from their docstrings:\n" +
 		"`labrun doc --libraries` prints it. Their source is in `lib/`.\n")
 	for _, library := range Libraries() {
 		var names []string
 		for _, f := range library.Functions {
 			names = append(names, fmt.Sprintf("%q", f.Name))
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```python\nload(%q, %s)\n```\n", library.Name, library.Text, library.Name, strings.Join(names, ", "))
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```python\nload(%q, %s)\n```\n",
+			library.Name, library.Text, library.Name, strings.Join(names, ", "))
 		for _, f := range library.Functions {
 			fmt.Fprintf(&b, "\n### %s\n\n```python\n%s\n```\n\n%s\n", f.Name, f.Signature, f.Text)
 		}

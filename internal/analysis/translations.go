@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,26 +23,33 @@ const ruleTranslation = "translation"
 func CheckTranslations(s *script.Script) ([]Finding, error) {
 	all, err := s.Translations()
 	texts := readerTexts(s)
-	var problems []Finding
-	for _, c := range all {
-		problems = append(problems, compare(s, c, texts)...)
+	var findings []Finding
+	for _, t := range all {
+		c := comparison{translation: t}
+		c.title(s.Session.Declared().Title)
+		c.steps(s.Session.Declared().Steps)
+		c.texts(texts)
+		findings = append(findings, c.findings...)
 	}
-	return problems, err
+	return findings, err
 }
 
-// found is a text of a script that its reader sees.
+// readerText is a text of a script that its reader sees.
 type readerText struct {
-	text, file string
-	at, end    Place
-	composed   bool // it is put together when the script runs, so no translation can be found
+	text     string
+	file     string
+	span     Span
+	composed bool // it is put together when the script runs, so no translation can be found
 }
 
-func (f readerText) position() string { return fmt.Sprintf("%s:%d:%d", f.file, f.at.Line, f.at.Column) }
+func (r readerText) position() string {
+	return fmt.Sprintf("%s:%d:%d", r.file, r.span.From.Line, r.span.From.Column)
+}
 
-// textsOf collects what a mission's reader sees besides titles and narrations: the
-// literal arguments for readers of builtins, wherever they are called.
-func readerTexts(s *script.Script) []readerText {
-	var all []readerText
+// readerTexts collects what a mission's reader sees besides titles and narrations: the
+// literal arguments for readers of builtins, wherever they are called. A text that comes
+// again is listed once.
+func readerTexts(s *script.Script) (all []readerText) {
 	seen := map[string]bool{}
 	table := map[string]builtins.Entry{}
 	for _, e := range builtins.Table() {
@@ -53,18 +61,23 @@ func readerTexts(s *script.Script) []readerText {
 			continue // it was loaded: this does not happen
 		}
 		syntax.Walk(file, func(n syntax.Node) bool {
-			if call, ok := n.(*syntax.CallExpr); ok {
-				for _, e := range readable(table, call) {
-					literal, whole := e.(*syntax.Literal)
-					if !whole {
-						literal = leading(e)
-					}
-					if text := literal.Value.(string); text != "" && (!seen[text] || !whole) {
-						seen[text] = seen[text] || whole
-						from, to := literal.Span()
-						all = append(all, readerText{text, source.Shown, Place{int(from.Line), int(from.Col)}, Place{int(to.Line), int(to.Col)}, !whole})
-					}
+			call, ok := n.(*syntax.CallExpr)
+			if !ok {
+				return true
+			}
+			for _, e := range readable(table, call) {
+				literal, whole := e.(*syntax.Literal)
+				if !whole {
+					literal = leading(e)
 				}
+				text := literal.Value.(string)
+				if text == "" || seen[text] && whole {
+					continue
+				}
+				seen[text] = seen[text] || whole
+				from, to := literal.Span()
+				span := Span{placeOf(from), placeOf(to)}
+				all = append(all, readerText{text: text, file: source.Shown, span: span, composed: !whole})
 			}
 			return true
 		})
@@ -72,7 +85,7 @@ func readerTexts(s *script.Script) []readerText {
 	return all
 }
 
-// leading is the literal that an expression puts a text together from: the first of a
+// leading returns the literal that an expression puts a text together from: the first of a
 // sum, or what values are filled in; nil if there is none.
 func leading(e syntax.Expr) *syntax.Literal {
 	switch e := unparen(e).(type) {
@@ -123,78 +136,106 @@ func readable(table map[string]builtins.Entry, call *syntax.CallExpr) []syntax.E
 	return texts
 }
 
-// compare lists what is wrong with one translation.
-func compare(s *script.Script, c *script.Translation, texts []readerText) []Finding {
-	var problems []Finding
-	tell := func(file string, at Span, message, remedy string) {
-		problems = append(problems, Finding{File: file, Span: at, Rule: ruleTranslation, Severity: SeverityWarning, Message: message, Remedy: remedy})
+// comparison looks for what is wrong with one translation.
+type comparison struct {
+	translation *script.Translation
+	findings    []Finding
+}
+
+// report notes a finding in the translation or in the script.
+func (c *comparison) report(file string, at Span, message, remedy string) {
+	c.findings = append(c.findings, Finding{
+		File: file, Span: at, Rule: ruleTranslation, Severity: SeverityWarning, Message: message, Remedy: remedy,
+	})
+}
+
+// reportKey notes a finding where a key of the translation is; an empty one for the beginning.
+func (c *comparison) reportKey(key, message, remedy string) {
+	at := Place{c.translation.Line(key), 1}
+	c.report(c.translation.File, Span{at, at}, message, remedy)
+}
+
+func (c *comparison) title(original string) {
+	if c.translation.Title == "" {
+		c.reportKey("title", "the mission's title is not translated", fmt.Sprintf("write title = \"…\" for %q", original))
 	}
-	add := func(key, message, remedy string) {
-		at := Place{c.Line(key), 1}
-		tell(c.File, Span{at, at}, message, remedy)
-	}
-	declared := s.Session.Declared()
-	if c.Title == "" {
-		add("title", "the mission's title is not translated", fmt.Sprintf("write title = \"…\" for %q", declared.Title))
-	}
+}
+
+func (c *comparison) steps(originals []builtins.Step) {
 	names := map[string]bool{}
-	for _, step := range declared.Steps {
+	for _, step := range originals {
 		name := step.Function.Name()
 		names[name] = true
-		t, known := c.Steps[name]
+		t, known := c.translation.Steps[name]
+		original := fmt.Sprintf("original = %q", script.Digest(step))
 		switch {
 		case !known:
-			add("", fmt.Sprintf("step %s (%q) is not translated", name, step.Title), fmt.Sprintf("add [steps.%s] with original = %q", name, script.Digest(step)))
+			message := fmt.Sprintf("step %s (%q) is not translated", name, step.Title)
+			c.reportKey("", message, fmt.Sprintf("add [steps.%s] with %s", name, original))
 		case t.Original != script.Digest(step):
-			add(name, "step "+name+" is older than its original", fmt.Sprintf("compare them, then write original = %q", script.Digest(step)))
+			c.reportKey(name, "step "+name+" is older than its original", "compare them, then write "+original)
 		case t.Title == "":
-			add(name, "step "+name+" has no title", "write title = \"…\"")
+			c.reportKey(name, "step "+name+" has no title", "write title = \"…\"")
 		case t.Narration == "" && step.Narration != "":
-			add(name, "step "+name+" has no narration", "write narration = \"…\"")
+			c.reportKey(name, "step "+name+" has no narration", "write narration = \"…\"")
 		}
 	}
-	for _, name := range sorted(c.Steps) {
+	for _, name := range slices.Sorted(maps.Keys(c.translation.Steps)) {
 		if !names[name] {
-			add(name, "step "+name+" is not in the mission any more", "rename or remove it")
+			c.reportKey(name, "step "+name+" is not in the mission any more", "rename or remove it")
 		}
 	}
+}
+
+func (c *comparison) texts(originals []readerText) {
+	translated, file := c.translation.Texts, c.translation.File
 	var missing []readerText
 	known := map[string]bool{}
-	for _, t := range texts {
-		if t.composed {
-			if !letters.MatchString(verb.ReplaceAllString(t.text, "")) {
-				continue
+	for _, t := range originals {
+		switch {
+		case t.composed && letters.MatchString(verb.ReplaceAllString(t.text, "")):
+			c.report(t.file, t.span, "this text is put together when the lab runs, so "+file+" cannot have it",
+				"write tr(\"…\") with %s in it, and % after that")
+		case t.composed: // of nothing but values
+		default:
+			known[t.text] = true
+			if translated[t.text] == "" {
+				missing = append(missing, t)
 			}
-			tell(t.file, Span{t.at, t.end}, "this text is put together when the lab runs, so "+c.File+" cannot have it", "write tr(\"…\") with %s in it, and % after that")
-			continue
-		}
-		known[t.text] = true
-		if c.Texts[t.text] == "" {
-			missing = append(missing, t)
 		}
 	}
-	for _, text := range sorted(c.Texts) {
+	for _, text := range slices.Sorted(maps.Keys(translated)) {
 		if !known[text] {
-			if i := nearest(text, missing); i >= 0 {
-				add(text, "this text is older than its original at "+missing[i].position(), fmt.Sprintf("it is now %q", missing[i].text))
-				missing = slices.Delete(missing, i, i+1)
-				continue
-			}
-			add(text, "this text is not in the mission any more", "remove it")
+			missing = c.stale(text, missing)
 			continue
 		}
-		if of, in := verbs(text), verbs(c.Texts[text]); of != in {
-			add(text, fmt.Sprintf("the translation has the verbs %s and its original %s", or(in), or(of)), "a script fills them in in that order")
+		if of, in := verbs(text), verbs(translated[text]); of != in {
+			c.reportKey(text, fmt.Sprintf("the translation has the verbs %s and its original %s", or(in), or(of)),
+				"a script fills them in in that order")
 		}
 	}
 	for _, t := range missing {
-		tell(t.file, Span{t.at, t.end}, "this text is not translated in "+c.File, fmt.Sprintf("add to its [texts]: %q = \"…\"", t.text))
+		remedy := fmt.Sprintf("add to its [texts]: %q = \"…\"", t.text)
+		c.report(t.file, t.span, "this text is not translated in "+file, remedy)
 	}
-	return problems
+}
+
+// stale reports a translated text that the script does not have any more. If one of those
+// that are missing is much like it, that is what it has become. It returns the others.
+func (c *comparison) stale(text string, missing []readerText) []readerText {
+	i := nearest(text, missing)
+	if i < 0 {
+		c.reportKey(text, "this text is not in the mission any more", "remove it")
+		return missing
+	}
+	c.reportKey(text, "this text is older than its original at "+missing[i].position(),
+		fmt.Sprintf("it is now %q", missing[i].text))
+	return slices.Delete(missing, i, i+1)
 }
 
 var letters = regexp.MustCompile(`\pL`)
 
+// verb is a place in a text where a script fills something in.
 var verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z%]`)
 
 func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1), " ") }
@@ -216,13 +257,4 @@ func nearest(text string, among []readerText) int {
 		}
 	}
 	return best
-}
-
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
