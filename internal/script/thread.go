@@ -168,9 +168,9 @@ func (t *Thread) watch(held uint64) {
 				return
 			}
 		case overfull(held):
-			t.cancel(fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
+			t.halt(t.Thread, fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
 		case time.Since(since) > longestOperation:
-			t.cancel(fmt.Errorf("an operation of the script takes more than %v", longestOperation))
+			t.halt(t.Thread, fmt.Errorf("an operation of the script takes more than %v", longestOperation))
 		}
 	}
 }
