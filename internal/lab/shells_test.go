@@ -1,9 +1,13 @@
 package lab
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/labrun/labrun/internal/console"
 )
@@ -24,18 +28,23 @@ func TestRealShells(t *testing.T) {
 				t.Fatalf("%v: `labrun doctor --mend` installs it", err)
 			}
 			t.Parallel()
-			c := startShell(t, tt.prompt, tt.shell)
+			dir := t.TempDir()
+			c := startShell(t, dir, tt.prompt, tt.shell)
+			gate := filepath.Join(dir, "gate")
+			if err := unix.Mkfifo(gate, 0o600); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := c.Expect(t.Context(), console.Prompt()); err != nil {
 				t.Fatal(err)
 			}
 			for _, line := range []struct{ typed, output string }{
 				{"printf answer", "answer"},
 				{"printf 'one\\ntwo'", "one\ntwo"},
-				{"printf 'Working # '; sleep 1; echo done", "Working # done\n"},
-				{"printf 'Password: '; sleep 1; echo done", "Password: done\n"},
+				{"printf 'Working # '; sleep 0.2; echo done", "Working # done\n"},
+				{"printf 'Password: '; sleep 0.2; echo done", "Password: done\n"},
 				{"echo next", "next\n"},
-				{"printf 'it costs 5$ '; sleep 4; echo done", ""}, // so long that it is taken for a prompt
-				{"echo after", "after\n"},
+				{"printf 'it costs 5$ '; read _ <gate; echo done", ""}, // so long that it is taken for a prompt
+				{"echo after", "after\n"},                              // is typed meanwhile
 				{"sh -c 'exit 3'; printf $?", "3"},
 				{"PS1='mine$ '", ""},
 				{"printf answer", "answer"},
@@ -43,6 +52,11 @@ func TestRealShells(t *testing.T) {
 			} {
 				if err := c.Send(t.Context(), line.typed+"\n"); err != nil {
 					t.Fatal(err)
+				}
+				if line.typed == "echo after" {
+					if err := os.WriteFile(gate, []byte("\n"), 0); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if err := c.Finished(t.Context()); err != nil {
 					t.Fatal(err)
@@ -55,9 +69,10 @@ func TestRealShells(t *testing.T) {
 	}
 }
 
-// startShell starts a shell on a terminal of its own, and ends it with the test.
-func startShell(t *testing.T, prompt string, shell []string) *console.Console {
+// startShell starts a shell in a folder, on a terminal of its own, and ends it with the test.
+func startShell(t *testing.T, dir, prompt string, shell []string) *console.Console {
 	command := exec.Command(shell[0], shell[1:]...)
+	command.Dir = dir
 	command.Env = append(command.Environ(), "PS1="+prompt, "ENV=", "TERM=vt100", "HISTFILE=")
 	stream, err := startOnTerminal(command)
 	if err != nil {
