@@ -75,7 +75,7 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 			closePanes()
 		}
 	}
-	return p.play(ctx, m, run.Options{Store: store, Events: events, Student: student}, f, junit)
+	return p.play(ctx, m, run.Options{Store: store, Events: events, Student: student}, nil, f, junit)
 }
 
 // width is how many columns the terminal has; 80 where there is none.

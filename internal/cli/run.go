@@ -142,20 +142,20 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 		return p.guide(ctx, m, name, store, events, f, junit)
 	}
 
+	sink := report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv), f.quiet).Record
 	if f.json {
-		sink, _ := report.JSONLines(p.Out) // which remembers its error
-		events.Attach(sink)
-	} else {
-		events.Attach(report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv), f.quiet).Record)
+		sink, _ = report.JSONLines(p.Out) // which remembers its error
 	}
-	return p.play(ctx, m, run.Options{Store: store, Events: events, From: f.from}, f, junit)
+	return p.play(ctx, m, run.Options{Store: store, Events: events, From: f.from}, show(events, sink), f, junit)
 }
 
 // errBothOut is a call that wants two kinds of results in one place.
 var errBothOut = &usageError{"--json and --junit cannot both write to standard output: give --junit a file"}
 
-// play has a run played, and says why it did not pass and where its records are.
-func (p *program) play(ctx context.Context, m *mission.Mission, o run.Options, f runFlags, junit *resultFile) error {
+// play has a run played, and says why it did not pass and where its records are. The view
+// is closed; nil: there is none.
+func (p *program) play(ctx context.Context, m *mission.Mission, o run.Options, v *view, f runFlags, junit *resultFile) error {
+	defer v.close()
 	o.Cold = f.cold
 	if o.Records = f.records; o.Records == "" {
 		var err error
@@ -166,11 +166,13 @@ func (p *program) play(ctx context.Context, m *mission.Mission, o run.Options, f
 	told := false
 	o.Failed = func(err error) {
 		if !told {
+			v.catchUp()
 			p.explain(ctx, err)
 		}
 	}
 	if f.keep {
 		o.Rest = func(ctx context.Context, l *lab.Lab, err error) {
+			v.catchUp()
 			if told = err != nil; told { // who looks around in the machines of a failed run wants to know why it did
 				p.explain(ctx, err)
 			}
@@ -182,6 +184,7 @@ func (p *program) play(ctx context.Context, m *mission.Mission, o run.Options, f
 		return err
 	}
 	result := running.Wait()
+	v.catchUp()
 	closing := errors.Join(result.Closing, junit.write(report.JUnit(result.Events)))
 	if closing != nil && result.Err == nil {
 		return &environmentError{closing}
