@@ -39,7 +39,7 @@ type bench struct {
 	stopped bool
 
 	events  event.Log
-	command func(ctx context.Context, word, text string) error // of a run with a student
+	command func(ctx context.Context, word, text string, number int) error // of a run with a student
 }
 
 func newBench(t *testing.T) *bench {
@@ -64,11 +64,11 @@ func (b *bench) Status() Status {
 }
 func (b *bench) Events() *event.Log { return &b.events }
 
-func (b *bench) Command(ctx context.Context, word, text string) error {
+func (b *bench) Command(ctx context.Context, word, text string, number int) error {
 	if b.command == nil {
 		return ErrNoStudent
 	}
-	return b.command(ctx, word, text)
+	return b.command(ctx, word, text, number)
 }
 
 func (b *bench) Stop() {

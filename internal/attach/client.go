@@ -61,7 +61,8 @@ func ask(ctx context.Context, folder string, r request) (*net.UnixConn, answer, 
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case err != nil:
-		err = fmt.Errorf("reach the labrun in %s: it does not answer (does it belong to another user?): %w", filepath.Base(folder), err)
+		err = fmt.Errorf("reach the labrun in %s: it does not answer (does it belong to another user?): %w",
+			filepath.Base(folder), err)
 	case a.Error == "unknown-machine":
 		err = &UnknownMachineError{r.Machine, a.Names}
 	case a.Error == "refused":

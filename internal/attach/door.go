@@ -85,7 +85,7 @@ func (s *Server) command(conn *net.UnixConn, asked request) answer {
 	}
 	ctx, release := s.there(conn)
 	defer release()
-	err := s.lab.Command(ctx, asked.Word, asked.Text)
+	err := s.lab.Command(ctx, asked.Word, asked.Text, asked.For)
 	switch {
 	case err == nil:
 		return answer{}
@@ -116,7 +116,13 @@ var ErrOver = errors.New("the lab has ended")
 // answer, or the machine's name. It returns when that was taken, or a *RefusedError. While
 // the dialogue asks for nothing it waits, until ctx ends.
 func Command(ctx context.Context, folder, word, text string) error {
-	conn, _, err := ask(ctx, folder, request{Op: "command", Word: word, Text: text})
+	return CommandFor(ctx, folder, 0, word, text)
+}
+
+// CommandFor is Command, about the instruction of that number (event.Instructed): it is
+// refused if something else is asked by then, as when a page was slower than its reader.
+func CommandFor(ctx context.Context, folder string, number int, word, text string) error {
+	conn, _, err := ask(ctx, folder, request{Op: "command", Word: word, Text: text, For: number})
 	if err == nil {
 		conn.Close()
 	}

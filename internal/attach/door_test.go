@@ -50,7 +50,8 @@ func TestEvents(t *testing.T) {
 	s.sees("debian is off")
 	b.server.Dismiss()
 	s.sees("the lab has ended")
-	if err := View(t.Context(), b.folder, "debian", Terminal{In: strings.NewReader(""), Out: io.Discard}); !errors.Is(err, ErrOver) {
+	err := View(t.Context(), b.folder, "debian", Terminal{In: strings.NewReader(""), Out: io.Discard})
+	if !errors.Is(err, ErrOver) {
 		t.Errorf("who comes later gets %v", err)
 	}
 	b.events.Emit(event.Notice{Text: "after"})
@@ -60,7 +61,8 @@ func TestEvents(t *testing.T) {
 		t.Error(err)
 	}
 	var all []string
-	if err := b.follow(t.Context(), func(text string) { all = append(all, text) }); err != nil || !slices.Equal(all, []string{"before", long, "after"}) {
+	err = b.follow(t.Context(), func(text string) { all = append(all, text) })
+	if err != nil || !slices.Equal(all, []string{"before", long, "after"}) {
 		t.Errorf("told %d events, %v", len(all), err)
 	}
 }
@@ -124,10 +126,15 @@ func TestCommands(t *testing.T) {
 		t.Errorf("without a student: %v", err)
 	}
 	said, waiting, gone := make(chan string, 1), make(chan struct{}), make(chan struct{})
-	b.command = func(ctx context.Context, word, text string) error {
+	b.command = func(ctx context.Context, word, text string, number int) error {
 		switch word {
 		case "ok":
 			return errors.New("nothing is to be agreed to")
+		case "check":
+			if number != 7 {
+				return fmt.Errorf("it is about %d", number)
+			}
+			return nil
 		case "do": // nothing is asked now
 			close(waiting)
 			<-ctx.Done()
@@ -145,16 +152,21 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	var refused *RefusedError
-	if err := Command(t.Context(), b.folder, "ok", ""); !errors.As(err, &refused) || refused.Reason != "nothing is to be agreed to" {
+	err := Command(t.Context(), b.folder, "ok", "")
+	if !errors.As(err, &refused) || refused.Reason != "nothing is to be agreed to" {
 		t.Errorf("got %v", err)
 	}
 	for _, bad := range [][2]string{
 		{"", "x"}, {"rm -rf", ""}, {"HINT", ""}, {strings.Repeat("x", longestWord+1), ""},
-		{"answer", strings.Repeat("x", longestText+1)}, {"answer", "two\nlines"}, {"answer", "\x1b[2J"}, {"answer", "\u009b2J"},
+		{"answer", strings.Repeat("x", longestText+1)}, {"answer", "two\nlines"}, {"answer", "\x1b[2J"},
+		{"answer", "\u009b2J"},
 	} {
 		if err := Command(t.Context(), b.folder, bad[0], bad[1]); !errors.As(err, &refused) {
 			t.Errorf("%.20q: %v", bad, err)
 		}
+	}
+	if err := CommandFor(t.Context(), b.folder, 7, "check", ""); err != nil {
+		t.Error(err)
 	}
 	// Who gives up is not waited for, and the dialogue does not hear them later.
 	ctx, cancel := context.WithCancel(t.Context())
@@ -183,8 +195,9 @@ func TestStrangeRequests(t *testing.T) {
 		return string(binary.BigEndian.AppendUint32([]byte{kind}, size)) + payload
 	}
 	for _, sent := range []string{
-		"", "GET / HTTP/1.1\r\n\r\n", frame('q', 1<<31, ""), frame('q', longestJSON+1, strings.Repeat(" ", longestJSON+1)), frame('q', 5, "[1,2]"),
-		frame('q', 2, "{}"), frame('q', 14, `{"op":"power"}`), frame('z', 0, ""), frame('i', longestFrame+1, ""),
+		"", "GET / HTTP/1.1\r\n\r\n", frame('q', 1<<31, ""), frame('q', longestJSON+1, strings.Repeat(" ", longestJSON+1)),
+		frame('q', 5, "[1,2]"), frame('q', 2, "{}"), frame('q', 14, `{"op":"power"}`), frame('z', 0, ""),
+		frame('i', longestFrame+1, ""),
 	} {
 		conn, err := dial(b.folder)
 		if err != nil {
@@ -207,7 +220,8 @@ func TestStrangeRequests(t *testing.T) {
 func TestLongTitle(t *testing.T) {
 	b := newBench(t)
 	b.title = strings.Repeat("標", 1<<20)
-	if _, a, err := ask(t.Context(), b.folder, request{Op: "status"}); err != nil || !strings.HasPrefix(b.title, strings.TrimSuffix(a.Status.Title, "…")) {
+	_, a, err := ask(t.Context(), b.folder, request{Op: "status"})
+	if err != nil || !strings.HasPrefix(b.title, strings.TrimSuffix(a.Status.Title, "…")) {
 		t.Errorf("%+v, %v", a.Status, err)
 	}
 }

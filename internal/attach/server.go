@@ -34,9 +34,9 @@ type Lab interface {
 	// Events is what happens in the run.
 	Events() *event.Log
 	// Command says a word to the dialogue with the run's student, with what belongs to
-	// it, and returns why that cannot be said now: ErrNoStudent where there is none. It
-	// may wait, until ctx ends.
-	Command(ctx context.Context, word, text string) error
+	// it, about the instruction of that number (0: whichever there is), and returns why
+	// that cannot be said now: ErrNoStudent where there is none. It may wait, until ctx ends.
+	Command(ctx context.Context, word, text string, number int) error
 	// Stop ends the run as its user would.
 	Stop()
 }
@@ -79,7 +79,8 @@ func serveFor(owner int, folder string, lab Lab) (*Server, error) {
 		return nil, fmt.Errorf("listen for viewers in %s: %w", folder, err)
 	}
 	s := &Server{
-		lab: lab, owner: owner, listener: listener, viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{},
+		lab: lab, owner: owner, listener: listener,
+		viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.viewing, s.dismiss = context.WithCancel(s.ctx)

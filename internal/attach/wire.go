@@ -34,6 +34,7 @@ type request struct {
 	Machine string `json:"machine,omitempty"` // to attach to
 	Word    string `json:"word,omitempty"`    // of a command
 	Text    string `json:"text,omitempty"`    // what belongs to the word
+	For     int    `json:"for,omitempty"`     // the instruction that it is about; 0: whichever there is
 	size           // to attach
 }
 

@@ -40,7 +40,8 @@ func (p *program) newPs() *cobra.Command {
 					if m.On {
 						state = "on for " + (time.Duration(m.Seconds) * time.Second).String()
 					}
-					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%d\n", run.Session(), run.PID, markdown.Clean(run.Mission), m.Name, state, m.Viewers)
+					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%d\n",
+						run.Session(), run.PID, markdown.Clean(run.Mission), m.Name, state, m.Viewers)
 				}
 				if len(run.Machines) == 0 {
 					fmt.Fprintf(table, "%s\t%d\t%s\t-\t-\t-\n", run.Session(), run.PID, markdown.Clean(run.Mission))

@@ -39,11 +39,13 @@ func (f *runFlags) define(c *cobra.Command) {
 	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the run as JUnit XML to this `file`")
 	c.Flags().BoolVar(&f.cold, "cold", false, "boot the machines instead of restoring saved ones")
-	c.Flags().BoolVar(&f.keep, "keep", false, "leave the machines on at the end, also after a failure, until Enter is pressed")
+	c.Flags().BoolVar(&f.keep, "keep", false,
+		"leave the machines on at the end, also after a failure, until Enter is pressed")
 	f.allow.flag(c)
 	c.Flags().IntVar(&f.from, "from", 1,
 		"begin at this `step`: what the ones before it made of the machines is restored, the first time made")
-	c.Flags().BoolVar(&f.guide, "guide", false, "have a student do it, step by step; the next time it goes on where they stopped")
+	c.Flags().BoolVar(&f.guide, "guide", false,
+		"have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
 	c.Flags().BoolVar(&f.tmux, "tmux", false, "with --guide: show the guide and the consoles side by side in tmux")
 }
@@ -70,7 +72,8 @@ func (p *program) load(ctx context.Context, c *cobra.Command, name string, o mis
 	for _, sub := range c.Root().Commands() {
 		names = append(names, sub.Name())
 	}
-	return nil, &usageError{fmt.Sprintf("%s: there is no such mission or command%s", name, builtins.Suggest(name, append(names, missionNames()...)))}
+	return nil, &usageError{fmt.Sprintf("%s: there is no such mission or command%s",
+		name, builtins.Suggest(name, append(names, missionNames()...)))}
 }
 
 // missionNames are the missions that are built in.
@@ -107,7 +110,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	case f.guide && slices.Contains(standardOutput, f.junit):
 		return &usageError{"--guide talks with a student on standard output: give --junit a file"}
 	case f.guide && f.json:
-		return &usageError{"--guide talks with a student and --json with a program: the records folder has the events of a guided run as JSON lines"}
+		return &usageError{"--guide talks with a student and --json with a program: " +
+			"`labrun events` writes the events of a guided run as JSON lines, and the records folder has them"}
 	}
 	junit, err := p.openResult("--junit", f.junit)
 	if err != nil {
@@ -142,7 +146,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 		return p.guide(ctx, m, name, store, events, f, junit)
 	}
 
-	sink := report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv), f.quiet).Record
+	style, errStyle := report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv)
+	sink := report.NewTerminal(p.Out, p.Err, style, errStyle, f.quiet).Record
 	if f.json {
 		sink, _ = report.JSONLines(p.Out) // which remembers its error
 	}
@@ -154,7 +159,9 @@ var errBothOut = &usageError{"--json and --junit cannot both write to standard o
 
 // play has a run played, and says why it did not pass and where its records are. The view
 // is closed; nil: there is none.
-func (p *program) play(ctx context.Context, m *mission.Mission, o run.Options, v *view, f runFlags, junit *resultFile) error {
+func (p *program) play(
+	ctx context.Context, m *mission.Mission, o run.Options, v *view, f runFlags, junit *resultFile,
+) error {
 	defer v.close()
 	o.Cold = f.cold
 	if o.Records = f.records; o.Records == "" {

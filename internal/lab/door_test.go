@@ -20,7 +20,8 @@ import (
 	"github.com/labrun/labrun/internal/labtest/fakeqemu"
 )
 
-// TestTheDoorAnswers: whatever a lab is at that takes long, and is held up here until the run is stopped, its door answers.
+// TestTheDoorAnswers: whatever a lab is at that takes long, and is held up here until the
+// run is stopped, its door answers.
 func TestTheDoorAnswers(t *testing.T) {
 	options := labtest.Options(t)
 	pipe := filepath.Join(t.TempDir(), "pipe")
@@ -39,7 +40,9 @@ func TestTheDoorAnswers(t *testing.T) {
 		begin func(t *testing.T, ctx context.Context, l *Lab) error // what takes long
 		begun func(t *testing.T, l *Lab) bool                       // and is under way
 	}{
-		{"an image is built", held, func(_ *testing.T, ctx context.Context, l *Lab) error { return boot(ctx, l) }, func(t *testing.T, _ *Lab) bool {
+		{"an image is built", held, func(_ *testing.T, ctx context.Context, l *Lab) error {
+			return boot(ctx, l)
+		}, func(t *testing.T, _ *Lab) bool {
 			writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits for the recipe, which waits for what is written
 			if err != nil {
 				t.Fatal(err)
@@ -80,7 +83,8 @@ func TestTheDoorAnswers(t *testing.T) {
 			events := &event.Log{}
 			events.Emit(event.RunStarted{Title: "Lab"})
 			l := newLabWith(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{fakeDebian}}, Options{
-				Store: store, Events: events, Records: t.TempDir(), Cold: true, Mission: "lab.star", Title: "Lab", Stop: func() { stop(stopped) },
+				Store: store, Events: events, Records: t.TempDir(), Cold: true,
+				Mission: "lab.star", Title: "Lab", Stop: func() { stop(stopped) },
 			})
 			ended := make(chan error, 1)
 			go func() { ended <- scene.begin(t, ctx, l) }()

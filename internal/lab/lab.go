@@ -64,7 +64,7 @@ type Options struct {
 
 	// Command takes a word for the dialogue with the student, as attach.Lab has it; nil:
 	// there is no student.
-	Command func(ctx context.Context, word, text string) error
+	Command func(ctx context.Context, word, text string, number int) error
 }
 
 // EnvironmentError says that the host cannot run the lab: no QEMU, no image, too

@@ -101,7 +101,8 @@ func (s seats) Resize(ctx context.Context, machine string, columns, rows int) {
 
 func (s seats) Status() attach.Status {
 	status := attach.Status{
-		PID: os.Getpid(), Mission: s.options.Mission, Title: s.options.Title, Guided: s.options.Interactive, Started: s.opened,
+		PID: os.Getpid(), Mission: s.options.Mission, Title: s.options.Title,
+		Guided: s.options.Interactive, Started: s.opened,
 	}
 	for _, m := range s.Machines() {
 		state := attach.MachineStatus{Name: m.Name(), On: m.Running()}
@@ -115,11 +116,11 @@ func (s seats) Status() attach.Status {
 
 func (s seats) Events() *event.Log { return s.options.Events }
 
-func (s seats) Command(ctx context.Context, word, text string) error {
+func (s seats) Command(ctx context.Context, word, text string, number int) error {
 	if s.options.Command == nil {
 		return attach.ErrNoStudent
 	}
-	return s.options.Command(ctx, word, text)
+	return s.options.Command(ctx, word, text, number)
 }
 
 func (s seats) Stop() {

@@ -32,7 +32,8 @@ func openRecords(o Options, mission string) (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.events, err = os.OpenFile(filepath.Join(r.dir, report.EventsFile), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600); err != nil {
+	r.events, err = os.OpenFile(filepath.Join(r.dir, report.EventsFile), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)
 	}
 	os.Remove(filepath.Join(r.dir, report.PageFile)) // an earlier run's, in a folder that is used again

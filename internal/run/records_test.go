@@ -27,7 +27,8 @@ func TestRecordsInAUsedFolder(t *testing.T) {
 		t.Errorf("while the run goes on there are %v (%v)", left, err)
 	}
 	data, err := os.ReadFile(dir + "/events.jsonl")
-	if want := `"event":"step_started","index":1,"total":1,"title":"One"}`; err != nil || !strings.Contains(string(data), want) {
+	const want = `"event":"step_started","index":1,"total":1,"title":"One"}`
+	if err != nil || !strings.Contains(string(data), want) {
 		t.Errorf("the events are %s (%v), want %s", data, err, want)
 	}
 	if all, err := r.close(); err != nil || len(all) != 1 || r.folder() != dir {

@@ -113,7 +113,8 @@ func (r *Run) Session() string { return r.session }
 func (r *Run) begin() {
 	declared := r.mission.Declared()
 	e := event.RunStarted{
-		Mission: r.mission.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes, Guided: r.options.Student != nil,
+		Mission: r.mission.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes,
+		Guided: r.options.Student != nil,
 	}
 	for _, step := range declared.Steps {
 		e.Titles = append(e.Titles, step.Title)
@@ -150,7 +151,8 @@ func (r *Run) end(err error) {
 	events, result := r.options.Events, &r.result
 	result.Total, result.Err, result.Records = len(r.mission.Declared().Steps), err, r.records.folder()
 	e := event.RunEnded{
-		Passed: err == nil, Steps: result.Passed, Total: result.Total, Seconds: r.ended.Sub(r.started).Seconds(), Records: result.Records,
+		Passed: err == nil, Steps: result.Passed, Total: result.Total,
+		Seconds: r.ended.Sub(r.started).Seconds(), Records: result.Records,
 	}
 	if err != nil {
 		e.ExitCode, e.Failed = result.ExitCode(), err.Error()
@@ -166,7 +168,8 @@ func (r *Run) end(err error) {
 // OnLab gets a mission's lab ready, has it used, and takes it down again. The context of
 // use also ends when somebody stops the lab from another terminal. Its error is use's, or
 // says what could not be done for it.
-func OnLab(ctx context.Context, m *mission.Mission, o lab.Options, use func(context.Context, *lab.Lab) error) (err error) {
+func OnLab(ctx context.Context, m *mission.Mission, o lab.Options,
+	use func(context.Context, *lab.Lab) error) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	o.Stop = func() { stop(mission.ErrInterrupted) }

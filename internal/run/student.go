@@ -44,8 +44,8 @@ func newLesson(m *mission.Mission, s *Student, events *event.Log) *lesson {
 }
 
 // command takes a word of the student's that comes through the run's door.
-func (n *lesson) command(ctx context.Context, word, text string) error {
-	return n.dialogue.Command(ctx, guide.Command{Word: word, Text: text})
+func (n *lesson) command(ctx context.Context, word, text string, number int) error {
+	return n.dialogue.Command(ctx, guide.Command{Word: word, Text: text, For: number})
 }
 
 // lead leads the student through the mission. Its error is an *Unfinished where the student
