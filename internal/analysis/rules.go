@@ -479,7 +479,8 @@ func (n *linter) unusedDeclaration(stmt *syntax.AssignStmt) {
 	case "machine":
 		n.warnAt(n.source, id, "no step uses the machine "+id.Name, "boot it in a step, or remove it")
 	case "network":
-		n.warnAt(n.source, id, "no machine is on the network "+id.Name, "name it in the nics of a machine, or remove it")
+		n.warnAt(n.source, id, "no machine is on the network "+id.Name,
+			"name it in the nics of a machine, or remove it")
 	}
 }
 

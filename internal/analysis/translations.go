@@ -157,7 +157,8 @@ func (c *comparison) reportKey(key, message, remedy string) {
 
 func (c *comparison) title(original string) {
 	if c.translation.Title == "" {
-		c.reportKey("title", "the mission's title is not translated", fmt.Sprintf("write title = \"…\" for %q", original))
+		remedy := fmt.Sprintf("write title = \"…\" for %q", original)
+		c.reportKey("title", "the mission's title is not translated", remedy)
 	}
 }
 

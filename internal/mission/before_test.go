@@ -7,7 +7,7 @@ import (
 )
 
 // What decides how a lab is where a step begins, and what does not.
-func TestBefore(t *testing.T) {
+func TestDigestBefore(t *testing.T) {
 	files := func(edit, to string) fstest.MapFS {
 		lab := `load("./own.star", "both")
 mission(title = "Lab", api = 1)
@@ -42,7 +42,7 @@ step(third)
 	names := func(edit, to string) (all []string) {
 		m := load(t, files(edit, to))
 		for i := range m.Declared().Steps {
-			all = append(all, m.before(i))
+			all = append(all, m.digestBefore(i))
 		}
 		return all
 	}

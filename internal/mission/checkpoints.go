@@ -23,15 +23,17 @@ type checkpoints struct {
 	events *event.Log
 	broken bool // one could not be saved, and that was told
 
-	// Where the folder is that of all missions, each of their checkpoints is in one of
-	// its own, named by what it depends on; nil: the folder is this mission's.
+	// shared returns the name of a folder for one checkpoint, where those of all missions
+	// are in the same place: it tells what the checkpoint depends on. It is nil if the folder
+	// is this mission's.
 	shared func(step int) string
 }
 
-// mostShared is how many checkpoints are kept in a folder of all missions: one takes
+// maxShared is how many checkpoints are kept in a folder of all missions: one takes
 // some hundred MB.
-const mostShared = 5
+const maxShared = 5
 
+// dir is the folder of one checkpoint.
 func (c *checkpoints) dir(step int) string {
 	folder := c.folder
 	if c.shared != nil {
@@ -49,7 +51,7 @@ func (c *checkpoints) reach(ctx context.Context, step int) (next int, err error)
 			return 0, err
 		}
 		if restored {
-			c.events.Emit(event.Notice{Text: fmt.Sprintf("the machines are as they were at the beginning of step %d", next+1)})
+			c.tell("the machines are as they were at the beginning of step %d", next+1)
 			return next, nil
 		}
 	}
@@ -75,8 +77,12 @@ func (c *checkpoints) save(ctx context.Context, step int) {
 	}
 	if err != nil && ctx.Err() == nil {
 		c.broken = true
-		c.events.Emit(event.Notice{Text: fmt.Sprintf("the machines' state could not be saved (%v): going back to a step will take longer", err)})
+		c.tell("the machines' state could not be saved (%v): going back to a step will take longer", err)
 	}
+}
+
+func (c *checkpoints) tell(format string, args ...any) {
+	c.events.Emit(event.Notice{Text: fmt.Sprintf(format, args...)})
 }
 
 // trim removes the shared checkpoints that were made first, but not the present one.
@@ -90,7 +96,7 @@ func (c *checkpoints) trim(present string) {
 		return info.ModTime()
 	}
 	slices.SortFunc(folders, func(a, b string) int { return age(a).Compare(age(b)) })
-	for _, folder := range folders[:max(0, len(folders)-mostShared)] {
+	for _, folder := range folders[:max(0, len(folders)-maxShared)] {
 		os.RemoveAll(folder)
 	}
 }

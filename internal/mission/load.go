@@ -17,7 +17,8 @@ type Mission struct {
 // Options say how a mission is loaded.
 type Options = script.Options
 
-// LoadFile loads the mission at a path of the host, or that a link there leads to. Its error is an *Error.
+// LoadFile loads the mission at a path of the host, or that a link there leads to. Its error
+// is an *Error.
 func LoadFile(ctx context.Context, file string, o Options) (*Mission, error) {
 	s, err := script.LoadFile(ctx, file, o)
 	return missionOf(ctx, s, err)

@@ -21,14 +21,17 @@ import (
 type Trial struct {
 	Step     int     `json:"step"` // counted from 1
 	Title    string  `json:"title"`
-	Name     string  `json:"trial"`               // «solved», «fails without `ip a`»
+	Name     string  `json:"trial"`               // such as solved, or fails without `ip a`
 	Position string  `json:"position"`            // of what is tried: file:line:column
 	Seconds  float64 `json:"seconds"`             // that it took
 	Failure  string  `json:"failure,omitempty"`   // what is wrong with the lab; empty: nothing
 	Remedy   string  `json:"remedy,omitempty"`    // how to mend it
 	NotTried string  `json:"not_tried,omitempty"` // why it could not be tried; empty: it was
-	Told     string  `json:"told,omitempty"`      // what a student who answers so is told; empty: no more than that it will not do
-	Screen   string  `json:"screen,omitempty"`    // the last line that the console showed to such an answer
+
+	// Of a wrong answer: what a student who gives it is told, which is empty for no more
+	// than that it will not do; and the last line that the console showed to it.
+	Told   string `json:"told,omitempty"`
+	Screen string `json:"screen,omitempty"`
 }
 
 // enterPatience bounds each wait of a trial that is to fail: nothing is on its way.
@@ -43,11 +46,14 @@ const enterPatience = 4 * time.Second
 //
 // Where start says a step, that is the one to prove: the machines are brought there as
 // Run brings them.
-func (m *Mission) Prove(ctx context.Context, l *lab.Lab, events *event.Log, start Start, begins func(trial Trial, more int), tell func(Trial)) error {
+func (m *Mission) Prove(
+	ctx context.Context, l *lab.Lab, events *event.Log, start Start,
+	begins func(trial Trial, more int), tell func(Trial),
+) error {
 	m.session.Act(l, events)
 	p := &prover{m: m, ctx: ctx, lab: l, events: events, begins: begins, tell: tell}
 	steps, only := m.Declared().Steps, start.From
-	saved := &checkpoints{lab: l, folder: start.Checkpoints, events: events, shared: m.before}
+	saved := &checkpoints{lab: l, folder: start.Checkpoints, events: events, shared: m.digestBefore}
 	first, err := saved.reach(ctx, max(only-1, 0))
 	if err != nil {
 		return Classify(ctx, err)
@@ -73,7 +79,10 @@ func (m *Mission) Prove(ctx context.Context, l *lab.Lab, events *event.Log, star
 		}
 		if !solved {
 			for k, left := range steps[i+1:] {
-				tell(Trial{Step: i + 2 + k, Title: left.Title, Name: "solved", Position: left.Position.String(), NotTried: "an earlier step is not solved"})
+				tell(Trial{
+					Step: i + 2 + k, Title: left.Title, Name: "solved", Position: left.Position.String(),
+					NotTried: "an earlier step is not solved",
+				})
 			}
 			break
 		}
@@ -142,7 +151,8 @@ func (p *prover) prove(last bool) (solved bool, err error) {
 		if p.fatal(err) {
 			return false, err
 		}
-		t.Failure, t.Remedy = err.Error(), fmt.Sprintf("labrun itself cannot do this step: `labrun %s` shows it as it happens", p.m.File)
+		t.Failure = err.Error()
+		t.Remedy = fmt.Sprintf("labrun itself cannot do this step: `labrun %s` shows it as it happens", p.m.File)
 		done(t)
 		return false, nil
 	}
@@ -152,7 +162,8 @@ func (p *prover) prove(last bool) (solved bool, err error) {
 		if i.Task {
 			t, done := p.at(tasks[target]+"not solved before", i.Position.String())
 			if i.Solved {
-				t.Failure, t.Remedy = "its check holds before anything was done for it", "check what only the task leads to"
+				t.Failure = "its check holds before anything was done for it"
+				t.Remedy = "check what only the task leads to"
 			}
 			done(t)
 		}
@@ -264,7 +275,8 @@ func taskVariations(target int, task string, i builtins.Instruction) []variation
 			rehearsal: builtins.Rehearsal{Target: target, Until: -1, Lines: []string{wrong}}, wrong: true,
 			judge: func(t *Trial, held bool, _ string) {
 				if held {
-					t.Failure, t.Remedy = "the check accepts "+ticked(wrong), "make the check stricter, or take this answer out of wrong"
+					t.Failure = "the check accepts " + ticked(wrong)
+					t.Remedy = "make the check stricter, or take this answer out of wrong"
 				}
 			},
 		})
@@ -343,11 +355,13 @@ func notJudged(t *Trial, answer []string, how *builtins.Rehearsed) {
 	}
 	switch how.Ending {
 	case builtins.Asking:
-		t.Failure = fmt.Sprintf("%s is not judged: the console asks %q, and there is no answer", ticked(answer...), how.Screen)
+		t.Failure = fmt.Sprintf("%s is not judged: the console asks %q, and there is no answer",
+			ticked(answer...), how.Screen)
 		t.Remedy = "let the answer's next line be what is typed there, or leave out what asks"
 	case builtins.Working:
 		t.Failure = fmt.Sprintf("%s is not judged: it is still at work when the task's time is up", ticked(answer...))
-		t.Remedy = "let the answer come to an end (`timeout 5` before a command, `&` behind it), or give the task a longer timeout"
+		t.Remedy = "let the answer come to an end (`timeout 5` before a command, `&` behind it)," +
+			" or give the task a longer timeout"
 	}
 	if t.Failure != "" {
 		t.Told = ""
@@ -386,7 +400,8 @@ func (v variation) conclude(t *Trial, r *builtins.Rehearsal, err error) {
 			notJudged(t, r.Lines, rehearsed)
 		}
 	case !r.Reached():
-		t.Failure, t.Remedy = "the step took another way than before", "let a step do the same each time that it is played"
+		t.Failure = "the step took another way than before"
+		t.Remedy = "let a step do the same each time that it is played"
 		if err != nil {
 			t.Failure += ": " + err.Error()
 		}
@@ -395,6 +410,7 @@ func (v variation) conclude(t *Trial, r *builtins.Rehearsal, err error) {
 	case errors.As(err, &failed) && (failed.Kind == Check || failed.Kind == Timeout):
 		v.judge(t, false, failed.Error())
 	default:
-		t.Failure, t.Remedy = "the script breaks when a student types something else: "+err.Error(), "check an output before the script takes it apart"
+		t.Failure = "the script breaks when a student types something else: " + err.Error()
+		t.Remedy = "check an output before the script takes it apart"
 	}
 }

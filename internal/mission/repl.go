@@ -84,7 +84,8 @@ func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error)
 	if err != nil {
 		return "", err
 	}
-	file, err := options.Parse("repl", syntax.FilePortion{Content: []byte(text), FirstLine: int32(first), FirstCol: 1}, 0)
+	portion := syntax.FilePortion{Content: []byte(text), FirstLine: int32(first), FirstCol: 1}
+	file, err := options.Parse("repl", portion, 0)
 	if err != nil {
 		return "", Classify(ctx, err)
 	}
@@ -115,7 +116,7 @@ func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error)
 }
 
 // statement reads the lines of one statement, or as many as it takes to see that they
-// are none.
+// are none. Where a block ends, only the line after it tells, which is given back.
 func statement(options *syntax.FileOptions, lines *Lines) (string, error) {
 	var taken []string
 	var parsed []int // which of them the parser was given
@@ -183,7 +184,9 @@ func indented(statement string) string {
 	var b strings.Builder
 	at := 0
 	for line := range strings.Lines(statement + "\n") {
-		inText := slices.ContainsFunc(tokens, func(t script.Token) bool { return t.Kind == script.StringToken && t.From < at && at < t.To })
+		inText := slices.ContainsFunc(tokens, func(t script.Token) bool {
+			return t.Kind == script.StringToken && t.From < at && at < t.To
+		})
 		if !inText && strings.TrimSpace(line) != "" {
 			b.WriteString("    ")
 		}

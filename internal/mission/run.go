@@ -20,8 +20,11 @@ func (m *Mission) Config() lab.Config {
 
 // Start says where a run begins.
 type Start struct {
-	From        int    // the step, counted from 1; 0 or 1: the first
-	Checkpoints string // folder for the states of all missions' labs at the beginnings of steps; empty: none are kept
+	From int // the step, counted from 1; 0 or 1: the first
+
+	// Checkpoints is the folder for the states of all missions' labs at the beginnings
+	// of steps; empty: none are kept.
+	Checkpoints string
 }
 
 // Run plays every step on the given lab, in order, and stops at the first that
@@ -35,7 +38,7 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 	m.session.Act(l, events)
 	steps := m.Declared().Steps
 	from := max(start.From-1, 0)
-	saved := &checkpoints{lab: l, folder: start.Checkpoints, events: events, shared: m.before}
+	saved := &checkpoints{lab: l, folder: start.Checkpoints, events: events, shared: m.digestBefore}
 	first, err := saved.reach(ctx, from)
 	if err != nil {
 		return 0, Classify(ctx, err)
@@ -45,10 +48,15 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 			saved.save(ctx, from)
 		}
 		step := steps[i]
-		events.Emit(event.StepStarted{Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration, Replayed: i < from})
+		events.Emit(event.StepStarted{
+			Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration, Replayed: i < from,
+		})
 		started := time.Now()
 		err := m.play(ctx, step, events, nil)
-		ended := event.StepEnded{Index: i + 1, Total: len(steps), Title: step.Title, Passed: err == nil, Seconds: time.Since(started).Seconds()}
+		ended := event.StepEnded{
+			Index: i + 1, Total: len(steps), Title: step.Title,
+			Passed: err == nil, Seconds: time.Since(started).Seconds(),
+		}
 		if err != nil {
 			ended.Error = err.Error()
 		}
@@ -60,14 +68,17 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 	return len(steps), nil
 }
 
-// play plays a step, which an actor carries out; nil: labrun does.
+// play calls a step's function in a thread of its own; an actor carries out what it says,
+// labrun itself if that is nil. Its error is an *Error that names the step.
 func (m *Mission) play(ctx context.Context, step builtins.Step, events *event.Log, by builtins.Actor) error {
 	thread := script.NewThread(ctx, step.Function.Name(), func(text string) { events.Emit(event.Said{Text: text}) })
 	defer thread.Release()
 	if by != nil {
 		builtins.SetActor(thread.Thread, by)
 	}
-	_, err := script.Evaluate(thread, func() (starlark.Value, error) { return starlark.Call(thread.Thread, step.Function, nil, nil) })
+	_, err := script.Evaluate(thread, func() (starlark.Value, error) {
+		return starlark.Call(thread.Thread, step.Function, nil, nil)
+	})
 	if err == nil {
 		return nil
 	}

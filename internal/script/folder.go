@@ -183,8 +183,8 @@ func plainPathError(err error) error {
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return errMissing
-	case strings.Contains(pathError.Err.Error(), "escapes"): // os.Root met a link to elsewhere; it exports no such error
-		return errOutside
+	case strings.Contains(pathError.Err.Error(), "escapes"):
+		return errOutside // os.Root met a link to elsewhere; it exports no such error
 	}
 	return pathError.Err
 }
