@@ -242,29 +242,6 @@ func (d *Draft) parameters(f *sourceFile, function string) ([]builtins.Param, bo
 	return e.Params, ok
 }
 
-// ownParameters returns the parameters of a function of the script, which take anything.
-func ownParameters(def *syntax.DefStmt) (params []builtins.Param) {
-	byName := false
-	for _, x := range def.Params {
-		switch x := x.(type) {
-		case *syntax.Ident:
-			params = append(params, builtins.Param{Name: x.Name, Kind: builtins.Anything, Keyword: byName})
-		case *syntax.BinaryExpr:
-			if id, ok := x.X.(*syntax.Ident); ok {
-				params = append(params, builtins.Param{
-					Name: id.Name, Kind: builtins.Anything, Default: brief(x.Y), Keyword: byName,
-				})
-			}
-		case *syntax.UnaryExpr:
-			byName = true
-			if id, ok := x.X.(*syntax.Ident); ok {
-				params = append(params, builtins.Param{Name: id.Name, Kind: builtins.Anything, Variadic: true})
-			}
-		}
-	}
-	return params
-}
-
 // parameterAt returns the index of the parameter that the cursor's argument is
 // for; -1 if there is none.
 func parameterAt(params []builtins.Param, call openCall) int {

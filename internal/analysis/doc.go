@@ -2,7 +2,7 @@
 // and for the reference of the libraries.
 //
 // A snapshot has the files of a mission's folder as they are now. Each is scanned, parsed
-// and resolved (source.go), and its names become variables that are followed from file to
+// and resolved (source.go, function.go), and its names become variables, followed from file to
 // file (variables.go, snapshot.go). What values they have is inferred as far as it is
 // certain (infer.go), and what a step does, in which order, is traced through the functions
 // that it calls (trace.go).

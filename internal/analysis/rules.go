@@ -212,114 +212,50 @@ func (n *linter) declaredName(v *variable) string {
 	return ""
 }
 
-// signature is what a function of the script's takes.
-type signature struct {
-	order    []string // the parameters that can be given by their place
-	required []string // those that have no default
-	known    map[string]bool
-	args     bool // *args takes more of them
-	kwargs   bool // **kwargs takes other names
-}
-
-func signatureIn(def *syntax.DefStmt) signature {
-	sig := signature{known: map[string]bool{}}
-	byName := false
-	add := func(name string) {
-		sig.known[name] = true
-		if !byName {
-			sig.order = append(sig.order, name)
-		}
-	}
-	for _, p := range def.Params {
-		switch p := p.(type) {
-		case *syntax.Ident:
-			add(p.Name)
-			sig.required = append(sig.required, p.Name)
-		case *syntax.BinaryExpr:
-			if id, ok := p.X.(*syntax.Ident); ok {
-				add(id.Name)
-			}
-		case *syntax.UnaryExpr: // what comes after a star can be given by name only
-			byName = true
-			sig.args = sig.args || p.Op == syntax.STAR && p.X != nil
-			sig.kwargs = sig.kwargs || p.Op == syntax.STARSTAR
-		}
-	}
-	return sig
-}
-
 // ownArguments finds calls of the script's own functions that do not fit their
 // parameters.
 func (n *linter) ownArguments(s *sourceFile, call *syntax.CallExpr, def *syntax.DefStmt) {
-	sig, shown := signatureIn(def), signatureOf(def)
 	refuse := func(at syntax.Node, format string, values ...any) {
 		n.errorAt(s, at, def.Name.Name+": "+fmt.Sprintf(format, values...), "")
 	}
-	given := map[string]bool{}
+	var order []string // the parameters that can be given by their place
+	known, given := map[string]bool{}, map[string]bool{}
+	moreArgs, moreNames := false, false // *args and **kwargs take them
+	params, signature := paramsOf(def.Params), signatureOf(def)
+	for _, p := range params {
+		switch {
+		case p.id == nil: // a star alone
+		case p.star != "":
+			moreArgs, moreNames = moreArgs || p.star == "*", moreNames || p.star == "**"
+		case p.byName:
+			known[p.id.Name] = true
+		default:
+			known[p.id.Name] = true
+			order = append(order, p.id.Name)
+		}
+	}
 	for i, arg := range call.Args {
 		id, _ := named(arg)
 		switch {
-		case id == nil && i < len(sig.order):
-			given[sig.order[i]] = true
-		case id == nil && !sig.args:
-			refuse(arg, "%d arguments are too many: it is %s", len(call.Args), shown)
+		case id == nil && i < len(order):
+			given[order[i]] = true
+		case id == nil && !moreArgs:
+			refuse(arg, "%d arguments are too many: it is %s", len(call.Args), signature)
 			return
 		case id == nil:
-		case !sig.known[id.Name] && !sig.kwargs:
-			refuse(id, "no parameter is called %q%s: it is %s", id.Name, builtins.Suggest(id.Name, sig.order), shown)
+		case !known[id.Name] && !moreNames:
+			refuse(id, "no parameter is called %q%s: it is %s", id.Name, builtins.Suggest(id.Name, order), signature)
 		case given[id.Name]:
 			refuse(id, "%s is given twice", id.Name)
 		default:
 			given[id.Name] = true
 		}
 	}
-	for _, name := range sig.required {
-		if !given[name] {
-			refuse(call.Fn, "%s is missing: it is %s", name, shown)
+	for _, p := range params {
+		if p.required() && !given[p.id.Name] {
+			refuse(call.Fn, "%s is missing: it is %s", p.id.Name, signature)
 		}
 	}
-}
-
-// signatureOf renders a function's first line.
-func signatureOf(def *syntax.DefStmt) string {
-	var params []string
-	for _, p := range def.Params {
-		switch p := p.(type) {
-		case *syntax.Ident:
-			params = append(params, p.Name)
-		case *syntax.BinaryExpr:
-			if id, ok := p.X.(*syntax.Ident); ok {
-				params = append(params, id.Name+" = "+brief(p.Y))
-			}
-		case *syntax.UnaryExpr:
-			text := "*"
-			if p.Op == syntax.STARSTAR {
-				text = "**"
-			}
-			if id, ok := p.X.(*syntax.Ident); ok {
-				text += id.Name
-			}
-			params = append(params, text)
-		}
-	}
-	return def.Name.Name + "(" + strings.Join(params, ", ") + ")"
-}
-
-// brief shows a default value, if that is short.
-func brief(x syntax.Expr) string {
-	switch x := x.(type) {
-	case *syntax.Literal:
-		if len(x.Raw) <= 40 {
-			return x.Raw
-		}
-	case *syntax.Ident:
-		return x.Name
-	case *syntax.ListExpr:
-		if len(x.List) == 0 {
-			return "[]"
-		}
-	}
-	return "…"
 }
 
 // fields finds fields and methods that a value does not have.

@@ -2,7 +2,6 @@ package analysis
 
 import (
 	"errors"
-	"strings"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -100,20 +99,4 @@ func unparen(x syntax.Expr) syntax.Expr {
 		}
 		x = p.X
 	}
-}
-
-// docstring returns a function's docstring, and its literal; empty and nil if it has none.
-func docstring(def *syntax.DefStmt) (string, *syntax.Literal) { return leadingString(def.Body) }
-
-// leadingString returns the docstring that a function or file begins with.
-func leadingString(body []syntax.Stmt) (string, *syntax.Literal) {
-	if len(body) == 0 {
-		return "", nil
-	}
-	if stmt, ok := body[0].(*syntax.ExprStmt); ok {
-		if lit, ok := stmt.X.(*syntax.Literal); ok && lit.Token == syntax.STRING {
-			return strings.TrimSpace(lit.Value.(string)), lit
-		}
-	}
-	return "", nil
 }

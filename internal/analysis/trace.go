@@ -146,20 +146,19 @@ func (t *tracer) function(home *sourceFile, def *syntax.DefStmt, call *syntax.Ca
 func (t *tracer) bindParams(
 	names map[*variable][]*syntax.CallExpr, home *sourceFile, def *syntax.DefStmt, call *syntax.CallExpr,
 ) {
-	for i, p := range def.Params {
-		id, ok := p.(*syntax.Ident)
-		if !ok {
-			return // the others have defaults
+	for i, p := range paramsOf(def.Params) {
+		if p.id == nil || p.star != "" {
+			continue
 		}
 		var given syntax.Expr
 		for j, arg := range call.Args {
-			if name, value := named(arg); name != nil && name.Name == id.Name {
+			if name, value := named(arg); name != nil && name.Name == p.id.Name {
 				given = value
-			} else if name == nil && i == j {
+			} else if name == nil && i == j && !p.byName {
 				given = arg
 			}
 		}
-		if v := home.variableOf(id); v != nil && given != nil {
+		if v := home.variableOf(p.id); v != nil && given != nil {
 			names[v] = t.machines(given)
 		}
 	}

@@ -100,19 +100,11 @@ func (b *binder) bindTargets(x syntax.Expr) {
 	}
 }
 
-// bindParams notes the parameters of a function: name, name = default, *name, **name, and
-// a star alone.
-func (b *binder) bindParams(params []syntax.Expr) {
-	for _, p := range params {
-		switch p := p.(type) {
-		case *syntax.Ident:
-			b.bind(p)
-		case *syntax.BinaryExpr:
-			b.bindTargets(p.X)
-		case *syntax.UnaryExpr:
-			if p.X != nil {
-				b.bindTargets(p.X)
-			}
+// bindParams notes the parameters of a function.
+func (b *binder) bindParams(list []syntax.Expr) {
+	for _, p := range paramsOf(list) {
+		if p.id != nil {
+			b.bind(p.id)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"iter"
+
 	"go.starlark.net/starlark"
 )
 
@@ -61,10 +63,11 @@ func (c *census) depth(v starlark.Value, above int) int {
 	}
 	c.known[identity] = 0
 	most, before := above+1, c.seen
-	each(func(part starlark.Value) bool {
-		most = max(most, c.depth(part, above+1))
-		return most <= maxNested
-	})
+	for part := range each {
+		if most = max(most, c.depth(part, above+1)); most > maxNested {
+			break
+		}
+	}
 	if c.known[identity] = most - above; most == above+1 && c.seen-before < small {
 		delete(c.known, identity)
 	}
@@ -87,71 +90,65 @@ type tuple struct {
 	length int
 }
 
-// parts returns what identifies a container, and a function that goes through what it holds
-// for as long as look returns true. Both are nil for a value that holds nothing.
-func parts(v starlark.Value) (identity any, each func(look func(starlark.Value) bool)) {
+// parts returns what identifies a container, and what it holds. Both are nil for a value
+// that holds nothing.
+func parts(v starlark.Value) (identity any, each iter.Seq[starlark.Value]) {
 	switch v := v.(type) {
 	case starlark.Tuple:
-		if len(v) == 0 {
-			return nil, nil
-		}
-		return tuple{&v[0], len(v)}, func(look func(starlark.Value) bool) {
-			for _, part := range v {
-				if !look(part) {
-					return
-				}
-			}
+		if len(v) > 0 {
+			return tuple{&v[0], len(v)}, v.Elements()
 		}
 	case *starlark.List:
-		return v, func(look func(starlark.Value) bool) {
-			for i := range v.Len() {
-				if !look(v.Index(i)) {
-					return
-				}
-			}
-		}
-	case *starlark.Dict:
-		return v, func(look func(starlark.Value) bool) {
-			for key, value := range v.Entries() {
-				if !look(key) || !look(value) {
-					return
-				}
-			}
-		}
+		return v, v.Elements()
 	case *starlark.Set:
-		return v, func(look func(starlark.Value) bool) {
-			for part := range v.Elements() {
-				if !look(part) {
-					return
-				}
-			}
-		}
+		return v, v.Elements()
+	case *starlark.Dict:
+		return v, entriesOf(v)
 	case *starlark.Builtin: // a method holds its owner
-		if v.Receiver() == nil {
-			return nil, nil
+		if owner := v.Receiver(); owner != nil {
+			return v, func(look func(starlark.Value) bool) { look(owner) }
 		}
-		return v, func(look func(starlark.Value) bool) { look(v.Receiver()) }
 	case *starlark.Function:
-		return v, func(look func(starlark.Value) bool) {
-			for i := range v.NumParams() {
-				if value := v.ParamDefault(i); value != nil && !look(value) {
-					return
-				}
-			}
-			for i := range v.NumFreeVars() {
-				if _, value := v.FreeVar(i); value != nil && !look(value) {
-					return
-				}
-			}
-		}
+		return v, capturedBy(v)
 	case fields:
-		return v, func(look func(starlark.Value) bool) {
-			for _, name := range v.AttrNames() {
-				if part, err := v.Attr(name); err == nil && !look(part) {
-					return
-				}
+		return v, fieldsOf(v)
+	}
+	return nil, nil
+}
+
+func entriesOf(d *starlark.Dict) iter.Seq[starlark.Value] {
+	return func(look func(starlark.Value) bool) {
+		for key, value := range d.Entries() {
+			if !look(key) || !look(value) {
+				return
 			}
 		}
 	}
-	return nil, nil
+}
+
+// capturedBy goes through what a function keeps: the defaults of its parameters, and the
+// variables of the functions around it.
+func capturedBy(f *starlark.Function) iter.Seq[starlark.Value] {
+	return func(look func(starlark.Value) bool) {
+		for i := range f.NumParams() {
+			if value := f.ParamDefault(i); value != nil && !look(value) {
+				return
+			}
+		}
+		for i := range f.NumFreeVars() {
+			if _, value := f.FreeVar(i); value != nil && !look(value) {
+				return
+			}
+		}
+	}
+}
+
+func fieldsOf(v fields) iter.Seq[starlark.Value] {
+	return func(look func(starlark.Value) bool) {
+		for _, name := range v.AttrNames() {
+			if part, err := v.Attr(name); err == nil && !look(part) {
+				return
+			}
+		}
+	}
 }
