@@ -20,16 +20,15 @@ func draft(t *testing.T, marked string) (*Draft, Place) {
 	if !ok {
 		t.Fatalf("no cursor in %q", marked)
 	}
-	files := folder(
-		"lab.star",
-		"",
-		"net.star",
-		"lan = network(\"lan\")\n_own = 1\ndef reach(m, tries = 3):\n    \"\"\"Reach a machine\n\n    By all means.\n    \"\"\"\n",
-		"parts/words.star",
-		"greeting = \"你好\"\n",
-		"notes.txt",
-		"",
-	)
+	net := `lan = network("lan")
+_own = 1
+def reach(m, tries = 3):
+    """Reach a machine
+
+    By all means.
+    """
+`
+	files := folder("lab.star", "", "net.star", net, "parts/words.star", "greeting = \"你好\"\n", "notes.txt", "")
 	d := NewDraft(files, "lab.star", "lab.star", before+after, knownImages)
 	line := strings.Count(before, "\n") + 1
 	return d, Place{line, len([]rune(before[strings.LastIndexByte(before, '\n')+1:])) + 1}
@@ -322,10 +321,13 @@ func FuzzDraft(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, seed := range []string{
-		declared + stepOf(boots, proved), week1, "", "\x00", "\xff\xfe", "(", "[(", "\"\"\"", "def", "def f(\n", "load(", `load("", "")`, `load("a")`, `load("./net.star", `,
-		"x.", ".x", "x..y", "'\\", "r'", "rb\"\"\"\\", "#", "# lint:", "# lint: unused because x", "a = b\nb = a\n", "\r\r\n\n", "\t x\n  y", "if x:\nelse", "for x in",
-		"lambda x: y", "f(*a, **b, c = d, *e)", "[x for x in y for y in x]", "machine(", "boot(*", "x = x.y.z[1](2)[3].", "(((((((", "\ufeffx", "步驟(“", "while x: pass",
-		"step(step)\nstep(f)\ndef f(): f()\n", "def f(a, a, *b, *c, **d, **e): pass\nf(a = a, a = a)", "x = 0x\n", "x = 1e999", "load('./lab.star', 'x')\n", "class X:\n  pass",
+		declared + stepOf(boots, proved), week1, "", "\x00", "\xff\xfe", "(", "[(", "\"\"\"", "def", "def f(\n",
+		"load(", `load("", "")`, `load("a")`, `load("./net.star", `, "x.", ".x", "x..y", "'\\", "r'", "rb\"\"\"\\",
+		"#", "# lint:", "# lint: unused because x", "a = b\nb = a\n", "\r\r\n\n", "\t x\n  y", "if x:\nelse",
+		"for x in", "lambda x: y", "f(*a, **b, c = d, *e)", "[x for x in y for y in x]", "machine(", "boot(*",
+		"x = x.y.z[1](2)[3].", "(((((((", "\ufeffx", "步驟(“", "while x: pass", "step(step)\nstep(f)\ndef f(): f()\n",
+		"def f(a, a, *b, *c, **d, **e): pass\nf(a = a, a = a)", "x = 0x\n", "x = 1e999", "load('./lab.star', 'x')\n",
+		"class X:\n  pass",
 	} {
 		f.Add(seed, len(seed)/2)
 	}

@@ -400,7 +400,8 @@ func TestPlacesAreCharacters(t *testing.T) {
 func TestFindingAsJSON(t *testing.T) {
 	f := Finding{"lab.star", Span{Place{3, 5}, Place{3, 9}}, "no-hint", SeverityWarning, "message", "remedy"}
 	line, err := json.Marshal(f)
-	const want = `{"file":"lab.star","line":3,"column":5,"end_line":3,"end_column":9,"severity":"warning","rule":"no-hint","message":"message","remedy":"remedy"}`
+	const want = `{"file":"lab.star","line":3,"column":5,"end_line":3,"end_column":9,` +
+		`"severity":"warning","rule":"no-hint","message":"message","remedy":"remedy"}`
 	if err != nil || string(line) != want {
 		t.Errorf("got %s (%v), want %s", line, err, want)
 	}
@@ -445,12 +446,20 @@ func TestProblemMatcher(t *testing.T) {
 		t.Fatal("docs/editors.md has no problem matcher")
 	}
 	matcher := regexp.MustCompile(pattern)
-	file := "a.star"
+	file, at := "a.star", Span{Place{3, 5}, Place{3, 9}}
 	for line, want := range map[string][]string{
-		Finding{"labs/a.star", Span{Place{3, 5}, Place{3, 9}}, "no-hint", SeverityWarning, "message: 1:2", "remedy"}.String(): {"labs/a.star", "3", "5", "warning", "message: 1:2: remedy", "no-hint"},
-		Finding{"a.star", Span{Place{3, 5}, Place{3, 9}}, "unchecked-input", SeverityNote, "message", ""}.String():            {"a.star", "3", "5", "note", "message", "unchecked-input"},
-		Finding{"a.star", Span{Place{3, 5}, Place{3, 9}}, "not-booted", SeverityError, "message [x]", ""}.String():            {"a.star", "3", "5", "", "message [x]", "not-booted"},
-		(&script.Error{Position: syntax.MakePosition(&file, 3, 5), Message: "undefined: x"}).Error():                          {"a.star", "3", "5", "", "undefined: x", ""},
+		Finding{"labs/a.star", at, "no-hint", SeverityWarning, "message: 1:2", "remedy"}.String(): {
+			"labs/a.star", "3", "5", "warning", "message: 1:2: remedy", "no-hint",
+		},
+		Finding{"a.star", at, "unchecked-input", SeverityNote, "message", ""}.String(): {
+			"a.star", "3", "5", "note", "message", "unchecked-input",
+		},
+		Finding{"a.star", at, "not-booted", SeverityError, "message [x]", ""}.String(): {
+			"a.star", "3", "5", "", "message [x]", "not-booted",
+		},
+		(&script.Error{Position: syntax.MakePosition(&file, 3, 5), Message: "undefined: x"}).Error(): {
+			"a.star", "3", "5", "", "undefined: x", "",
+		},
 	} {
 		if got := matcher.FindStringSubmatch(line); len(got) == 0 || !slices.Equal(got[1:], want) {
 			t.Errorf("the problem matcher takes %q for %q, want %q", line, got, want)

@@ -52,14 +52,22 @@ step(third)
 		changed  string // of the first, second and third step's beginnings: y or n
 	}{
 		{"", "", "nnn"},
-		{"    boot(pc)\n", "    boot()\n", "nnn"},                                                // the last step itself
-		{"    looks()\n", "    looks()\n    pass\n", "nny"},                                      // the second step
-		{"def looks():\n", "def looks():\n    pass\n", "nny"},                                    // what it calls
-		{"def helps():\n", "def helps():\n    pass\n", "nyy"},                                    // what the first one calls
-		{"\"true\"", "\"false\"", "yyy"},                                                         // in a file: its name is loaded
-		{"def other():\n", "def other():\n    x = 1\n", "nnn"},                                   // in a file, and nobody names it
-		{"WORD = \"x\"", "WORD = \"y\"", "yyy"},                                                  // at the top level
-		{"step(third)\n", "step(third)\ndef more():\n    \"\"\"More\"\"\"\nstep(more)\n", "nnn"}, // a further step
+		// the last step itself
+		{"    boot(pc)\n", "    boot()\n", "nnn"},
+		// the second step
+		{"    looks()\n", "    looks()\n    pass\n", "nny"},
+		// what it calls
+		{"def looks():\n", "def looks():\n    pass\n", "nny"},
+		// what the first one calls
+		{"def helps():\n", "def helps():\n    pass\n", "nyy"},
+		// in a file: its name is loaded
+		{"\"true\"", "\"false\"", "yyy"},
+		// in a file, and nobody names it
+		{"def other():\n", "def other():\n    x = 1\n", "nnn"},
+		// at the top level
+		{"WORD = \"x\"", "WORD = \"y\"", "yyy"},
+		// a further step
+		{"step(third)\n", "step(third)\ndef more():\n    \"\"\"More\"\"\"\nstep(more)\n", "nnn"},
 	} {
 		got := ""
 		for i, name := range names(test.edit, test.to)[:3] {

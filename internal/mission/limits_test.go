@@ -18,12 +18,25 @@ func TestGarbageIsNoUseOfMemory(t *testing.T) {
 // Wherever a script keeps what it nests, it is stopped before Go's stack overflows.
 func TestNestingIsStopped(t *testing.T) {
 	for name, lines := range map[string][]string{
-		"a list that grows inside": {`tail = []`, `head = [tail]`, `for _ in range(2000000):`, `    inner = []`, `    tail.append(inner)`, `    tail = inner`, `say(str(head))`},
-		"a parameter":              {`def deeper(x):`, `    return (x,)`, `x = ()`, `for _ in range(2000000):`, `    x = deeper(x)`, `say("%s" % (x,))`},
-		"functions":                {`def keep(f):`, `    return lambda: f`, `f = keep(None)`, `for _ in range(2000000):`, `    f = keep(f)`},
-		"a method":                 {`f = [].append`, `for _ in range(2000000):`, `    f = [f].append`},
-		"a dict's missing key":     {`x = ()`, `for _ in range(2000000):`, `    x = (x,)`, `say({}[x])`},
-		"a function's variable":    {`kept = [()]`, `def deeper():`, `    kept[0] = (kept[0],)`, `for _ in range(2000000):`, `    deeper()`, `assert_equal(kept, 1)`},
+		"a list that grows inside": {
+			`tail = []`, `head = [tail]`,
+			`for _ in range(2000000):`, `    inner = []`, `    tail.append(inner)`, `    tail = inner`,
+			`say(str(head))`,
+		},
+		"a parameter": {
+			`def deeper(x):`, `    return (x,)`,
+			`x = ()`, `for _ in range(2000000):`, `    x = deeper(x)`, `say("%s" % (x,))`,
+		},
+		"functions": {
+			`def keep(f):`, `    return lambda: f`,
+			`f = keep(None)`, `for _ in range(2000000):`, `    f = keep(f)`,
+		},
+		"a method":             {`f = [].append`, `for _ in range(2000000):`, `    f = [f].append`},
+		"a dict's missing key": {`x = ()`, `for _ in range(2000000):`, `    x = (x,)`, `say({}[x])`},
+		"a function's variable": {
+			`kept = [()]`, `def deeper():`, `    kept[0] = (kept[0],)`,
+			`for _ in range(2000000):`, `    deeper()`, `assert_equal(kept, 1)`,
+		},
 	} {
 		m := load(t, folder("lab.star", scriptOf(lines...)))
 		_, err := m.Run(t.Context(), openLab(t, m, nil), nil, Start{})

@@ -49,8 +49,16 @@ func TestDepth(t *testing.T) {
 		value starlark.Value
 		want  int
 	}{
-		"a number": {one, 0}, "nothing": {nil, 0}, "an empty tuple": {starlark.Tuple{}, 0}, "a list": {list(one), 1}, "all kinds": {tuple(list(dict(fields(one)))), 4},
-		"a method": {list(method(list(list(one)))), 4}, "shared": {shared, 100}, "in itself": {circle, 2}, "wide": {starlark.NewList(wide), 2}, "a chain": {chain, maxNested + 1},
+		"a number":       {one, 0},
+		"nothing":        {nil, 0},
+		"an empty tuple": {starlark.Tuple{}, 0},
+		"a list":         {list(one), 1},
+		"all kinds":      {tuple(list(dict(fields(one)))), 4},
+		"a method":       {list(method(list(list(one)))), 4},
+		"shared":         {shared, 100},
+		"in itself":      {circle, 2},
+		"wide":           {starlark.NewList(wide), 2},
+		"a chain":        {chain, maxNested + 1},
 	} {
 		c := census{known: map[any]int{}}
 		if got := c.depth(test.value, 0); got != test.want {

@@ -12,7 +12,8 @@ func TestLoadALibrary(t *testing.T) {
 	load(t, folder("lab.star", source))
 	_, err := Load(t.Context(), folder("lab.star", strings.Replace(source, "net.star", "nett.star", 1)), "lab.star",
 		"lab.star", Options{Images: []string{"debian"}})
-	want := `lab.star:1:1: cannot load @labrun//nett.star: labrun has no library of that name (did you mean @labrun//net.star?): there are @labrun//measure.star, @labrun//net.star`
+	want := "lab.star:1:1: cannot load @labrun//nett.star: labrun has no library of that name" +
+		" (did you mean @labrun//net.star?): there are @labrun//measure.star, @labrun//net.star"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -21,7 +21,8 @@ step(look)
 
 func TestMatchLanguage(t *testing.T) {
 	for wanted, want := range map[string]string{
-		"zh-TW": "zh-TW", "zh-Hant": "zh-TW", "zh-HK": "zh-TW", "zh-CN": "", "en-US": "en", "en": "en", "de": "", "": "", "no tag!": "",
+		"zh-TW": "zh-TW", "zh-Hant": "zh-TW", "zh-HK": "zh-TW", "zh-CN": "",
+		"en-US": "en", "en": "en", "de": "", "": "", "no tag!": "",
 	} {
 		got, ok := MatchLanguage(wanted, []string{"en", "zh-TW"})
 		if !ok {
@@ -45,7 +46,8 @@ func TestBrokenCatalogues(t *testing.T) {
 		if !errors.As(err, &failed) || failed.Cause != nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
-		if _, err := Load(t.Context(), folder("lab.star", told, "lab.zh-TW.toml", text), "lab.star", "lab.star", Options{}); err != nil {
+		files := folder("lab.star", told, "lab.zh-TW.toml", text)
+		if _, err := Load(t.Context(), files, "lab.star", "lab.star", Options{}); err != nil {
 			t.Errorf("%q: who reads the original sees %v", text, err)
 		}
 	}
