@@ -65,6 +65,21 @@ func TestForeignRouterGuided(t *testing.T) {
 		guide.sees("Step " + step + " is done")
 	}
 	guide.sees("> On router7, type: cat /perm/dhcp4d/leases.json")
+
+	// The student begins the step again, and then goes on after a break: each time the router
+	// is restored, and its shell waits as it did.
+	guide.types("redo")
+	guide.sees("Step 6 of 8")
+	guide.sees("> On router7, type: cat /perm/dhcp4d/leases.json")
+	guide.types("quit")
+	guide.leaves(130)
+	router.leavesWhatIsOver()
+	isTheStudents(t, router.out.String())
+	guide = sits(t, "the student, back at the guide", env, "--guide", "--lang", "en", "week1")
+	guide.sees("The machines are as they were when this step began")
+	guide.sees("> On router7, type: cat /perm/dhcp4d/leases.json")
+	router = guide.attaches("the student, back at the router", env, "router7")
+	router.sees("/ # ")
 	router.types("cat /perm/dhcp4d/leases.json")
 	guide.sees("alpine, 52:55:00:aa:00:11, was lent")
 	guide.sees("Question: How can so many virtual CPUs run on so few real ones")
