@@ -71,11 +71,11 @@ func (n *lesson) lead(ctx context.Context, l *lab.Lab) (done int, err error) {
 		}
 		return done, err
 	}
-	if ctx.Err() != nil || errors.Is(err, guide.ErrQuit) {
-		err = &Unfinished{Stopped: true}
-	}
 	d.Pause()
-	return done, err
+	if ctx.Err() != nil || errors.Is(err, guide.ErrQuit) {
+		return done, &Unfinished{Stopped: true}
+	}
+	return done, mission.Classify(ctx, err)
 }
 
 // Names and Restart are what the dialogue can do to the machines.
