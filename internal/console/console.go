@@ -41,6 +41,10 @@ type Options struct {
 	// closing it, after the console.
 	Transcript io.Writer
 
+	// Open holds back what is typed until it is closed: nothing of it has happened before
+	// that, neither to the guest nor to waits. Nil: nothing is held back.
+	Open <-chan struct{}
+
 	// Line is how many bytes the line editor of the guest's shell keeps of a line; 0: all.
 	Line int
 
@@ -60,6 +64,7 @@ type Console struct {
 	prompts    Prompts
 	line       int
 	stream     io.ReadWriteCloser
+	open       <-chan struct{} // closed when what is typed is passed on; nil: always
 	transcript io.Writer
 	noises     []*noise
 
@@ -134,6 +139,7 @@ func build(stream io.ReadWriteCloser, o Options, noises []*noise) *Console {
 		prompts:    o.Prompts,
 		line:       o.Line,
 		stream:     stream,
+		open:       o.Open,
 		transcript: o.Transcript,
 		noises:     noises,
 		typing:     make(chan typed),
@@ -314,6 +320,15 @@ func (c *Console) typist() {
 }
 
 func (c *Console) write(t typed) error {
+	if c.open != nil {
+		select {
+		case <-c.open:
+		case <-t.ctx.Done():
+			return context.Cause(t.ctx)
+		case <-c.failing:
+			return c.reason()
+		}
+	}
 	secret, err := c.begin(t)
 	defer c.written()
 	if err != nil {

@@ -311,6 +311,40 @@ func TestSendGivesUp(t *testing.T) {
 	}
 }
 
+// What is held back has not happened: a prompt stands as if nobody had typed, until it is
+// passed on.
+func TestHeldBack(t *testing.T) {
+	open, o := make(chan struct{}), machine
+	o.Open = open
+	g := newGuest(t, o)
+	errs := make(chan error)
+	go func() { errs <- g.c.Relay(g.ctx(), []byte("root\r")) }()
+	g.print("os25 login: ")
+	if m := g.expect(Prompt(LoginPrompt)); m.Prompt != LoginPrompt || g.c.Waiting() != LoginPrompt || g.c.LastLine().Number != 0 {
+		t.Errorf("it is at %v and %v, the last line is %+v", m.Prompt, g.c.Waiting(), g.c.LastLine())
+	}
+	close(open)
+	if got := g.read(5); got != "root\r" {
+		t.Errorf("the guest reads %q", got)
+	}
+	if err := <-errs; err != nil || g.c.Waiting() != NoPrompt || g.c.LastLine().Text != "root" {
+		t.Errorf("error %v, it is at %v, the last line is %+v", err, g.c.Waiting(), g.c.LastLine())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Open = make(chan struct{})
+	never := newGuest(t, o)
+	go func() { errs <- never.c.Send(ctx, "x") }()
+	cancel()
+	if err := <-errs; !errors.Is(err, context.Canceled) {
+		t.Errorf("given up: %v", err)
+	}
+	go func() { errs <- never.c.Send(t.Context(), "x") }()
+	never.c.Fail(errors.New("it is dead"))
+	if err := <-errs; err == nil || !strings.Contains(err.Error(), "it is dead") {
+		t.Errorf("dead: %v", err)
+	}
+}
+
 func TestSendInPieces(t *testing.T) {
 	g := newGuest(t, machine)
 	text := strings.Repeat("0123456789", 200)

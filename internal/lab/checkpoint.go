@@ -263,7 +263,7 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 	}
 	spec := m.spec(m.overlay())
 	spec.Saved = &qemu.Saved{State: base + ".state"}
-	g, err := m.launch(ctx, spec, recording{said, saved.User})
+	g, err := m.launch(ctx, spec, recording{said, saved.User}, false)
 	if err != nil {
 		return err
 	}

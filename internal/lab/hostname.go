@@ -29,7 +29,7 @@ func (m *Machine) hostname() string {
 
 // promptAnew has a login prompt that was printed with the image's name printed again.
 // Nobody's typing may come in between: getty throws away what arrives before its
-// prompt, so the machine's line is closed until its guest has settled.
+// prompt, so what is typed is held until the guest has settled.
 func (m *Machine) promptAnew(g *guest) {
 	if !m.renamed() || g.console.Waiting() != console.LoginPrompt {
 		return

@@ -31,13 +31,11 @@ func (c *channel) Read(p []byte) (int, error) {
 
 // line is a machine's console port. On a machine that was restored from a
 // template, what was recorded of its boot is read first. On one that a template
-// is made of, what is read is recorded, and what is typed waits: nobody's typing
-// may get into the template.
+// is made of, what is read is recorded.
 type line struct {
 	channel
 	recorded []byte
-	live     func()          // called once, before the first read after what was recorded
-	open     <-chan struct{} // closed: what is typed passes
+	live     func() // called once, before the first read after what was recorded
 
 	mu        sync.Mutex
 	recording bool
@@ -88,15 +86,6 @@ func (l *line) read(p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	return n, nil
-}
-
-func (l *line) Write(p []byte) (int, error) {
-	select {
-	case <-l.open:
-	case <-l.failed:
-		return 0, net.ErrClosed
-	}
-	return l.Conn.Write(p)
 }
 
 // said ends the recording and returns all that a stopped guest has printed since

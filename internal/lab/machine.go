@@ -52,16 +52,17 @@ type guest struct {
 	neighbours []*lan.Neighbour // what the switch knows of each card; nil for the uplink
 	ctx        context.Context  // ends with the machine
 	cancel     context.CancelCauseFunc
-	failed     chan struct{} // closed when the consoles know why the machine ended
-	watched    chan struct{} // closed when the watcher has ended
-	settled    chan struct{} // closed when the control channel is the mission's
-	warm       bool          // it was restored
-	template   string        // the key of what it was restored from; empty: it booted, or comes from a checkpoint
-	entered    atomic.Bool   // somebody was let in at the console
-	public     atomic.Bool   // its boot was told, so its end is
-	ready      sync.Once     // the first prompt is announced once
-	up         atomic.Bool   // a prompt or the control shell was seen
-	restarted  atomic.Bool   // after a crash while starting
+	failed     chan struct{}   // closed when the consoles know why the machine ended
+	watched    chan struct{}   // closed when the watcher has ended
+	settled    chan struct{}   // closed when the control channel is the mission's
+	open       <-chan struct{} // closed when the console is the mission's; nil: it always is
+	warm       bool            // it was restored
+	template   string          // the key of what it was restored from; empty: it booted, or comes from a checkpoint
+	entered    atomic.Bool     // somebody was let in at the console
+	public     atomic.Bool     // its boot was told, so its end is
+	ready      sync.Once       // the first prompt is announced once
+	up         atomic.Bool     // a prompt or the control shell was seen
+	restarted  atomic.Bool     // after a crash while starting
 	tasks      sync.WaitGroup
 }
 
@@ -186,9 +187,6 @@ func (m *Machine) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if renaming {
-		g.line.open = g.settled
-	}
 	g.tasks.Go(func() {
 		switch {
 		case draft != nil:
@@ -235,7 +233,7 @@ func (m *Machine) boot(ctx context.Context, draft *image.Draft, bare bool) (g *g
 	if err == nil {
 		spec := m.spec(m.overlay())
 		spec.Savable, spec.Bare = draft != nil, bare
-		g, err = m.launch(ctx, spec, recording{})
+		g, err = m.launch(ctx, spec, recording{}, draft != nil || bare)
 	}
 	if err != nil && draft != nil {
 		draft.Drop()
@@ -268,8 +266,9 @@ type recording struct {
 
 // launch starts the emulator and connects all that belongs to the machine.
 // A machine that goes on from a saved state has printed what is recorded, and is
-// stopped when launch returns.
-func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) (*guest, error) {
+// stopped when launch returns. If it is held, what is typed at its console waits until it
+// has settled: nobody's typing may get into a template, or come before a new name.
+func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, held bool) (*guest, error) {
 	process, err := qemu.Start(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -278,9 +277,13 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 		process: process, failed: make(chan struct{}), watched: make(chan struct{}), settled: make(chan struct{}), warm: spec.Saved != nil,
 	}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
+	if held {
+		g.open = g.settled
+	}
 	g.line = &line{channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable}
 	options := console.Options{
 		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise, Line: m.profile.Console.Line, User: before.user,
+		Open: g.open,
 	}
 	if process.Control() == nil {
 		options.History = control.History // files travel over the console
@@ -299,12 +302,6 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording) 
 			g.transcript.Mark("recorded when the machine was saved")
 			g.line.live = func() { g.transcript.Mark("live") }
 		}
-	}
-	g.line.open = g.settled
-	if !spec.Savable {
-		open := make(chan struct{})
-		close(open)
-		g.line.open = open
 	}
 	g.console = console.New(g.line, options)
 	g.console.Watch(guestos.WatchPanics(func(line string) { m.panicked(g, line) }))

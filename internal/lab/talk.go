@@ -39,10 +39,12 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 		return console.Match{}, err
 	}
 	// A machine that a template is made of is left alone until that is done.
-	select {
-	case <-g.line.open:
-	case <-g.failed:
-	case <-ctx.Done():
+	if g.open != nil {
+		select {
+		case <-g.open:
+		case <-g.failed:
+		case <-ctx.Done():
+		}
 	}
 	return pressing(ctx, g.console, m.profile.Console.Poke, func(ctx context.Context) (console.Match, error) {
 		return m.expectPrompt(ctx, g, kinds)

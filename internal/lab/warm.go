@@ -122,12 +122,9 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	spec.Saved = &qemu.Saved{
 		Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState), ReadOnly: m.lab.host.MapsReadOnly,
 	}
-	g, err := m.launch(ctx, spec, recording{text: recorded})
+	g, err := m.launch(ctx, spec, recording{text: recorded}, m.renamed())
 	if err != nil {
 		return nil, err
-	}
-	if m.renamed() {
-		g.line.open = g.settled
 	}
 	answer := func() error {
 		ctx, cancel := m.lab.Within(ctx, restoreLimit, fmt.Errorf("it did not answer within %v", restoreLimit))

@@ -427,6 +427,40 @@ func twoMakers(t *testing.T) (sound bool) {
 }
 
 // TestCannotBeSaved spoils the saving in its middle: a folder is in the memory's place.
+// A person who types at a machine before its first prompt neither gets into its template
+// nor keeps it from being made; what they typed is passed on then.
+func TestTypedWhileSaved(t *testing.T) {
+	store := freshStore(t)
+	ctx := context5(t)
+	news := listen()
+	l := newLabWith(t, oneRouter, Options{Store: store, Events: &news.Log, Interactive: true})
+	m := l.Machines()[0]
+	if err := l.Boot(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	terminal, err := m.Console()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"", "echo typed $((40 + 2))"} {
+		if err := terminal.Relay(ctx, []byte(line+"\r")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := terminal.Expect(ctx, console.Text("typed 42")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil { // it waits for the template to be kept
+		t.Error(err)
+	}
+	if notices, _ := news.all(); countTemplates(t, store) != 1 || strings.Contains(notices, "could not be saved") {
+		t.Errorf("%d templates; notices: %s", countTemplates(t, store), notices)
+	}
+	if _, warm, _ := booted(t, oneRouter, store); strings.Contains(warm.guest.console.Tail(20), "typed") {
+		t.Errorf("what was typed is in the template:\n%s", warm.guest.console.Tail(20))
+	}
+}
+
 func TestCannotBeSaved(t *testing.T) {
 	store := freshStore(t)
 	ctx := context5(t)
