@@ -11,37 +11,73 @@ import (
 
 func checks() []Entry {
 	const group = "Checks"
-	subject := Param{Name: "subject", Kind: Subject, Doc: "a machine or terminal, for its output since the last send; or a string"}
+	subject := Param{
+		Name: "subject",
+		Kind: Subject,
+		Doc:  "a machine or terminal, for its output since the last send; or a string",
+	}
 	const waits = "On a machine, the check waits until the command has finished, or until what it wants is there."
 	return []Entry{{
-		Name: "assert_contains", Group: group, Phase: Acting, Effect: Checks, call: assertContains, verify: (*call).someTexts,
-		Params:  []Param{subject, {Name: "texts", Kind: Text, Variadic: true, Doc: "all of these must be in it"}, hint, timeout("60")},
+		Name:   "assert_contains",
+		Group:  group,
+		Phase:  Acting,
+		Effect: Checks,
+		call:   assertContains,
+		verify: (*call).someTexts,
+		Params: []Param{subject, {
+			Name:     "texts",
+			Kind:     Text,
+			Variadic: true,
+			Doc:      "all of these must be in it",
+		}, hint, timeout("60")},
 		Summary: "check that texts are in an output or a string",
 		Detail:  waits,
 		Example: `send(router, "ip a")
 assert_contains(router, "uplink0", "lan0", hint = "Try ip a once more.")`,
 	}, {
-		Name: "assert_match", Group: group, Phase: Acting, Effect: Checks, call: assertMatch, Result: Texts, Returns: "list of strings: the whole match and its groups",
-		Params:  []Param{subject, {Name: "pattern", Kind: Pattern, Doc: "a regular expression (RE2)"}, hint, timeout("60")},
+		Name:    "assert_match",
+		Group:   group,
+		Phase:   Acting,
+		Effect:  Checks,
+		call:    assertMatch,
+		Result:  Texts,
+		Returns: "list of strings: the whole match and its groups",
+		Params: []Param{subject, {
+			Name: "pattern",
+			Kind: Pattern,
+			Doc:  "a regular expression (RE2)",
+		}, hint, timeout("60")},
 		Summary: "check that a regular expression matches, and return what it found",
 		Detail:  waits,
 		Example: `address = assert_match(debian, r"inet (10\.254\.0\.\d+)")[1]`,
 	}, {
-		Name: "assert_equal", Group: group, Phase: Acting, Effect: Checks, call: assertEqual,
+		Name:   "assert_equal",
+		Group:  group,
+		Phase:  Acting,
+		Effect: Checks,
+		call:   assertEqual,
 		Params: []Param{
 			{Name: "got", Kind: Anything, Doc: "what there is"},
 			{Name: "want", Kind: Anything, Doc: "what there should be"}, hint},
 		Summary: "check that two values are equal",
 		Example: `assert_equal(run(debian, "hostname").stdout.strip(), "os25")`,
 	}, {
-		Name: "assert_true", Group: group, Phase: Acting, Effect: Checks, call: assertTrue,
+		Name:   "assert_true",
+		Group:  group,
+		Phase:  Acting,
+		Effect: Checks,
+		call:   assertTrue,
 		Params: []Param{
 			{Name: "condition", Kind: Condition, Doc: "what must hold"},
 			{Name: "message", Kind: Text, Default: `""`, Doc: "what it means if it does not"}, hint},
 		Summary: "check that a condition holds",
 		Example: `assert_true(len(leases) == 2, "two machines have a lease")`,
 	}, {
-		Name: "fail", Group: group, Phase: Acting, Effect: Checks, call: failNow,
+		Name:    "fail",
+		Group:   group,
+		Phase:   Acting,
+		Effect:  Checks,
+		call:    failNow,
 		Params:  []Param{{Name: "message", Kind: Text, Doc: "what is wrong"}, hint},
 		Summary: "fail the step",
 		Example: `fail("the router gave no lease")`,

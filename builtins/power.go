@@ -13,20 +13,42 @@ import (
 func power() []Entry {
 	const group = "Power"
 	return []Entry{{
-		Name: "boot", Group: group, Phase: Acting, Effect: Starts, call: boot, lead: leadBoot, asks: "switch it on",
+		Name:   "boot",
+		Group:  group,
+		Phase:  Acting,
+		Effect: Starts,
+		call:   boot,
+		lead:   leadBoot,
+		asks:   "switch it on",
 		Params: []Param{{Name: "machines", Kind: Machine, Variadic: true, Doc: "the machines to start"},
-			{Name: "student", Kind: Boolean, Default: "True", Keyword: true, Doc: "in guided mode, have the student switch them on; False: labrun does, for machines that are not what the lab is about"}},
+			{
+				Name:    "student",
+				Kind:    Boolean,
+				Default: "True",
+				Keyword: true,
+				Doc: "in guided mode, have the student switch them on; False: labrun does, for machines that are not " +
+					"what the lab is about",
+			}},
 		Summary: "start machines, side by side",
-		Detail:  "Returns as soon as the machines run; their systems boot on, and whatever waits for them waits. A machine that runs already is left alone.",
+		Detail: "Returns as soon as the machines run; their systems boot on, and whatever waits for them waits. " +
+			"A machine that runs already is left alone.",
 		Example: `boot(debian, alpine)`,
 	}, {
-		Name: "shutdown", Group: group, Phase: Acting, Effect: Stops, call: shutdown,
+		Name:    "shutdown",
+		Group:   group,
+		Phase:   Acting,
+		Effect:  Stops,
+		call:    shutdown,
 		Params:  []Param{m, timeout("60")},
 		Summary: "press a machine's power button and wait until it is off",
 		Detail:  "What it wrote to its disk is still there when it is booted again in the same run.",
 		Example: `shutdown(alpine)`,
 	}, {
-		Name: "reboot", Group: group, Phase: Acting, Effect: Stops | Starts, call: reboot,
+		Name:    "reboot",
+		Group:   group,
+		Phase:   Acting,
+		Effect:  Stops | Starts,
+		call:    reboot,
 		Params:  []Param{m, timeout("60")},
 		Summary: "shut a machine down and boot it again",
 		Detail:  "The time-out is for the shutdown; like boot, it returns when the machine runs again.",

@@ -112,9 +112,16 @@ func Names() []string {
 
 // Parameters that several builtins share.
 var (
-	hint = Param{Name: "hint", Kind: Text, Default: `""`, Keyword: true, For: ForHint, Doc: "what to tell the reader if the check fails"}
-	on   = Param{Name: "on", Kind: Console, Doc: "a machine, or a terminal of the host"}
-	m    = Param{Name: "machine", Kind: Machine, Doc: "a machine of this mission"}
+	hint = Param{
+		Name:    "hint",
+		Kind:    Text,
+		Default: `""`,
+		Keyword: true,
+		For:     ForHint,
+		Doc:     "what to tell the reader if the check fails",
+	}
+	on = Param{Name: "on", Kind: Console, Doc: "a machine, or a terminal of the host"}
+	m  = Param{Name: "machine", Kind: Machine, Doc: "a machine of this mission"}
 )
 
 func timeout(seconds string) Param {

@@ -19,13 +19,47 @@ import (
 
 func tasks() []Entry {
 	return []Entry{{
-		Name: "task", Group: "Tasks", Phase: Acting, Effect: Talks | Checks, call: doTask, lead: leadTask, asks: "find a way:", try: tryTask,
+		Name:   "task",
+		Group:  "Tasks",
+		Phase:  Acting,
+		Effect: Talks | Checks,
+		call:   doTask,
+		lead:   leadTask,
+		asks:   "find a way:",
+		try:    tryTask,
 		Params: []Param{on,
 			{Name: "prompt", Kind: Text, For: ForReader, Doc: "the goal, in Markdown"},
-			{Name: "solution", Kind: Solution, Keyword: true, For: ForSolution, Doc: "one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it"},
-			{Name: "check", Kind: Function, Keyword: true, For: ForCheck, Doc: "a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not"},
-			{Name: "hints", Kind: Texts, Default: "[]", Keyword: true, For: ForHint, Doc: "in Markdown, from a nudge to nearly the answer; the solution itself is the last one"},
-			{Name: "wrong", Kind: Texts, Default: "[]", Keyword: true, Doc: "answers that must not do, each like a solution; `labrun test` tries them"},
+			{
+				Name:    "solution",
+				Kind:    Solution,
+				Keyword: true,
+				For:     ForSolution,
+				Doc: "one way to it: lines to type on that console, each when it waits for input, be it at a prompt " +
+					"or at a question such as `(yes/no)?`; or a function that does it",
+			},
+			{
+				Name:    "check",
+				Kind:    Function,
+				Keyword: true,
+				For:     ForCheck,
+				Doc: "a function without parameters that looks whether the goal is reached: it returns True or None " +
+					"if so, and False, or fails a check, if not",
+			},
+			{
+				Name:    "hints",
+				Kind:    Texts,
+				Default: "[]",
+				Keyword: true,
+				For:     ForHint,
+				Doc:     "in Markdown, from a nudge to nearly the answer; the solution itself is the last one",
+			},
+			{
+				Name:    "wrong",
+				Kind:    Texts,
+				Default: "[]",
+				Keyword: true,
+				Doc:     "answers that must not do, each like a solution; `labrun test` tries them",
+			},
 			timeout("60")},
 		Summary: "a goal that any right way leads to",
 		Detail: "labrun types the solution itself and then checks. A student is shown the goal and finds a way of their own: the check is made again and again until it holds, " +
