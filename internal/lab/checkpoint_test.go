@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/labtest"
 )
 
 // typeAt types a line at a machine's console and returns what it printed.
@@ -32,6 +33,7 @@ func typeAt(t *testing.T, ctx context.Context, m *Machine, line string) string {
 // TestCheckpoint: a whole lab goes back to where it was: what was in memory and on
 // disk, on each machine, and the network between them.
 func TestCheckpoint(t *testing.T) {
+	labtest.Parallel(t)
 	ctx := context5(t)
 	config := Config{Networks: []string{"lan"}, Machines: []MachineConfig{
 		{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},

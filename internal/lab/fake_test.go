@@ -31,6 +31,7 @@ func fakes(t *testing.T, machines ...MachineConfig) (context.Context, *Lab) {
 
 // TestFakeGuestIsConfined: commands in a fake guest are real, and change nothing of the computer, whoever runs the test.
 func TestFakeGuestIsConfined(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, l := fakes(t, fakeDebian)
 	m := l.Machine("debian")
 	name, err := os.Hostname()
@@ -87,6 +88,7 @@ func TestFakeGuestIsConfined(t *testing.T) {
 }
 
 func TestPowersOffInMidWait(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, l := fakes(t, MachineConfig{Name: "router7", Image: "router7"})
 	router := l.Machine("router7")
 	if _, err := router.WaitPrompt(ctx); err != nil {
@@ -107,6 +109,7 @@ func TestPowersOffInMidWait(t *testing.T) {
 }
 
 func TestShutdownKeepsTheDisk(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, l := fakes(t, fakeDebian)
 	m := l.Machine("debian")
 	if err := m.WriteFile(ctx, "/root/kept", []byte("still here"), 0o600); err != nil {

@@ -16,6 +16,7 @@ import (
 // needs, which is more than its stand-in does; a mission has the last word. No
 // machine is booted.
 func TestHardwareOfAnAddedDisk(t *testing.T) {
+	labtest.Parallel(t)
 	labtest.Options(t) // QEMU need not be installed
 	lock, err := image.ParseLock(labrun.ImagesLock)
 	if err != nil {

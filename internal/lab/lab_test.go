@@ -107,6 +107,7 @@ func newLabWith(t *testing.T, c Config, o Options) *Lab {
 }
 
 func TestControlChannel(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, _, router := routerAlone(t)
 	g, err := router.current()
 	if err != nil {
@@ -167,6 +168,7 @@ func TestControlChannel(t *testing.T) {
 }
 
 func TestControlShellComesBack(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, _, router := routerAlone(t)
 	// The command's shell is timeout's child, and that one the control shell's.
 	if r, err := router.Run(ctx, "read -r _ _ _ parent _ </proc/$PPID/stat; kill -9 $parent; sleep 600", time.Minute); !errors.Is(err, control.ErrRestarted) {
@@ -179,6 +181,7 @@ func TestControlShellComesBack(t *testing.T) {
 }
 
 func TestLeavesThroughTheConsole(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, _, router := routerAlone(t)
 	c, err := router.Console()
 	if err != nil {
@@ -210,6 +213,7 @@ const crashNow = "echo c >/proc/sysrq-trigger || echo c >/dev/sysrq\n"
 // TestCrashWhileStarting crashes a machine before anybody saw it up: under
 // emulation it is started again, once.
 func TestCrashWhileStarting(t *testing.T) {
+	labtest.Parallel(t)
 	for !crashWhileStarting(t) {
 		t.Log("its kernel crashed by itself: once more")
 	}
@@ -263,6 +267,7 @@ func crashWhileStarting(t *testing.T) (sound bool) {
 }
 
 func TestKilledFromOutside(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, l, router := routerAlone(t)
 	c, _ := router.Console()
 	g, _ := router.current()
@@ -286,6 +291,7 @@ func TestKilledFromOutside(t *testing.T) {
 }
 
 func TestPromptThatNeverComes(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, _, router := routerAlone(t)
 	c, _ := router.Console()
 	if err := c.Send(ctx, "echo the tail; sleep 600\n"); err != nil {
@@ -306,6 +312,7 @@ func TestPromptThatNeverComes(t *testing.T) {
 // stall. An emulated serial port moves about 200 KB/s, so the flood is of 1 MB here;
 // package console takes 200 MB, and looks that it does not hoard them.
 func TestFloodWithoutAReader(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, _, router := routerAlone(t)
 	c, _ := router.Console()
 	if err := c.Send(ctx, "yes 0123456789012345678901234567890123456789 | head -c 1000000; echo; : >/run/flooded\n"); err != nil {
@@ -331,6 +338,7 @@ func TestFloodWithoutAReader(t *testing.T) {
 
 // TestNetwork joins two machines, cuts the link between them and mends it.
 func TestNetwork(t *testing.T) {
+	labtest.Parallel(t)
 	ctx := context5(t)
 	l := newLab(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
 		{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
@@ -464,6 +472,7 @@ func countACKs(t *testing.T, path string) (acks int) {
 }
 
 func TestTooLittleMemory(t *testing.T) {
+	labtest.Parallel(t)
 	free, err := host.AvailableMemory()
 	if err != nil {
 		t.Fatal(err)

@@ -48,6 +48,7 @@ func TestNotSavedWithAWrongTerminal(t *testing.T) {
 
 // TestSavedOnceItsTerminalIsRight: a machine is saved as soon as it may be.
 func TestSavedOnceItsTerminalIsRight(t *testing.T) {
+	labtest.Parallel(t)
 	store := labtest.Store(t)
 	l, mini, news := resetUnderGetty(t, store)
 	ctx := context5(t)
@@ -72,6 +73,7 @@ func TestSavedOnceItsTerminalIsRight(t *testing.T) {
 // TestBadTemplateIsGivenUp: a saved state in which the image's own password is not taken is there once, not for ever; one
 // in which a mission tries another password stays.
 func TestBadTemplateIsGivenUp(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, store := context5(t), labtest.Store(t)
 	restored := func(change func(*Machine)) (*Machine, *told) {
 		t.Helper()

@@ -11,6 +11,7 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/labrun/labrun/internal/attach"
+	"github.com/labrun/labrun/internal/labtest"
 )
 
 // onlooker is a viewer of a real machine; it counts what it sees.
@@ -38,6 +39,7 @@ func (o *onlooker) String() string {
 // TestViewersOfARealMachine: ten at once, of whom one stops reading and one is
 // killed, while the guest prints as fast as it can.
 func TestViewersOfARealMachine(t *testing.T) {
+	labtest.Parallel(t)
 	ctx, l, router := routerAlone(t)
 	l.options.Interactive = true
 	var viewing sync.WaitGroup

@@ -177,6 +177,7 @@ func countTemplates(t *testing.T, store *image.Store) int {
 
 // TestTemplateLife makes a template by an ordinary first boot and starts from it.
 func TestTemplateLife(t *testing.T) {
+	labtest.Parallel(t)
 	store := freshStore(t)
 	l, router, news := booted(t, oneRouter, store)
 	usable(t, router)
@@ -322,6 +323,7 @@ func TestOtherQEMU(t *testing.T) {
 // TestTemplateFitsAnyCards: a template is of use to a machine with other cards than
 // that which it was made of, with and without an uplink.
 func TestTemplateFitsAnyCards(t *testing.T) {
+	labtest.Parallel(t)
 	store := freshStore(t)
 	alone := Config{Machines: []MachineConfig{{Name: "router7", Image: "router7"}}}
 	l, _, _ := booted(t, oneRouter, store)
@@ -341,6 +343,7 @@ func TestTemplateFitsAnyCards(t *testing.T) {
 // TestUselessTemplate gives a machine a template that is intact and holds
 // nonsense: it boots, and makes a better one.
 func TestUselessTemplate(t *testing.T) {
+	labtest.Parallel(t)
 	store := freshStore(t)
 	l := newLabWith(t, oneRouter, Options{Store: store})
 	ctx := context5(t)
@@ -388,6 +391,7 @@ func listenOnce(t *testing.T, store *image.Store) (notices, machines string) {
 // TestTwoMakers boots the same machine in two labs at once: one makes the
 // template, and neither waits for the other.
 func TestTwoMakers(t *testing.T) {
+	labtest.Parallel(t)
 	for !twoMakers(t) {
 		t.Log("a kernel crashed while it started: once more")
 	}
@@ -462,6 +466,7 @@ func TestTypedWhileSaved(t *testing.T) {
 }
 
 func TestCannotBeSaved(t *testing.T) {
+	labtest.Parallel(t)
 	store := freshStore(t)
 	ctx := context5(t)
 	news := listen()
@@ -491,6 +496,7 @@ func TestCannotBeSaved(t *testing.T) {
 
 // TestInterruptedWhileSaving ends a lab before its machine is at a prompt.
 func TestInterruptedWhileSaving(t *testing.T) {
+	labtest.Parallel(t)
 	store := freshStore(t)
 	l := newLabWith(t, oneRouter, Options{Store: store})
 	if err := l.Boot(context5(t), l.Machines()...); err != nil {
@@ -564,6 +570,7 @@ func TestTwins(t *testing.T) {
 // TestRestoresInARow restores a router and a server again and again; -restores
 // says how often.
 func TestRestoresInARow(t *testing.T) {
+	labtest.Parallel(t)
 	store := openStore(t)
 	for i := range *restores {
 		func() {
@@ -606,6 +613,7 @@ func TestRestoresInARow(t *testing.T) {
 // TestHangsWhenRestored: a machine that does not go on from its saved state is started
 // again, and the lab with it goes on.
 func TestHangsWhenRestored(t *testing.T) {
+	labtest.Parallel(t)
 	ctx := context5(t)
 	defer func(limit time.Duration) { arriveLimit = limit }(arriveLimit)
 	arriveLimit = 5 * time.Second
