@@ -138,7 +138,7 @@ func Options(t testing.TB) image.StoreOptions {
 }
 
 // Cache returns a folder for LABRUN_CACHE in which the fake images are, as if a user had added them. So the program itself
-// has fake machines while the test runs.
+// has fake machines while the test runs. With --lock images.lock of that folder it saves them, too.
 func Cache(t testing.TB) string {
 	t.Helper()
 	o := Options(t)
@@ -157,6 +157,9 @@ func Cache(t testing.TB) string {
 		if err := errors.Join(os.Chmod(made, 0o755), os.Rename(made, filepath.Join(o.Dir, "added", name))); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(o.Dir, "images.lock"), fakeLock(), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	return o.Dir
 }
