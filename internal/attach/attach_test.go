@@ -257,6 +257,7 @@ func TestQuestionsAreNotPassedOn(t *testing.T) {
 }
 
 func TestPower(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	s := b.sit("en")
 	s.sees("debian is off. Enter switches it on")
@@ -397,6 +398,7 @@ func TestSizes(t *testing.T) {
 // Where nobody can leave with a key, the console is left when there is nothing more to
 // type and nothing more to see.
 func TestEndOfWhatIsTyped(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.on()
 	b.print("said before\r\n# ")

@@ -46,6 +46,7 @@ func (g *guest) shown() string {
 
 // TestAside: the console is afterwards as it was.
 func TestAside(t *testing.T) {
+	t.Parallel()
 	g, a := aside(t)
 	before, output, line := g.shown(), g.c.Output(), g.c.LastLine()
 	ended := make(chan error, 1)
@@ -84,6 +85,7 @@ func TestAside(t *testing.T) {
 
 // TestAsideHoldsBackKeys: a person's keys and labrun's lines wait until it is over.
 func TestAsideHoldsBackKeys(t *testing.T) {
+	t.Parallel()
 	g, a := aside(t)
 	typed := make(chan error, 1)
 	go func() { typed <- g.c.Relay(g.ctx(), []byte("ls\r")) }()
@@ -104,6 +106,7 @@ func TestAsideHoldsBackKeys(t *testing.T) {
 // TestAsidePassesNoiseOn: log lines go to the console, whole, as they come; what has the
 // mark does not, and a line that has not ended goes on there.
 func TestAsidePassesNoiseOn(t *testing.T) {
+	t.Parallel()
 	g, a := aside(t)
 	before := g.shown()
 	const log, kernel = "2026/11/27 05:14:32 dns.go: probe\r\n", "[   17.056459] breakglass used\r\n"
@@ -133,6 +136,7 @@ func TestAsidePassesNoiseOn(t *testing.T) {
 
 // TestAsideOfADeadMachine: an aside ends with the console's own reason.
 func TestAsideOfADeadMachine(t *testing.T) {
+	t.Parallel()
 	g, a := aside(t)
 	reason := errors.New("it powered off")
 	g.c.Fail(reason)
@@ -147,6 +151,7 @@ func TestAsideOfADeadMachine(t *testing.T) {
 
 // TestNoAside: none begins where somebody is at work.
 func TestNoAside(t *testing.T) {
+	t.Parallel()
 	for name, busy := range map[string]func(g *guest){
 		"a line half typed": func(g *guest) {
 			done := make(chan error, 1)

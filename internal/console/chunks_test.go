@@ -129,6 +129,7 @@ func compareChunks(t *testing.T, whole string, parts []string, conds []Condition
 }
 
 func TestChunks(t *testing.T) {
+	t.Parallel()
 	for _, s := range captures {
 		for _, conds := range conditionSets {
 			compareChunks(t, s, strings.Split(s, ""), conds)

@@ -30,6 +30,7 @@ func cleanParts(parts ...string) string {
 }
 
 func TestClean(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, in, want string }{
 		{"CSI", "\x1b[1;31mred\x1b[0m\x1b[?2004h\x1b[6n\x1b[2 q.", "red."},
 		{"OSC", "\x1b]0;title\x07a\x1b]8;;url\x1b\\b", "ab"},

@@ -124,6 +124,7 @@ func (g *guest) absent(conds ...Condition) {
 func pattern(expr string) Condition { return Pattern(regexp.MustCompile(expr)) }
 
 func TestCursor(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("one two one three\r\n")
 	g.expect(Text("one"))
@@ -143,6 +144,7 @@ func TestCursor(t *testing.T) {
 }
 
 func TestMarkAndTail(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("a\r\nb\r\n")
 	mark := g.c.Mark()
@@ -159,6 +161,7 @@ func TestMarkAndTail(t *testing.T) {
 }
 
 func TestPatterns(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, expr string
 		print      []string
@@ -209,6 +212,7 @@ func TestPatterns(t *testing.T) {
 }
 
 func TestBadConditions(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	if _, err := g.c.Expect(g.ctx(), Text("")); err == nil || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("an empty text: %v", err)
@@ -219,6 +223,7 @@ func TestBadConditions(t *testing.T) {
 }
 
 func TestTimeOut(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("one\r\ntwo\r\n")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
@@ -240,6 +245,7 @@ func TestTimeOut(t *testing.T) {
 }
 
 func TestFail(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	died := errors.New("kernel panic")
 	g.print("early inet 10.0.0.1")
@@ -278,6 +284,7 @@ func TestFail(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	errs := make(chan error)
 	go func() {
@@ -298,6 +305,7 @@ func TestClosed(t *testing.T) {
 }
 
 func TestSendGivesUp(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	ctx, cancel := context.WithCancel(context.Background())
 	errs := make(chan error)
@@ -346,6 +354,7 @@ func TestHeldBack(t *testing.T) {
 }
 
 func TestSendInPieces(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	text := strings.Repeat("0123456789", 200)
 	errs := make(chan error)
@@ -368,6 +377,7 @@ func TestSendInPieces(t *testing.T) {
 }
 
 func TestPromptIsTheLastLine(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("root@os25:~# ls\r\nroot@os25:~# \r\nmore\r\n")
 	g.absent(Prompt())
@@ -400,6 +410,7 @@ func sendRaw(g *guest, keys string) error {
 }
 
 func TestNoise(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("pas[   12.345678] usb 1-1: new device\r\n[   12.400000][    T9] x\r\nsphrase\r\n")
 	g.expect(Text("passphrase"))
@@ -417,6 +428,7 @@ func TestNoise(t *testing.T) {
 // card as soon as it has said that it will. A prompt that stands before them stays the last
 // line.
 func TestKernelInDaemonsNoise(t *testing.T) {
+	t.Parallel()
 	const kernel, daemon = "[   17.390334] virtio3 lan0: renamed from eth1\r\n", "2026/11/27 07:46:04 netconfig.go:528: apply details\r\n"
 	for _, cut := range []int{0, 1, 7, 16, 19, 20, 30, len(daemon) - 2} {
 		g := newGuest(t, machine)
@@ -433,6 +445,7 @@ func TestKernelInDaemonsNoise(t *testing.T) {
 }
 
 func TestTexts(t *testing.T) {
+	t.Parallel()
 	n, err := newNoises(machine.Noise)
 	if err != nil {
 		t.Fatal(err)
@@ -479,7 +492,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestNobodyWaits(t *testing.T) {
 	g := newGuest(t, machine)
 	chunk := bytes.Repeat([]byte("some output\r\n"), 5000)
-	for range 3200 { // 200 MB
+	for range 1000 { // 65 MB
 		if _, err := g.port.Write(chunk); err != nil {
 			t.Fatal(err)
 		}
@@ -538,6 +551,7 @@ func (s *source) Write(b []byte) (int, error) { return len(b), nil }
 func (s *source) Close() error                { return nil }
 
 func TestCloseIsRepeatable(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	if err := errors.Join(g.c.Close(), g.c.Close()); err != nil {
 		t.Error(err)

@@ -6,6 +6,7 @@ import (
 )
 
 func TestEcho(t *testing.T) {
+	t.Parallel()
 	long := "echo " + strings.Repeat("abcdefghi ", 9) + "done"
 	for _, tt := range []struct {
 		name, before, typed, printed string
@@ -66,6 +67,7 @@ func TestEcho(t *testing.T) {
 }
 
 func TestPromptAfterPassword(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("os25 login: ")
 	g.expect(Prompt(LoginPrompt))
@@ -81,6 +83,7 @@ func TestPromptAfterPassword(t *testing.T) {
 
 // A wait that is already under way must not take the echo for its answer.
 func TestEchoDuringWait(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("# ")
 	mark := make(chan Match)
@@ -106,6 +109,7 @@ func TestEchoDuringWait(t *testing.T) {
 }
 
 func TestTypeAhead(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("# ")
 	g.send("echo one\n")
@@ -121,6 +125,7 @@ func TestTypeAhead(t *testing.T) {
 
 // A guest on a busy host may stop in the middle of an echo.
 func TestEchoStalls(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("# ")
 	g.send("echo done\n")

@@ -11,6 +11,7 @@ import (
 )
 
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("\x1b[1mone\r\n")
 	chunk, next, err := g.c.Follow(g.ctx(), 0)
@@ -46,6 +47,7 @@ func TestFollow(t *testing.T) {
 // A follower that comes late gets the end of what was printed, and can tell how
 // much it missed.
 func TestFollowFromFarBehind(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	line := strings.Repeat("x", 1023) + "\n"
 	for range 4 * scrollBack / 1024 {
@@ -62,6 +64,7 @@ func TestFollowFromFarBehind(t *testing.T) {
 }
 
 func TestManyFollowers(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	var following sync.WaitGroup
 	texts := make([]string, 10)

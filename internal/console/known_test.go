@@ -42,6 +42,7 @@ func (g *guest) output() string {
 
 // What stands before the prompt on its line is output.
 func TestOutputWithoutNewline(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("0123456789abcdef", 100)
 	for _, tt := range []struct {
 		name, prompt    string
@@ -88,6 +89,7 @@ func TestOutputWithoutNewline(t *testing.T) {
 
 // A pause after what looks like a prompt is no prompt.
 func TestPauseIsNoPrompt(t *testing.T) {
+	t.Parallel()
 	for _, shown := range []string{"Working # ", "costs 5$ ", "Password: ", "# ", "see /etc # "} {
 		inNoTime(t, shown, func(t *testing.T) {
 			g := newGuest(t, images)
@@ -113,6 +115,7 @@ func TestPauseIsNoPrompt(t *testing.T) {
 // A pause that is too long is taken for a prompt. What is typed then is echoed by the
 // terminal, and once more by the shell: its output is its own all the same.
 func TestOutputsDoNotShift(t *testing.T) {
+	t.Parallel()
 	for _, shown := range []string{"Working # ", "Password: ", "root@os25:~# "} {
 		for _, cd := range []string{"~", "/etc"} {
 			inNoTime(t, shown+cd, func(t *testing.T) {
@@ -176,6 +179,7 @@ func TestTypedAhead(t *testing.T) {
 // A prompt that is new is believed after a while, or at once where nothing could be known
 // of it; then it is known.
 func TestNewPrompts(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, typed, shown string
 		atOnce             bool
@@ -255,6 +259,7 @@ func TestNewPromptIsTypedAt(t *testing.T) {
 
 // Lines that belong together have one output, without what is between them.
 func TestJoin(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		steps  [][2]string // a line, and what is printed at it
@@ -296,6 +301,7 @@ func TestJoin(t *testing.T) {
 
 // A line that the guest's shell would cut is not typed; where no shell reads it, it is.
 func TestLongLines(t *testing.T) {
+	t.Parallel()
 	o := images
 	o.Line = 20
 	g := newGuest(t, o)

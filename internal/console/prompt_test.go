@@ -11,6 +11,7 @@ import (
 // A prompt holds for as long as the console is at it and nothing is typed,
 // whatever earlier waits consumed.
 func TestPromptIsALevel(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("Linux os25 6.1\r\nos25 login: ")
 	for range 2 {
@@ -53,6 +54,7 @@ func expired(t *testing.T) context.Context {
 
 // A question is answered like a prompt by who is ready to, and by nobody else.
 func TestReadyForAQuestion(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("~ # ")
 	if err := g.c.Ready(g.ctx()); err != nil {
@@ -80,6 +82,7 @@ func TestReadyForAQuestion(t *testing.T) {
 }
 
 func TestQuestions(t *testing.T) {
+	t.Parallel()
 	for line, asks := range map[string]bool{
 		"Are you sure you want to continue connecting (yes/no/[fingerprint])? ": true, "rm: remove 'notes'? ": true, "Command (m for help): ": true,
 		"Do you want to continue? [Y/n] ": true, "[sudo] password for nini: ": true, "> ": true, ">>> ": true, "New password:": true,
@@ -92,6 +95,7 @@ func TestQuestions(t *testing.T) {
 }
 
 func TestFinished(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("~ # ")
 	g.send("seq 3\n")
@@ -143,6 +147,7 @@ func TestFinished(t *testing.T) {
 }
 
 func TestFinishedOnADeadMachine(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("~ # ")
 	died := errors.New("qemu exited")
@@ -162,6 +167,7 @@ func TestFinishedOnADeadMachine(t *testing.T) {
 
 // A whole session as a Debian guest with bash prints it.
 func TestDebianSession(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("\x1bc\x1b[?7l\x1b[2J\x1b[0mSeaBIOS (version 1.16.2)\r\n\r\r\n",
 		"[    0.000000] Linux version 6.1.0-25-cloud-amd64\r\n[    0.000000] Command line: root=/dev/vda\r\n",
@@ -196,6 +202,7 @@ func TestDebianSession(t *testing.T) {
 
 // router7 shows nothing until Enter is pressed, and its daemons log everywhere.
 func TestRouter7Session(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("2025/09/01 23:27:20 gokrazy build 1\r\n2025/09/01 23:27:21 netconfigd: eth0\r\n")
 	if k := g.c.Waiting(); k != NoPrompt {
@@ -219,6 +226,7 @@ func TestRouter7Session(t *testing.T) {
 // Daemons that say something every moment do not keep a prompt from being believed, not even
 // one that has to stand still for long, as Enter was pressed before there was a shell.
 func TestPromptAmongDaemons(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("booting\r\n")
 	g.relay("\r")

@@ -24,6 +24,7 @@ func (g *guest) relay(keys string) {
 }
 
 func TestRelay(t *testing.T) {
+	t.Parallel()
 	// Each pair is what is typed and what the guest prints at that.
 	for _, tt := range []struct {
 		name, before string
@@ -67,6 +68,7 @@ func TestRelay(t *testing.T) {
 
 // What a person types but has not entered takes nothing away from a wait.
 func TestRelayKeepsTheCursor(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("# ")
 	g.relay("ssh debian\r")
@@ -77,6 +79,7 @@ func TestRelayKeepsTheCursor(t *testing.T) {
 }
 
 func TestAwaitLine(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("# ")
 	lines := make(chan Line)
@@ -110,6 +113,7 @@ func TestAwaitLine(t *testing.T) {
 }
 
 func TestPasswordsAreNotRecorded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	transcript, err := NewTranscript(dir, "debian", 80, 24, nil)
 	if err != nil {

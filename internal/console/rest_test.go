@@ -9,6 +9,7 @@ import (
 
 // Whoever types a command of their own does not type it into somebody's half line.
 func TestAtRest(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		half func(g *guest) // types half a line
@@ -67,6 +68,7 @@ func TestAtRest(t *testing.T) {
 
 // Keys that come one by one are of the line that the first of them began.
 func TestLoginKeyByKey(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, machine)
 	g.print("os25 login: ")
 	for _, key := range []string{"n", "i", "n", "i"} {

@@ -10,6 +10,7 @@ import (
 )
 
 func TestTranscript(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	tr, err := NewTranscript(dir, "debian", 80, 24, nil)
 	if err != nil {
@@ -69,6 +70,7 @@ func TestTranscript(t *testing.T) {
 }
 
 func TestTranscriptDiskFull(t *testing.T) {
+	t.Parallel()
 	full := "/dev/full"
 	dir := t.TempDir()
 	if err := os.Symlink(full, filepath.Join(dir, "debian.log")); err != nil {

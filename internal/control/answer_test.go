@@ -101,6 +101,7 @@ func TestSlowAnswer(t *testing.T) {
 
 // TestLessonsFitATerminal: a terminal keeps 4095 bytes of what is typed and not yet read.
 func TestLessonsFitATerminal(t *testing.T) {
+	t.Parallel()
 	size := 0
 	for _, line := range append(append([]string{"set +Ceu", ours.set() + strings.Repeat("x", 200), fullSum}, functions...), foreignFunctions...) {
 		size += len(line) + 1

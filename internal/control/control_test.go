@@ -168,6 +168,7 @@ func inside(t *testing.T, err error) {
 }
 
 func TestRun(t *testing.T) {
+	t.Parallel()
 	shells(t, func(t *testing.T, ctx context.Context, s *Shell) {
 		for _, c := range []struct {
 			command, out, err string
@@ -204,6 +205,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
+	t.Parallel()
 	shells(t, func(t *testing.T, ctx context.Context, s *Shell) {
 		data := make([]byte, 40_000)
 		for i := range data {
@@ -248,6 +250,7 @@ func TestFiles(t *testing.T) {
 
 // TestLeavesNothing looks for what a conversation leaves behind.
 func TestLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for _, kind := range foreign {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
@@ -310,6 +313,7 @@ func (g *guest) shown() string {
 
 // TestHistory: of all that is typed, a shell can remember one line.
 func TestHistory(t *testing.T) {
+	t.Parallel()
 	for _, ignore := range []string{"", "ignorespace"} {
 		ctx := context2(t)
 		g := start(t, append(environment(t, ""), "HISTCONTROL="+ignore), lookPath(t, "bash"), "--norc", "-i")
@@ -330,6 +334,7 @@ func TestHistory(t *testing.T) {
 // TestHalfALine: nothing is typed into a line that somebody has begun, and what somebody
 // types while labrun does is their next line.
 func TestHalfALine(t *testing.T) {
+	t.Parallel()
 	ctx := context2(t)
 	g := start(t, environment(t, ""), lookPath(t, "bash"), "--norc", "-i")
 	s := NewForeign(g.console, Options{Machine: "box"})
@@ -371,6 +376,7 @@ func TestHalfALine(t *testing.T) {
 
 // TestDaemons has others print on the console all the time.
 func TestDaemons(t *testing.T) {
+	t.Parallel()
 	for _, kind := range foreign[:3] {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
@@ -426,6 +432,7 @@ func TestDaemons(t *testing.T) {
 
 // TestBackgroundJob: what a job of the student's prints meanwhile is for them to see.
 func TestBackgroundJob(t *testing.T) {
+	t.Parallel()
 	g, ctx := start(t, environment(t, ""), lookPath(t, "dash"), "-i"), context2(t)
 	s := NewForeign(g.console, Options{Machine: "box"})
 	file := filepath.Join(t.TempDir(), "go")
@@ -443,6 +450,7 @@ func TestBackgroundJob(t *testing.T) {
 
 // TestCannot: what a guest lacks is said at once, in words for whoever asked.
 func TestCannot(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		start func(t *testing.T) *guest
 		cards []string
@@ -479,6 +487,7 @@ func TestCannot(t *testing.T) {
 // TestGivenUp: a command that nobody waits for any more is ended, by a signal or in bash
 // by its limit, and the console is at its prompt then.
 func TestGivenUp(t *testing.T) {
+	t.Parallel()
 	for name, limit := range map[string]time.Duration{"dash": time.Hour, "bash": 3 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -520,6 +529,7 @@ func appears(t *testing.T, file string) {
 }
 
 func TestNobodyLoggedIn(t *testing.T) {
+	t.Parallel()
 	g := start(t, environment(t, ""), lookPath(t, "dash"), "-c", "printf 'box login: '; read -r name")
 	s := NewForeign(g.console, Options{Machine: "box"})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
