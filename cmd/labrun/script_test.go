@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -32,7 +33,12 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir+"/.home")
-			env.Setenv("FAKES", cache)
+			env.Setenv("FAKES", env.WorkDir+"/.fakes") // its own, because the labs that run are in it, too
+			if cache != "" {
+				if err := os.CopyFS(env.Getenv("FAKES"), os.DirFS(cache)); err != nil {
+					return err
+				}
+			}
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},

@@ -298,6 +298,13 @@ func (c *Console) handOver(t typed) error {
 	}
 	select {
 	case err := <-t.done:
+		select {
+		case <-c.failing: // the reason tells more than what became of the port
+			if err != nil {
+				return c.reason()
+			}
+		default:
+		}
 		return err
 	case <-t.ctx.Done():
 		return context.Cause(t.ctx)

@@ -125,3 +125,29 @@ func TestShutdownKeepsTheDisk(t *testing.T) {
 		t.Errorf("after the reboot the file holds %q, %v", data, err)
 	}
 }
+
+// TestTypingWhenItDies: whoever types at a machine whose QEMU has just died is told that, not what became of a socket.
+func TestTypingWhenItDies(t *testing.T) {
+	labtest.Parallel(t)
+	ctx, l := fakes(t, fakeDebian)
+	m := l.Machine("debian")
+	c, err := m.Console()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := m.current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := os.FindProcess(g.process.Pid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	process.Kill()
+	for err = nil; err == nil; {
+		err = c.SendRaw(ctx, []byte("x"))
+	}
+	if exit := new(qemu.ExitError); !errors.As(err, &exit) || exit.Reason != qemu.Killed {
+		t.Errorf("typing ended with %v", err)
+	}
+}

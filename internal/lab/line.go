@@ -14,8 +14,9 @@ import (
 	"github.com/labrun/labrun/internal/host"
 )
 
-// channel is a serial port whose end is not told before its reason is known: a
-// closed port must not be reported where the news is that the guest powered off.
+// channel is a serial port whose end is not told before its reason is known, neither to
+// who reads nor to who types: a closed port must not be reported where the news is that
+// the guest powered off.
 type channel struct {
 	net.Conn
 	failed <-chan struct{}
@@ -23,6 +24,14 @@ type channel struct {
 
 func (c *channel) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if err != nil {
+		<-c.failed
+	}
+	return n, err
+}
+
+func (c *channel) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
 	if err != nil {
 		<-c.failed
 	}
