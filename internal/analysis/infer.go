@@ -9,11 +9,11 @@ import (
 	"github.com/labrun/labrun/builtins"
 )
 
-// This is an abstract interpreter in small: it evaluates expressions whose values a run
-// would know only later with what is certain of them. A value is a constant of Starlark's
-// as it is, or builtins.Some of a kind, or builtins.Unknown, which may be anything. To widen
-// a value is to know less of it: constants become their kinds where they need not be told
-// apart, so that what is inferred stays small and comes to an end.
+// This is a small abstract interpreter: it finds out what an expression's value is in every
+// run, as far as that can be told from the text. A value that is inferred is a constant of
+// Starlark's, or of a known kind (builtins.Some), or it may be anything (builtins.Unknown).
+// To widen a value is to keep only its kind, where constants need not be told apart, so
+// that what is inferred stays small and comes to an end.
 
 // maxDepth bounds how far the value of an expression is traced back.
 const maxDepth = 32
@@ -46,7 +46,8 @@ func (snap *snapshot) kind(s *sourceFile, x syntax.Expr) builtins.Kind {
 	return ""
 }
 
-// valueOf infers a value from at most so many expressions that contain each other.
+// valueOf infers an expression's value. Depth is how many expressions within one another
+// may still be looked at.
 func (snap *snapshot) valueOf(s *sourceFile, x syntax.Expr, depth int) starlark.Value {
 	if depth == 0 {
 		return builtins.Unknown
@@ -154,14 +155,15 @@ func (snap *snapshot) valueOfName(s *sourceFile, id *syntax.Ident, depth int) st
 	return v.known
 }
 
-// summary returns what is remembered of a variable's value: of a list that is mutated only
-// that it is one, and of one of lists, too, as such can double with every statement.
-func summary(v starlark.Value, changed bool) starlark.Value {
+// summary returns what is remembered of a variable's value. Of a list that is mutated it is
+// only that it is one. Of a list of lists as well: one that holds another twice, which holds
+// another twice, is small in the text and grows without bounds here.
+func summary(v starlark.Value, mutated bool) starlark.Value {
 	var items starlark.Tuple
 	kind := builtins.Some(builtins.List)
 	switch v := v.(type) {
 	case *starlark.List:
-		if changed {
+		if mutated {
 			return kind
 		}
 		for item := range v.Elements() {

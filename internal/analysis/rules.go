@@ -444,17 +444,8 @@ func (n *linter) declares(x syntax.Expr) (what string) {
 
 // isMission reports whether a file calls mission.
 func (snap *snapshot) isMission(s *sourceFile) bool {
-	if s.tree == nil {
-		return false
-	}
-	for _, stmt := range s.tree.Stmts {
-		if x, ok := stmt.(*syntax.ExprStmt); ok {
-			if call, ok := x.X.(*syntax.CallExpr); ok {
-				if e, ok := snap.builtin(call.Fn); ok && e.Name == "mission" {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	return s.tree != nil && slices.ContainsFunc(s.tree.Stmts, func(stmt syntax.Stmt) bool {
+		_, e, ok := snap.statementCall(stmt)
+		return ok && e.Name == "mission"
+	})
 }

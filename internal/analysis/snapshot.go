@@ -110,3 +110,18 @@ func (snap *snapshot) builtin(x syntax.Expr) (builtins.Entry, bool) {
 	e, ok := snap.builtins[id.Name]
 	return e, ok
 }
+
+// statementCall returns the call and the builtin of a statement that is nothing but the call
+// of a builtin, as declarations are.
+func (snap *snapshot) statementCall(stmt syntax.Stmt) (*syntax.CallExpr, builtins.Entry, bool) {
+	x, ok := stmt.(*syntax.ExprStmt)
+	if !ok {
+		return nil, builtins.Entry{}, false
+	}
+	call, ok := x.X.(*syntax.CallExpr)
+	if !ok {
+		return nil, builtins.Entry{}, false
+	}
+	e, ok := snap.builtin(call.Fn)
+	return call, e, ok
+}

@@ -46,34 +46,17 @@ func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 		return
 	}
 	seen[s] = true
-	plain := map[*syntax.CallExpr]bool{}
+	followed := map[*syntax.CallExpr]bool{}
 	for _, stmt := range s.tree.Stmts {
-		switch stmt := stmt.(type) {
-		case *syntax.LoadStmt:
-			other, err := n.target(s, stmt)
-			if err != nil {
+		if load, ok := stmt.(*syntax.LoadStmt); ok {
+			if other, err := n.target(s, load); err == nil {
+				n.findSteps(other, seen)
+			} else {
 				n.complete = false
-				continue
 			}
-			n.findSteps(other, seen)
-		case *syntax.ExprStmt:
-			call, ok := stmt.X.(*syntax.CallExpr)
-			if !ok {
-				continue
-			}
-			e, ok := n.builtin(call.Fn)
-			if !ok || e.Name != "step" {
-				continue
-			}
-			plain[call] = true
-			home, def := n.function(s, argument(call, e, "function"))
-			if def == nil {
-				n.complete = false
-				continue
-			}
-			step := declaredStep{home: home, call: call, in: s, def: def}
-			(&tracer{n: n, calls: &step.calls}).function(home, def, nil, true)
-			n.steps = append(n.steps, step)
+		} else if call, e, ok := n.statementCall(stmt); ok && e.Name == "step" {
+			followed[call] = true
+			n.addStep(s, call, argument(call, e, "function"))
 		}
 	}
 	// Steps may also be declared in ways that are not followed here.
@@ -81,7 +64,7 @@ func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 	syntax.Walk(s.tree, func(node syntax.Node) bool {
 		switch node := node.(type) {
 		case *syntax.CallExpr:
-			calls[node.Fn] = plain[node]
+			calls[node.Fn] = followed[node]
 		case *syntax.Ident:
 			if isBuiltin(node) && node.Name == "step" && !calls[node] {
 				n.complete = false
@@ -89,6 +72,18 @@ func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 		}
 		return true
 	})
+}
+
+// addStep notes a step that a call in a file declares, and traces its function.
+func (n *linter) addStep(s *sourceFile, call *syntax.CallExpr, function syntax.Expr) {
+	home, def := n.function(s, function)
+	if def == nil {
+		n.complete = false
+		return
+	}
+	step := declaredStep{home: home, call: call, in: s, def: def}
+	(&tracer{n: n, calls: &step.calls}).function(home, def, nil, true)
+	n.steps = append(n.steps, step)
 }
 
 // tracer follows a function through its statements, in the order in which they are
