@@ -231,7 +231,7 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 			}
 			g.tasks.Go(func() {
 				defer close(g.settled)
-				m.wake(g)
+				m.resyncClock(g)
 			})
 		}
 	}
@@ -278,13 +278,13 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 	return nil
 }
 
-// wake tells a machine that goes on from a checkpoint what has happened meanwhile:
+// resyncClock tells a machine that goes on from a checkpoint what has happened meanwhile:
 // time has passed.
-func (m *Machine) wake(g *guest) {
+func (m *Machine) resyncClock(g *guest) {
 	if g.control == nil {
 		return
 	}
-	ctx, cancel := m.lab.Within(g.ctx, arriveLimit, errHangs)
+	ctx, cancel := m.lab.Within(g.ctx, resyncLimit, errHangs)
 	defer cancel()
 	if err := m.setClock(ctx, g); err != nil && g.ctx.Err() == nil {
 		m.lab.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s's clock is as it was at the checkpoint: %v", m.Name(), err)})

@@ -27,10 +27,10 @@ func (m *Machine) hostname() string {
 	return m.profile.Guest.SetHostname(m.config.Hostname)
 }
 
-// promptAnew has a login prompt that was printed with the image's name printed again.
+// repeatPrompt has a login prompt that was printed with the image's name printed again.
 // Nobody's typing may come in between: getty throws away what arrives before its
 // prompt, so what is typed is held until the guest has settled.
-func (m *Machine) promptAnew(g *guest) {
+func (m *Machine) repeatPrompt(g *guest) {
 	if !m.renamed() || g.console.Waiting() != console.LoginPrompt {
 		return
 	}
@@ -47,7 +47,7 @@ func (m *Machine) promptAnew(g *guest) {
 		}
 	})
 	defer stop()
-	if _, err := g.line.Conn.Write([]byte("\r")); err != nil {
+	if _, err := g.serial.Conn.Write([]byte("\r")); err != nil {
 		return // the machine is gone, and whoever needs it is told
 	}
 	select {

@@ -119,7 +119,10 @@ func New(config Config, options Options) (*Lab, error) {
 		if !ok {
 			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
 		}
-		m := &Machine{lab: l, config: mc, profile: profile, twin: images[mc.Image], power: make(chan struct{}, 1), started: make(chan struct{})}
+		m := &Machine{
+			lab: l, config: mc, profile: profile, duplicate: images[mc.Image],
+			power: make(chan struct{}, 1), started: make(chan struct{}),
+		}
 		images[mc.Image] = true
 		for i := range mc.NICs {
 			m.macs = append(m.macs, pickMAC(profile, mc.Name, i, taken))
@@ -131,7 +134,7 @@ func New(config Config, options Options) (*Lab, error) {
 	if l.session, err = openSession(Sessions(options.Store), options.Mission); err != nil {
 		return nil, &EnvironmentError{err}
 	}
-	if l.viewers, err = attach.Serve(l.session.dir, seats{l}); err != nil {
+	if l.viewers, err = attach.Serve(l.session.dir, viewerSide{l}); err != nil {
 		return nil, &EnvironmentError{errors.Join(err, l.session.close())}
 	}
 	for _, name := range config.Networks {

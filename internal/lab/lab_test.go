@@ -523,11 +523,11 @@ func TestSessionsOfTheDeadAreSwept(t *testing.T) {
 // When labrun has done its part, viewers may do theirs.
 func TestHandOver(t *testing.T) {
 	l := &Lab{}
-	if (seats{l}).Interactive() {
+	if (viewerSide{l}).Interactive() {
 		t.Error("viewers may type while labrun does")
 	}
 	l.HandOver()
-	if !(seats{l}).Interactive() || (seats{l}).Status().Guided {
+	if !(viewerSide{l}).Interactive() || (viewerSide{l}).Status().Guided {
 		t.Error("viewers may not type, or the run counts as a student's")
 	}
 }

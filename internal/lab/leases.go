@@ -32,12 +32,12 @@ func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]guestos.Lease,
 		return nil, err
 	}
 	for try := 0; ; try++ {
-		granted := grants(want)
+		granted := addressNews(want)
 		leases, err := m.leases(ctx)
 		if err != nil {
 			return nil, err
 		}
-		missing := lacking(leases, want)
+		missing := withoutLease(leases, want)
 		if len(missing) == 0 {
 			return leases, nil
 		}
@@ -52,9 +52,9 @@ func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]guestos.Lease,
 	}
 }
 
-// grants returns channels of which one is closed when the switch next hears of an
+// addressNews returns channels of which one is closed when the switch next hears of an
 // address of one of the machines: it may be a lease.
-func grants(machines []*Machine) (news []<-chan struct{}) {
+func addressNews(machines []*Machine) (news []<-chan struct{}) {
 	for _, m := range machines {
 		g, err := m.current()
 		if err != nil {
@@ -105,8 +105,8 @@ func (m *Machine) leases(ctx context.Context) ([]guestos.Lease, error) {
 	return leases, nil
 }
 
-// lacking returns the names of the machines none of whose cards has a lease.
-func lacking(leases []guestos.Lease, want []*Machine) []string {
+// withoutLease returns the names of the machines none of whose cards has a lease.
+func withoutLease(leases []guestos.Lease, want []*Machine) []string {
 	var missing []string
 	for _, m := range want {
 		found := false

@@ -23,12 +23,12 @@ import (
 // concurrent use; those that need a running guest fail with NotBootedError
 // before Boot.
 type Machine struct {
-	lab     *Lab
-	config  MachineConfig
-	profile image.Profile
-	macs    []string
-	image   *image.Image // set by Lab.Prepare
-	twin    bool         // a machine declared before it has the same image
+	lab       *Lab
+	config    MachineConfig
+	profile   image.Profile
+	macs      []string
+	image     *image.Image // set by Lab.Prepare
+	duplicate bool         // a machine declared before it has the same image
 
 	power chan struct{} // has room while nobody switches the machine on or off, which may take long
 
@@ -43,7 +43,7 @@ type Machine struct {
 // guest is one incarnation of a machine, from power on to power off.
 type guest struct {
 	process    *qemu.Process
-	line       *line
+	serial     *serialPort
 	console    *console.Console
 	control    *console.Console // nil: the image has no control channel
 	shell      *control.Shell
@@ -195,7 +195,7 @@ func (m *Machine) start(ctx context.Context) error {
 			}
 			return
 		case renaming:
-			m.plugIn(g)
+			m.plugCards(g)
 		default:
 			if g.control != nil {
 				// An emulated kernel that boots on a busy host may miss seconds. One
@@ -280,7 +280,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 	if held {
 		g.open = g.settled
 	}
-	g.line = &line{channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable}
+	g.serial = &serialPort{channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable}
 	options := console.Options{
 		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise, Line: m.profile.Console.Line, User: before.user,
 		Open: g.open,
@@ -300,10 +300,10 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 		options.Transcript = g.transcript
 		if g.warm {
 			g.transcript.Mark("recorded when the machine was saved")
-			g.line.live = func() { g.transcript.Mark("live") }
+			g.serial.live = func() { g.transcript.Mark("live") }
 		}
 	}
-	g.console = console.New(g.line, options)
+	g.console = console.New(g.serial, options)
 	g.console.Watch(guestos.WatchPanics(func(line string) { m.panicked(g, line) }))
 	if port := process.Control(); port != nil {
 		g.control = console.New(&channel{port, g.failed}, console.Options{Name: m.config.Name + "'s control channel", History: control.History})

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// politeness is how long a guest that is to be restarted may take to power off.
+// shutdownLimit is how long a guest that is to be restarted may take to power off.
 // One that hangs, which is a reason to restart it, never does.
-const politeness = 10 * time.Second
+const shutdownLimit = 10 * time.Second
 
 // Restart switches a machine off and on again; one that is off is only switched
 // on. What it wrote to its disk stays. Where somebody was at work on it, it
@@ -17,7 +17,7 @@ func (l *Lab) Restart(ctx context.Context, m *Machine) error {
 	atWork := false
 	if c, err := m.Console(); err == nil {
 		atWork = c.LastLine().Number > 0
-		polite, cancel := context.WithTimeout(ctx, politeness)
+		polite, cancel := context.WithTimeout(ctx, shutdownLimit)
 		m.Shutdown(polite) // it is off afterwards, however it took that
 		cancel()
 	}

@@ -31,7 +31,7 @@ func openSession(root, mission string) (*session, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("make the session folder: %w", err)
 	}
-	close, err := door(root)
+	close, err := lockSessions(root)
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +54,9 @@ func openSession(root, mission string) (*session, error) {
 	}
 }
 
-// door locks the sessions in root until it is closed: none is swept between its making
+// lockSessions locks the sessions in root until it is closed: none is swept between its making
 // and its locking, and no name is taken while its session goes.
-func door(root string) (close func(), err error) {
+func lockSessions(root string) (close func(), err error) {
 	lock := flock.New(filepath.Join(root, "lock"))
 	if err := lock.Lock(); err != nil {
 		return nil, fmt.Errorf("lock the session folders in %s: %w", root, err)
@@ -93,7 +93,7 @@ func sweep(root string) {
 }
 
 func (s *session) close() error {
-	if close, err := door(filepath.Dir(s.dir)); err == nil {
+	if close, err := lockSessions(filepath.Dir(s.dir)); err == nil {
 		defer close()
 	}
 	err := os.RemoveAll(s.dir)

@@ -52,24 +52,24 @@ func (l *Lab) Session() string { return l.session.dir }
 // Viewers tells how many sit at a machine's console.
 func (l *Lab) Viewers(machine string) int { return l.viewers.Viewers(machine) }
 
-// seats is the lab as its viewers see it.
-type seats struct{ *Lab }
+// viewerSide is the lab as its viewers see it.
+type viewerSide struct{ *Lab }
 
-func (s seats) Names() []string { return s.order }
+func (s viewerSide) Names() []string { return s.order }
 
 // HandOver lets viewers type at the consoles and switch machines on from now on: labrun
 // types no more.
 func (l *Lab) HandOver() { l.handed.Store(true) }
 
-func (s seats) Interactive() bool { return s.options.Interactive || s.handed.Load() }
+func (s viewerSide) Interactive() bool { return s.options.Interactive || s.handed.Load() }
 
-func (s seats) Await(ctx context.Context, machine string, other *console.Console, wait bool) (*console.Console, error) {
+func (s viewerSide) Await(ctx context.Context, machine string, other *console.Console, wait bool) (*console.Console, error) {
 	return s.machines[machine].await(ctx, other, wait)
 }
 
 // PowerOn switches a machine on that may be: the mission has come to it, or it
 // was on before.
-func (s seats) PowerOn(ctx context.Context, machine string) error {
+func (s viewerSide) PowerOn(ctx context.Context, machine string) error {
 	m := s.machines[machine]
 	m.mu.Lock()
 	permitted := m.permitted || m.boots > 0
@@ -86,7 +86,7 @@ const resizeLimit = 2 * time.Minute
 
 // Resize tells a guest how large its terminal is, where that can be done without
 // typing at it.
-func (s seats) Resize(ctx context.Context, machine string, columns, rows int) {
+func (s viewerSide) Resize(ctx context.Context, machine string, columns, rows int) {
 	m := s.machines[machine]
 	g, err := m.current()
 	if err != nil || g.control == nil || g.process.Exit() != nil {
@@ -99,7 +99,7 @@ func (s seats) Resize(ctx context.Context, machine string, columns, rows int) {
 	g.shell.Run(ctx, m.profile.Guest.Resize(rows, columns), resizeLimit)
 }
 
-func (s seats) Status() attach.Status {
+func (s viewerSide) Status() attach.Status {
 	status := attach.Status{
 		PID: os.Getpid(), Mission: s.options.Mission, Title: s.options.Title,
 		Guided: s.options.Interactive, Started: s.opened,
@@ -114,16 +114,16 @@ func (s seats) Status() attach.Status {
 	return status
 }
 
-func (s seats) Events() *event.Log { return s.options.Events }
+func (s viewerSide) Events() *event.Log { return s.options.Events }
 
-func (s seats) Command(ctx context.Context, word, text string, number int) error {
+func (s viewerSide) Command(ctx context.Context, word, text string, number int) error {
 	if s.options.Command == nil {
 		return attach.ErrNoStudent
 	}
 	return s.options.Command(ctx, word, text, number)
 }
 
-func (s seats) Stop() {
+func (s viewerSide) Stop() {
 	if s.options.Stop != nil {
 		s.options.Stop()
 	}

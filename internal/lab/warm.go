@@ -41,16 +41,16 @@ const (
 	promptStill = 100 * time.Millisecond
 )
 
-// arriveLimit is how long a restored guest may take to set its clock and find its
+// resyncLimit is how long a restored guest may take to set its clock and find its
 // cards, which is a tenth of a second where the host has time; then it hangs. A test
 // has it shorter.
-var arriveLimit = time.Minute
+var resyncLimit = time.Minute
 
 // savableLimit is how long a guest at its first prompt may take until its terminal is as
 // the prompt needs it, which it mostly is before. A test has it shorter.
 var savableLimit = 10 * time.Second
 
-// errHangs is that a restored guest does not arrive.
+// errHangs says that a restored guest does not go on.
 var errHangs = errors.New("it hangs")
 
 // coldBecause says why no template can be made of the machine; empty if one can.
@@ -149,54 +149,54 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	g.up.Store(true)
 	g.tasks.Go(func() {
 		defer close(g.settled)
-		m.arrive(g)
+		m.resync(g)
 	})
 	return g, nil
 }
 
-// plugIn gives a guest that was started without its network cards its name and then the
-// cards, since its DHCP client tells the name, and lets it arrive.
-func (m *Machine) plugIn(g *guest) {
+// plugCards gives a guest that was started without its network cards its name and then the
+// cards, since its DHCP client tells the name, and lets it catch up.
+func (m *Machine) plugCards(g *guest) {
 	_ = g.shell.Do(g.ctx, m.hostname())
 	if err := g.process.Plug(g.ctx); err != nil && g.ctx.Err() == nil {
 		g.fail(fmt.Errorf("plug in %s's network cards: %w", m.config.Name, err))
 	}
-	m.arrive(g)
+	m.resync(g)
 }
 
-// arrive lets a guest that was saved, or comes from a saved one, do what it has to.
+// resync lets a guest that was saved, or comes from a saved one, catch up with the world.
 // The emulation seems to let a restored kernel hang now and then when it finds its
 // cards, as it lets kernels crash that start (see panicked): seen with Linux 7.1 twice
 // in some two thousand restores. Such a machine is reset, once, and boots.
-func (m *Machine) arrive(g *guest) {
+func (m *Machine) resync(g *guest) {
 	var err error
 	if g.warm { // one that boots may take its time
-		ctx, cancel := m.lab.Within(g.ctx, arriveLimit, errHangs)
-		err = m.takeIn(ctx, g)
+		ctx, cancel := m.lab.Within(g.ctx, resyncLimit, errHangs)
+		err = m.catchUp(ctx, g)
 		cancel()
 	} else {
-		err = m.takeIn(g.ctx, g)
+		err = m.catchUp(g.ctx, g)
 	}
 	if errors.Is(err, errHangs) && g.restarted.CompareAndSwap(false, true) {
 		m.lab.notice("%s did not go on from its saved state, as may happen under emulation; it is started again", m.config.Name)
-		err = m.revive(g)
+		err = m.resetHung(g)
 	}
 	// A guest that was reset meanwhile finds its cards and the time as it boots.
 	if err != nil && !errors.Is(err, control.ErrRestarted) && g.ctx.Err() == nil {
 		g.fail(fmt.Errorf("%s did not take its clock and network cards: %w: --cold boots it in another way", m.config.Name, err))
 	}
 	m.identify(g)
-	m.promptAnew(g)
+	m.repeatPrompt(g)
 }
 
-// revive resets a guest that hangs, until it shows a prompt.
-func (m *Machine) revive(g *guest) error {
+// resetHung resets a guest that hangs, until it shows a prompt.
+func (m *Machine) resetHung(g *guest) error {
 	g.shell.Restarting()
 	reset := time.Now()
 	if err := g.process.Command(g.ctx, "system_reset", nil, nil); err != nil {
 		return err
 	}
-	if err := m.takeIn(g.ctx, g); err != nil {
+	if err := m.catchUp(g.ctx, g); err != nil {
 		return err
 	}
 	// What stands on the console may still be the prompt of before.
@@ -208,8 +208,8 @@ func (m *Machine) revive(g *guest) error {
 	return m.firstPrompt(g.ctx, g)
 }
 
-// takeIn tells a guest what has happened while it was saved.
-func (m *Machine) takeIn(ctx context.Context, g *guest) error {
+// catchUp tells a guest what has happened while it was saved.
+func (m *Machine) catchUp(ctx context.Context, g *guest) error {
 	sent := time.Now()
 	err := g.shell.Do(ctx, m.profile.Guest.Resync(time.Now()))
 	if err == nil && time.Since(sent) > clockDrift {
@@ -229,11 +229,11 @@ func (m *Machine) setClock(ctx context.Context, g *guest) error {
 	}
 }
 
-// identify makes a machine that has twins, of the same image, another one than
-// they are, restored or not. What fails here is left as it was.
+// identify makes a machine another one than one declared before it that has the same
+// image, restored or not. What fails here is left as it was.
 func (m *Machine) identify(g *guest) {
 	own := sha256.Sum256([]byte(m.config.Name))
-	if command := m.profile.Guest.Identify(own[:16]); command != "" && m.twin && !m.image.BIOS {
+	if command := m.profile.Guest.Identify(own[:16]); command != "" && m.duplicate && !m.image.BIOS {
 		_ = g.shell.Do(g.ctx, command)
 	}
 }
@@ -262,9 +262,9 @@ func (m *Machine) notKept(err error) {
 // plugs its network cards in, whatever became of the template.
 func (m *Machine) save(g *guest, draft *image.Draft) error {
 	saved := m.saveAtPrompt(g, draft)
-	g.line.forget()
+	g.serial.forget()
 	if g.ctx.Err() == nil {
-		m.plugIn(g)
+		m.plugCards(g)
 	}
 	close(g.settled)
 	if saved != nil {
@@ -298,7 +298,7 @@ func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {
 	saved := g.process.Save(ctx, draft.Dir())
 	var said []byte
 	if saved == nil {
-		said, saved = g.line.said(ctx)
+		said, saved = g.serial.said(ctx)
 	}
 	if saved == nil {
 		saved = os.WriteFile(filepath.Join(draft.Dir(), templateConsole), said, 0o600)

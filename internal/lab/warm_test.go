@@ -615,8 +615,8 @@ func TestRestoresInARow(t *testing.T) {
 func TestHangsWhenRestored(t *testing.T) {
 	labtest.Parallel(t)
 	ctx := context5(t)
-	defer func(limit time.Duration) { arriveLimit = limit }(arriveLimit)
-	arriveLimit = 5 * time.Second
+	defer func(limit time.Duration) { resyncLimit = limit }(resyncLimit)
+	resyncLimit = 5 * time.Second
 	var notices []string
 	events := &event.Log{}
 	events.Attach(func(r event.Record) {

@@ -38,10 +38,10 @@ func (c *channel) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// line is a machine's console port. On a machine that was restored from a
+// serialPort is a machine's console port. On a machine that was restored from a
 // template, what was recorded of its boot is read first. On one that a template
 // is made of, what is read is recorded.
-type line struct {
+type serialPort struct {
 	channel
 	recorded []byte
 	live     func() // called once, before the first read after what was recorded
@@ -51,38 +51,38 @@ type line struct {
 	seen      []byte
 }
 
-func (l *line) Read(p []byte) (int, error) {
-	if len(l.recorded) > 0 {
-		n := copy(p, l.recorded)
-		l.recorded = l.recorded[n:]
+func (s *serialPort) Read(p []byte) (int, error) {
+	if len(s.recorded) > 0 {
+		n := copy(p, s.recorded)
+		s.recorded = s.recorded[n:]
 		return n, nil
 	}
-	if l.live != nil {
-		l.live()
-		l.live = nil
+	if s.live != nil {
+		s.live()
+		s.live = nil
 	}
-	n, err := l.read(p)
+	n, err := s.read(p)
 	if err != nil {
-		<-l.failed
+		<-s.failed
 	}
 	return n, err
 }
 
 // read takes bytes from the port and records them in one step, so that said
 // misses none that were taken.
-func (l *line) read(p []byte) (n int, err error) {
-	raw, err := l.Conn.(syscall.Conn).SyscallConn()
+func (s *serialPort) read(p []byte) (n int, err error) {
+	raw, err := s.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return 0, err
 	}
 	ended := raw.Read(func(fd uintptr) bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		for n, err = unix.Read(int(fd), p); err == unix.EINTR; {
 			n, err = unix.Read(int(fd), p)
 		}
-		if l.recording && n > 0 {
-			l.seen = append(l.seen, p[:n]...)
+		if s.recording && n > 0 {
+			s.seen = append(s.seen, p[:n]...)
 		}
 		return err != unix.EAGAIN
 	})
@@ -99,8 +99,8 @@ func (l *line) read(p []byte) (n int, err error) {
 
 // said ends the recording and returns all that a stopped guest has printed since
 // its boot.
-func (l *line) said(ctx context.Context) ([]byte, error) {
-	raw, err := l.Conn.(syscall.Conn).SyscallConn()
+func (s *serialPort) said(ctx context.Context) ([]byte, error) {
+	raw, err := s.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil, err
 	}
@@ -109,10 +109,10 @@ func (l *line) said(ctx context.Context) ([]byte, error) {
 		var unread int
 		var failed error
 		err := raw.Control(func(fd uintptr) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			if unread, failed = unix.IoctlGetInt(int(fd), unix.TIOCINQ); unread == 0 {
-				said, l.seen, l.recording = l.seen, nil, false
+				said, s.seen, s.recording = s.seen, nil, false
 			}
 		})
 		if err = errors.Join(err, failed); err != nil || unread == 0 {
@@ -125,8 +125,8 @@ func (l *line) said(ctx context.Context) ([]byte, error) {
 }
 
 // forget ends the recording.
-func (l *line) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.seen, l.recording = nil, false
+func (s *serialPort) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen, s.recording = nil, false
 }
