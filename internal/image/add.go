@@ -248,11 +248,13 @@ func diskFormat(path string) (string, error) {
 		return "", fmt.Errorf("this is a qcow file of version %d; convert it with `qemu-img convert -O qcow2`", version)
 	}
 	if binary.BigEndian.Uint64(head[8:]) != 0 {
-		return "", errors.New("this qcow2 has a backing file, so it is only a part of a disk and could show the guest any file of this machine; make it whole with `qemu-img convert -O qcow2`")
+		return "", errors.New("this qcow2 has a backing file, so it is only a part of a disk " +
+			"and could show the guest any file of this machine; make it whole with `qemu-img convert -O qcow2`")
 	}
 	const externalData = 1 << 2 // of the incompatible features
 	if version == 3 && (n < 80 || binary.BigEndian.Uint64(head[72:])&externalData != 0) {
-		return "", errors.New("this qcow2 keeps its data in another file, so it is not a whole disk and could show the guest any file of this machine; make it whole with `qemu-img convert -O qcow2`")
+		return "", errors.New("this qcow2 keeps its data in another file, so it is not a whole disk " +
+			"and could show the guest any file of this machine; make it whole with `qemu-img convert -O qcow2`")
 	}
 	return "qcow2", nil
 }

@@ -283,7 +283,8 @@ func (s *Store) remembered(src source) (string, bool) {
 	}
 	data, err := os.ReadFile(path)
 	var r failedRecord
-	if err != nil || json.Unmarshal(data, &r) != nil || r.Mirror != s.mirror || r.Debian != os.Getenv("LABRUN_DEBIAN") || s.mirrorHas(src) {
+	if err != nil || json.Unmarshal(data, &r) != nil ||
+		r.Mirror != s.mirror || r.Debian != os.Getenv("LABRUN_DEBIAN") || s.mirrorHas(src) {
 		return "", false
 	}
 	// A clock set back must not prolong a failure.

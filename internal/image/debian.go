@@ -72,7 +72,8 @@ func checkPackages(ctx context.Context, list, disk, release string) error {
 		}
 	}
 	if len(other) > 0 {
-		return fmt.Errorf("its disk has packages that are not in its list: %s", strings.Join(other[:min(len(other), 5)], ", "))
+		return fmt.Errorf("its disk has packages that are not in its list: %s",
+			strings.Join(other[:min(len(other), 5)], ", "))
 	}
 	about, err := readFromDisk(ctx, disk, "/usr/lib/os-release")
 	if err != nil {
@@ -84,7 +85,7 @@ func checkPackages(ctx context.Context, list, disk, release string) error {
 	return nil
 }
 
-// installed returns the packages of dpkg's status file, as «name version».
+// installed returns the packages of dpkg's status file, as "name version".
 func installed(status []byte) (packages []string) {
 	name, version, ok := "", "", false
 	lines := bufio.NewScanner(bytes.NewReader(append(status, '\n', '\n')))

@@ -188,7 +188,9 @@ func (s *Store) transfer(ctx context.Context, image, from string, d download, pa
 		return err
 	}
 
-	meter := s.meter(Progress{Image: image, Phase: PhaseDownload, Note: path.Base(d.URL), Done: start, Total: max(d.Size, 0)})
+	meter := s.meter(Progress{
+		Image: image, Phase: PhaseDownload, Note: path.Base(d.URL), Done: start, Total: max(d.Size, 0),
+	})
 	var in io.Reader = body
 	if d.Size >= 0 {
 		in = io.LimitReader(body, d.Size-start+1) // one more shows that it is too long
@@ -213,7 +215,9 @@ func (s *Store) transfer(ctx context.Context, image, from string, d download, pa
 
 // open begins to read from a URL or file at start. It returns where the content
 // really starts: 0 if the server would not resume.
-func (s *Store) open(ctx context.Context, from string, d download, part string, start int64) (io.ReadCloser, int64, error) {
+func (s *Store) open(
+	ctx context.Context, from string, d download, part string, start int64,
+) (io.ReadCloser, int64, error) {
 	if !isURL(from) {
 		info, err := os.Stat(from)
 		if err != nil {

@@ -46,7 +46,8 @@ func (s *Store) GC(ctx context.Context) (GCResult, error) {
 		return r, fmt.Errorf("gc: %w", err)
 	}
 	for _, t := range templates {
-		if _, missing := os.Stat(filepath.Join(s.dir, t.base, manifestName)); missing == nil && wanted[filepath.Base(t.base)] {
+		_, missing := os.Stat(filepath.Join(s.dir, t.base, manifestName))
+		if missing == nil && wanted[filepath.Base(t.base)] {
 			wanted[t.Key] = true
 		}
 	}

@@ -59,7 +59,8 @@ func (s *Store) goModule(ctx context.Context, image string, in input) (string, e
 		return "", fmt.Errorf("check %s: %w", mod, err)
 	}
 	if sum != in.Sum {
-		return "", fmt.Errorf("check %s: its sum is %s, not %s as images.lock says; `go clean -modcache` removes a damaged copy", mod, sum, in.Sum)
+		return "", fmt.Errorf("check %s: its sum is %s, not %s as images.lock says; "+
+			"`go clean -modcache` removes a damaged copy", mod, sum, in.Sum)
 	}
 	return got.Dir, nil
 }

@@ -26,7 +26,8 @@ var (
 // or fills in what h does not say.
 func (h Hardware) or(other Hardware) Hardware {
 	return Hardware{
-		cmp.Or(h.Memory, other.Memory), cmp.Or(h.CPUs, other.CPUs), cmp.Or(h.NICModel, other.NICModel), cmp.Or(h.DiskBus, other.DiskBus),
+		cmp.Or(h.Memory, other.Memory), cmp.Or(h.CPUs, other.CPUs),
+		cmp.Or(h.NICModel, other.NICModel), cmp.Or(h.DiskBus, other.DiskBus),
 	}
 }
 

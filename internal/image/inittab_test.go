@@ -25,7 +25,7 @@ func TestOnlyOneHasTheConsole(t *testing.T) {
 		for _, line := range entry.FindAllStringSubmatch(string(data), -1) {
 			switch line[1] {
 			case "":
-				t.Errorf("images/%s: init starts %s on the console, whose modes it resets: begin the line with «null»", path, line[3])
+				t.Errorf("images/%s: init starts %s on the console, whose modes it resets: begin the line with null", path, line[3])
 			case "ttyS0":
 				holders++
 			}

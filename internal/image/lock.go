@@ -39,8 +39,10 @@ type Profile struct {
 	Has   []string `toml:"has"`   // programs
 	Lacks []string `toml:"lacks"` // programs that one might expect
 
-	Console ConsoleProfile   `toml:"console"`
-	Control string           `toml:"-"`     // the guest's serial port with a root shell for labrun, such as "ttyS1"; empty: none
+	Console ConsoleProfile `toml:"console"`
+	// Control is the guest's serial port with a root shell for labrun, such as "ttyS1";
+	// empty: there is none.
+	Control string           `toml:"-"`
 	Guest   guestos.Commands `toml:"guest"` // what the guest does in another way than Linux at large
 
 	Leases string `toml:"leases"` // the guest's file of DHCP leases; empty unless it is a router
@@ -341,7 +343,8 @@ func (c *checker) source(e entry, i int, s source) {
 		bad("space", "space is %d MiB; it must be from 0 to 1048576", s.Space)
 	}
 	for j, in := range s.Inputs {
-		if !inputName.MatchString(in.Name) || slices.ContainsFunc(s.Inputs[:j], func(o input) bool { return o.Name == in.Name }) {
+		repeats := slices.ContainsFunc(s.Inputs[:j], func(o input) bool { return o.Name == in.Name })
+		if !inputName.MatchString(in.Name) || repeats {
 			bad("inputs", "input name %q repeats, or is not lower-case letters, digits and underscores", in.Name)
 		}
 		switch {
@@ -368,7 +371,8 @@ func (c *checker) download(d download, bad func(key, format string, args ...any)
 		bad("sha256", "%s needs a sha256 or a sha512", d.URL)
 	}
 	hexOf := func(key, text string, bytes int) {
-		if raw, err := hex.DecodeString(text); text != "" && (err != nil || len(raw) != bytes || strings.ToLower(text) != text) {
+		raw, err := hex.DecodeString(text)
+		if text != "" && (err != nil || len(raw) != bytes || strings.ToLower(text) != text) {
 			bad(key, "%s of %s is not %d lower-case hexadecimal digits", key, d.URL, 2*bytes)
 		}
 	}

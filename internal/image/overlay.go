@@ -28,7 +28,8 @@ func Overlay(ctx context.Context, backing, format, path string) error {
 	if err != nil {
 		return fmt.Errorf("overlay of %s: %w", backing, err)
 	}
-	out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", format, "-b", backing, path).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q",
+		"-f", "qcow2", "-F", format, "-b", backing, path).CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -31,7 +31,9 @@ exec 3<&-
 exec sh "$1"`
 
 // recipeOutputs are the files a recipe may leave, and their roles.
-var recipeOutputs = map[string]string{"vmlinuz": "kernel", "initrd": "initrd", "disk.img": "disk", "packages": "packages"}
+var recipeOutputs = map[string]string{
+	"vmlinuz": "kernel", "initrd": "initrd", "disk.img": "disk", "packages": "packages",
+}
 
 // recipeFiles lists what can change the result of a recipe: its own folder,
 // the folder common, and the files beside them.
@@ -126,12 +128,14 @@ func (s *Store) runRecipe(ctx context.Context, image string, src source, dir str
 	for _, f := range left {
 		role, ok := recipeOutputs[f.Name()]
 		if !ok {
-			return fmt.Errorf("recipe %s left the file %s, which is not one of vmlinuz, initrd, disk.img, packages", src.Recipe, f.Name())
+			return fmt.Errorf("recipe %s left the file %s, which is not one of vmlinuz, initrd, disk.img, packages",
+				src.Recipe, f.Name())
 		}
 		names[role] = f.Name()
 	}
 	if names["kernel"] == "" || names["disk"] == "" && names["initrd"] == "" {
-		return fmt.Errorf("recipe %s left no vmlinuz, or neither disk.img nor initrd; its log is %s", src.Recipe, s.logFile(key))
+		return fmt.Errorf("recipe %s left no vmlinuz, or neither disk.img nor initrd; its log is %s",
+			src.Recipe, s.logFile(key))
 	}
 	m := manifest{Source: src.String()}
 	if names["disk"] != "" {
@@ -210,7 +214,9 @@ func copyRecipe(recipes fs.FS, name, dir string) error {
 }
 
 // runScript runs a recipe in work and waits for all of its processes.
-func (s *Store) runScript(ctx context.Context, image string, src source, key, work string, inputs map[string]string) error {
+func (s *Store) runScript(
+	ctx context.Context, image string, src source, key, work string, inputs map[string]string,
+) error {
 	recipe := src.Recipe
 	logPath := s.logFile(key)
 	logFile, err := os.Create(logPath)
@@ -268,7 +274,8 @@ func (s *Store) runScript(ctx context.Context, image string, src source, key, wo
 	if reason == "" {
 		reason = "it said nothing on standard error"
 	}
-	return fmt.Errorf("recipe %s failed: %s (%v)\n    %s\n    the whole log is %s", recipe, reason, err, strings.Join(log.tail, "\n    "), logPath)
+	return fmt.Errorf("recipe %s failed: %s (%v)\n    %s\n    the whole log is %s",
+		recipe, reason, err, strings.Join(log.tail, "\n    "), logPath)
 }
 
 func (s *Store) logFile(key string) string { return filepath.Join(s.dir, "logs", key+".log") }
@@ -288,7 +295,8 @@ func recipeEnv(work, debian string, inputs map[string]string) []string {
 	for name, path := range inputs {
 		env = append(env, "INPUT_"+strings.ToUpper(name)+"="+path)
 	}
-	kept := []string{"HOME", "USER", "LOGNAME", "APT_CONFIG", "LABRUN_DEBIAN", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
+	kept := []string{"HOME", "USER", "LOGNAME", "APT_CONFIG", "LABRUN_DEBIAN",
+		"SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
 		"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"}
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")

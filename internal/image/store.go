@@ -106,7 +106,8 @@ func Open(o StoreOptions) (*Store, error) {
 	return &Store{
 		dir: dir, lock: o.Lock, recipes: o.Recipes, mirror: strings.TrimSuffix(o.Mirror, "/"), strict: o.Strict,
 		progress: o.Progress, held: map[string]*flock.Flock{},
-		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second, free: host.FreeSpace, templateLimit: TemplateLimit,
+		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second,
+		free: host.FreeSpace, templateLimit: TemplateLimit,
 	}, nil
 }
 
@@ -177,7 +178,8 @@ func (s *Store) Ensure(ctx context.Context, name string) (*Image, error) {
 // image cannot be built.
 func (s *Store) Build(ctx context.Context, name string, force bool) (*Image, error) {
 	if _, err := os.Stat(s.addedDir(name)); err == nil && force {
-		return nil, fmt.Errorf("build image %s: it was added by you, so there is nothing to build; `labrun images remove %s` returns to its recipe", name, name)
+		return nil, fmt.Errorf("build image %s: it was added by you, so there is nothing to build; "+
+			"`labrun images remove %s` returns to its recipe", name, name)
 	}
 	if force {
 		return s.build(ctx, name, mustBuild)
@@ -225,7 +227,8 @@ func (s *Store) obtain(ctx context.Context, name string, how effort) (*Image, er
 		return img, nil
 	case errors.Is(err, errDamaged):
 		aside, moveErr := s.setAside(s.addedDir(name))
-		return nil, errors.Join(fmt.Errorf("image %s: the image you added is damaged (%w) and was moved to %s; add it again with `labrun images add %s FILE`", name, err, aside, name), moveErr)
+		return nil, errors.Join(fmt.Errorf("image %s: the image you added is damaged (%w) and was moved to %s; "+
+			"add it again with `labrun images add %s FILE`", name, err, aside, name), moveErr)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
@@ -276,7 +279,8 @@ func (s *Store) unavailable(e entry, failures []Failure) error {
 	if s.strict {
 		for _, src := range e.Sources {
 			if src.StandIn != "" {
-				err.Failures = append(err.Failures, Failure{"stand-in " + src.StandIn, "refused, since only real images are asked for"})
+				err.Failures = append(err.Failures,
+					Failure{"stand-in " + src.StandIn, "refused, since only real images are asked for"})
 			}
 		}
 	}
@@ -334,7 +338,8 @@ func (s *Store) try(ctx context.Context, e entry, src source, how effort, last b
 		return img, nil
 	}
 	if errors.Is(err, errDamaged) {
-		s.say(Progress{Image: e.Name, Phase: PhaseNote, Note: fmt.Sprintf("the cached image is damaged (%v); making it again", err)})
+		note := fmt.Sprintf("the cached image is damaged (%v); making it again", err)
+		s.say(Progress{Image: e.Name, Phase: PhaseNote, Note: note})
 		if _, err := s.setAside(dir); err != nil {
 			return nil, err
 		}
@@ -382,7 +387,8 @@ func (s *Store) Fetch(ctx context.Context, name string) error {
 		if err == nil {
 			s.forget(src)
 			if src.StandIn != "" && len(failures) > 0 {
-				s.say(Progress{Image: name, Phase: PhaseNote, Note: fmt.Sprintf("the stand-in %s will be used, because %s", src.StandIn, failures[0].Reason)})
+				note := fmt.Sprintf("the stand-in %s will be used, because %s", src.StandIn, failures[0].Reason)
+				s.say(Progress{Image: name, Phase: PhaseNote, Note: note})
 			}
 			return nil
 		}

@@ -245,7 +245,10 @@ func (d *Draft) Keep(ctx context.Context, image *Image, shape string, writable .
 		return err
 	}
 	seen := seenRecord{Boot: host.BootID(), Files: map[string]seenFile{}}
-	m := templateManifest{Image: image.Name, Base: base, Shape: shape, Made: time.Now().UTC().Truncate(time.Second), Files: map[string]fileRecord{}}
+	m := templateManifest{
+		Image: image.Name, Base: base, Shape: shape, Made: time.Now().UTC().Truncate(time.Second),
+		Files: map[string]fileRecord{},
+	}
 	files, err := os.ReadDir(d.dir)
 	if err != nil {
 		return err
@@ -361,7 +364,8 @@ func (s *Store) verifyTemplates(ctx context.Context, image string) error {
 			return context.Cause(ctx)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			faults = append(faults, fmt.Errorf("template %s: %w; it was removed", t.Key, errors.Join(err, s.DiscardTemplate(t.Key))))
+			err = errors.Join(err, s.DiscardTemplate(t.Key))
+			faults = append(faults, fmt.Errorf("template %s: %w; it was removed", t.Key, err))
 		}
 	}
 	return errors.Join(faults...)

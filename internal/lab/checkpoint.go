@@ -52,7 +52,8 @@ const manifest = "checkpoint.json"
 // checkpointKey names all that a machine's state depends on.
 func (m *Machine) checkpointKey() string {
 	spec := m.spec("disk")
-	data, err := json.Marshal([]any{m.lab.host.Description, m.image.Digest, spec.Argv(qemu.Descriptors{NICs: make([]int, len(spec.NICs))}), m.config.Hostname})
+	argv := spec.Argv(qemu.Descriptors{NICs: make([]int, len(spec.NICs))})
+	data, err := json.Marshal([]any{m.lab.host.Description, m.image.Digest, argv, m.config.Hostname})
 	if err != nil {
 		panic(err) // they are strings and numbers
 	}
@@ -287,6 +288,7 @@ func (m *Machine) resyncClock(g *guest) {
 	ctx, cancel := m.lab.Within(g.ctx, resyncLimit, errHangs)
 	defer cancel()
 	if err := m.setClock(ctx, g); err != nil && g.ctx.Err() == nil {
-		m.lab.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s's clock is as it was at the checkpoint: %v", m.Name(), err)})
+		text := fmt.Sprintf("%s's clock is as it was at the checkpoint: %v", m.Name(), err)
+		m.lab.options.Events.Emit(event.Notice{Text: text})
 	}
 }

@@ -110,7 +110,8 @@ type Lab struct {
 // New lays out a lab; nothing boots yet. The caller closes it.
 func New(config Config, options Options) (*Lab, error) {
 	l := &Lab{
-		options: options, opened: time.Now(), networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
+		options: options, opened: time.Now(),
+		networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
 		preparing: make(chan struct{}, 1),
 	}
 	taken, images := map[string]bool{}, map[string]bool{}
@@ -196,7 +197,8 @@ func (l *Lab) Prepare(ctx context.Context) error {
 		m.config.CPUs = cmp.Or(m.config.CPUs, img.CPUs)
 		if img.StandIn != "" && !told[m.config.Image] {
 			told[m.config.Image] = true
-			l.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)})
+			text := fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)
+			l.options.Events.Emit(event.Notice{Text: text})
 		}
 		if kernel == "" {
 			kernel = img.Kernel
@@ -216,7 +218,8 @@ func (l *Lab) Prepare(ctx context.Context) error {
 			for _, card := range cards {
 				names = append(names, card.Name)
 			}
-			l.notice("%s routes between its cards, which are %s in that order, and has %d of them: give it all in nics (the first may be a network, too)",
+			l.notice("%s routes between its cards, which are %s in that order, and has %d of them: "+
+				"give it all in nics (the first may be a network, too)",
 				m.Name(), strings.Join(names, " and "), n)
 		}
 	}
@@ -310,7 +313,8 @@ func (l *Lab) record() error {
 	l.captures = []*capture{}
 	for name, network := range l.networks {
 		c, err := startCapture(network, filepath.Join(folder, name+".pcap"), func() {
-			l.notice("%s.pcap is full: %d packets, or %d MiB, are kept of a network. The network goes on, and what crosses it from now on is not seen", name, lan.CapturePackets, lan.CaptureBytes>>20)
+			l.notice("%s.pcap is full: %d packets, or %d MiB, are kept of a network. "+
+				"The network goes on, and what crosses it from now on is not seen", name, lan.CapturePackets, lan.CaptureBytes>>20)
 		})
 		if err != nil {
 			return err

@@ -25,7 +25,8 @@ const (
 // lease file has given none.
 func (m *Machine) Leases(ctx context.Context, want []*Machine) ([]guestos.Lease, error) {
 	if m.profile.Leases == "" {
-		return nil, fmt.Errorf("leases of %s: its image %s is no router: its profile names no lease file", m.Name(), m.config.Image)
+		return nil, fmt.Errorf("leases of %s: its image %s is no router: its profile names no lease file",
+			m.Name(), m.config.Image)
 	}
 	g, err := m.current()
 	if err != nil {

@@ -141,7 +141,8 @@ func (m *Machine) Port(i int) (*lan.Port, error) {
 func (m *Machine) spec(overlay string) qemu.Spec {
 	spec := qemu.Spec{
 		Name: m.config.Name, Memory: m.config.Memory, CPUs: m.config.CPUs, Accel: m.lab.accel.Accel,
-		Disk: overlay, DiskFormat: "qcow2", DiskBus: m.image.DiskBus, NICModel: m.image.NICModel, Control: m.profile.Control != "",
+		Disk: overlay, DiskFormat: "qcow2", DiskBus: m.image.DiskBus,
+		NICModel: m.image.NICModel, Control: m.profile.Control != "",
 	}
 	if m.image.BIOS {
 		spec.Control = false
@@ -274,7 +275,8 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 		return nil, err
 	}
 	g := &guest{
-		process: process, failed: make(chan struct{}), watched: make(chan struct{}), settled: make(chan struct{}), warm: spec.Saved != nil,
+		process: process, warm: spec.Saved != nil,
+		failed: make(chan struct{}), watched: make(chan struct{}), settled: make(chan struct{}),
 	}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	if held {
@@ -282,7 +284,8 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 	}
 	g.serial = &serialPort{channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable}
 	options := console.Options{
-		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise, Line: m.profile.Console.Line, User: before.user,
+		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise,
+		Line: m.profile.Console.Line, User: before.user,
 		Open: g.open,
 	}
 	if process.Control() == nil {
@@ -293,7 +296,8 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 		if m.boots > 0 {
 			name = fmt.Sprintf("%s-%d", name, m.boots+1)
 		}
-		if g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, 24, m.profile.Console.Noise); err != nil {
+		g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, 24, m.profile.Console.Noise)
+		if err != nil {
 			process.Close()
 			return nil, fmt.Errorf("boot %s: transcript: %w", m.config.Name, err)
 		}
@@ -306,7 +310,9 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 	g.console = console.New(g.serial, options)
 	g.console.Watch(guestos.WatchPanics(func(line string) { m.panicked(g, line) }))
 	if port := process.Control(); port != nil {
-		g.control = console.New(&channel{port, g.failed}, console.Options{Name: m.config.Name + "'s control channel", History: control.History})
+		g.control = console.New(&channel{port, g.failed}, console.Options{
+			Name: m.config.Name + "'s control channel", History: control.History,
+		})
 		if g.warm {
 			g.shell = control.Resume(g.control, m.controls(g))
 		} else {
@@ -344,7 +350,8 @@ func (m *Machine) controls(g *guest) control.Options {
 // rest waits until labrun may type a line of its own at the console. Enter is pressed as
 // for a prompt that is waited for.
 func (m *Machine) rest(ctx context.Context, g *guest) error {
-	_, err := pressing(ctx, g.console, m.profile.Console.Poke && !g.up.Load(), func(ctx context.Context) (console.Match, error) {
+	eager := m.profile.Console.Poke && !g.up.Load()
+	_, err := pressing(ctx, g.console, eager, func(ctx context.Context) (console.Match, error) {
 		return console.Match{}, g.console.AtRest(ctx)
 	})
 	return err
@@ -390,7 +397,9 @@ func (g *guest) watch(l *Lab, name string) {
 	if exit.Reason != qemu.Stopped && exit.Reason != qemu.PoweredOff {
 		state = "failed"
 	}
-	l.options.Events.Emit(event.Machine{Name: name, State: state, Detail: exit.Error(), Seconds: time.Since(g.process.Started()).Seconds()})
+	l.options.Events.Emit(event.Machine{
+		Name: name, State: state, Detail: exit.Error(), Seconds: time.Since(g.process.Started()).Seconds(),
+	})
 }
 
 // close releases what an ended incarnation holds and returns what its transcript
@@ -534,7 +543,9 @@ func (m *Machine) panicked(g *guest, line string) {
 		return
 	}
 	g.restarted.Store(true)
-	m.lab.options.Events.Emit(event.Notice{Text: fmt.Sprintf("%s's kernel crashed while it started, as it may under emulation; it is started again (%s)", m.config.Name, line)})
+	text := fmt.Sprintf("%s's kernel crashed while it started, as it may under emulation; it is started again (%s)",
+		m.config.Name, line)
+	m.lab.options.Events.Emit(event.Notice{Text: text})
 	g.tasks.Go(func() {
 		// This runs in no call of the mission's: it ends with the machine.
 		if err := g.process.Command(context.Background(), "system_reset", nil, nil); err != nil {

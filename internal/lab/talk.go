@@ -20,7 +20,7 @@ const (
 	pokeSoon = 700 * time.Millisecond // for an image known to need it; then after twice as long, up to
 	pokeSlow = 6 * time.Second
 	pokeLate = 15 * time.Second // for any other, and where nothing but noise is printed
-	// BusyBox asks for it («Please press Enter to activate this console. »); where
+	// BusyBox asks for it ("Please press Enter to activate this console. "); where
 	// that is the last thing said, there is nothing to wait for.
 	invitation = "press Enter"
 	pokeLook   = 100 * time.Millisecond
@@ -55,7 +55,9 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 // says that its guest is known to need it. Each Enter may make the guest complain that
 // there is no shell yet, so they become seldom, and one that it has not taken notice of
 // is not followed by others: they would all be answered at once.
-func pressing(ctx context.Context, c *console.Console, eager bool, wait func(context.Context) (console.Match, error)) (console.Match, error) {
+func pressing(
+	ctx context.Context, c *console.Console, eager bool, wait func(context.Context) (console.Match, error),
+) (console.Match, error) {
 	look, pause := pokeSoon, pokeSoon
 	if eager {
 		look = pokeLook
@@ -153,7 +155,8 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 			err = c.Type(ctx, "exit\n")
 		case console.LoginPrompt:
 			if user == "" {
-				return fmt.Errorf("login on %s: the image has no user of its own: say login(%s, user=…, password=…)", m.Name(), m.Name())
+				return fmt.Errorf("login on %s: the image has no user of its own: say login(%s, user=…, password=…)",
+					m.Name(), m.Name())
 			}
 			// A login prompt again means that the last try was refused; one
 			// more may follow a line that a daemon garbled.
@@ -183,7 +186,8 @@ func (m *Machine) Credentials(user, password string) (string, string) {
 type LoginError struct{ Machine, User, Tail string }
 
 func (e *LoginError) Error() string {
-	return fmt.Sprintf("login on %s as %s: the user or the password was refused twice; the console's last lines:\n%s", e.Machine, e.User, e.Tail)
+	return fmt.Sprintf("login on %s as %s: the user or the password was refused twice; the console's last lines:\n%s",
+		e.Machine, e.User, e.Tail)
 }
 
 // pause waits before the next look, after so many; it returns ctx's cause if that

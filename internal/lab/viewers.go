@@ -63,7 +63,9 @@ func (l *Lab) HandOver() { l.handed.Store(true) }
 
 func (s viewerSide) Interactive() bool { return s.options.Interactive || s.handed.Load() }
 
-func (s viewerSide) Await(ctx context.Context, machine string, other *console.Console, wait bool) (*console.Console, error) {
+func (s viewerSide) Await(
+	ctx context.Context, machine string, other *console.Console, wait bool,
+) (*console.Console, error) {
 	return s.machines[machine].await(ctx, other, wait)
 }
 

@@ -178,12 +178,14 @@ func (m *Machine) resync(g *guest) {
 		err = m.catchUp(g.ctx, g)
 	}
 	if errors.Is(err, errHangs) && g.restarted.CompareAndSwap(false, true) {
-		m.lab.notice("%s did not go on from its saved state, as may happen under emulation; it is started again", m.config.Name)
+		m.lab.notice("%s did not go on from its saved state, as may happen under emulation; it is started again",
+			m.config.Name)
 		err = m.resetHung(g)
 	}
 	// A guest that was reset meanwhile finds its cards and the time as it boots.
 	if err != nil && !errors.Is(err, control.ErrRestarted) && g.ctx.Err() == nil {
-		g.fail(fmt.Errorf("%s did not take its clock and network cards: %w: --cold boots it in another way", m.config.Name, err))
+		g.fail(fmt.Errorf("%s did not take its clock and network cards: %w: --cold boots it in another way",
+			m.config.Name, err))
 	}
 	m.identify(g)
 	m.repeatPrompt(g)
@@ -223,7 +225,8 @@ func (m *Machine) catchUp(ctx context.Context, g *guest) error {
 func (m *Machine) setClock(ctx context.Context, g *guest) error {
 	for try := 1; ; try++ {
 		sent := time.Now()
-		if err := g.shell.Do(ctx, m.profile.Guest.SetClock(time.Now())); err != nil || time.Since(sent) <= clockDrift || try == clockTries {
+		err := g.shell.Do(ctx, m.profile.Guest.SetClock(time.Now()))
+		if err != nil || time.Since(sent) <= clockDrift || try == clockTries {
 			return err
 		}
 	}
@@ -359,7 +362,8 @@ func (m *Machine) distrust(g *guest, user, password string) {
 		m.lab.notice("%s's saved state could not be removed: %v", m.config.Image, err)
 		return
 	}
-	m.lab.notice("%s will boot next time: its saved state is given up, because the first login there was not taken at once", m.config.Image)
+	m.lab.notice("%s will boot next time: its saved state is given up, "+
+		"because the first login there was not taken at once", m.config.Image)
 }
 
 // warm reports whether the machine may start from a template, and tells why not.

@@ -40,7 +40,8 @@ func Probe(ctx context.Context, kernel, cacheDir string) (Verdict, error) {
 	file := filepath.Join(cacheDir, "accel.json")
 	if data, err := os.ReadFile(file); err == nil {
 		var known Verdict
-		if json.Unmarshal(data, &known) == nil && known.Boot == boot && boot != "" && accessible() == (known.Accel == KVM || known.Reason != noAccess) {
+		ofThisBoot := json.Unmarshal(data, &known) == nil && known.Boot == boot && boot != ""
+		if ofThisBoot && accessible() == (known.Accel == KVM || known.Reason != noAccess) {
 			return known, nil
 		}
 	}
@@ -81,7 +82,7 @@ func accessible() bool {
 	return true
 }
 
-// bootOnce boots the kernel under KVM until its «VFS: Unable to mount root fs».
+// bootOnce boots the kernel under KVM until its "VFS: Unable to mount root fs".
 func bootOnce(ctx context.Context, kernel string) error {
 	p, err := Start(ctx, Spec{
 		Name: "probe", Memory: 256, CPUs: 1, Accel: KVM,

@@ -24,7 +24,8 @@ import (
 const Binary = "qemu-system-x86_64"
 
 // ErrNoQEMU is returned by Start and Probe when the emulator is not installed.
-var ErrNoQEMU = errors.New("qemu: " + Binary + " is not installed: `sudo apt-get install qemu-system-x86 qemu-utils` installs it, `labrun doctor` checks it")
+var ErrNoQEMU = errors.New("qemu: " + Binary + " is not installed: " +
+	"`sudo apt-get install qemu-system-x86 qemu-utils` installs it, `labrun doctor` checks it")
 
 // Installed returns ErrNoQEMU if the emulator is not there.
 func Installed() error {

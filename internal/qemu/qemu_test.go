@@ -185,7 +185,7 @@ func start(t *testing.T) *Process {
 	return p
 }
 
-// bootSector says «booted» on the first serial port, and halts.
+// bootSector says "booted" on the first serial port, and halts.
 var bootSector = func() []byte {
 	code := []byte("\xfc\x31\xc0\x8e\xd8" + // cld; xor ax, ax; mov ds, ax
 		"\xbe\x15\x7c" + // mov si, text

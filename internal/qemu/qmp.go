@@ -15,7 +15,7 @@ import (
 )
 
 // Notification is an asynchronous event of QEMU, such as SHUTDOWN or RESET.
-// See «QMP events» in the QEMU QMP reference manual.
+// See "QMP events" in the QEMU QMP reference manual.
 type Notification struct {
 	Name string
 	Data map[string]any

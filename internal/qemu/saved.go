@@ -209,12 +209,14 @@ func (p *Process) loadState(ctx context.Context, fd int) error {
 func (p *Process) Plug(ctx context.Context) error {
 	for i, nic := range p.spec.NICs {
 		if nic.User {
-			if err := p.Command(ctx, "netdev_add", map[string]any{"type": "user", "id": fmt.Sprintf("nic%d", i)}, nil); err != nil {
+			user := map[string]any{"type": "user", "id": fmt.Sprintf("nic%d", i)}
+			if err := p.Command(ctx, "netdev_add", user, nil); err != nil {
 				return err
 			}
 		}
 		err := p.Command(ctx, "device_add", map[string]any{
-			"driver": p.spec.nicModel(), "id": fmt.Sprintf("card%d", i), "netdev": fmt.Sprintf("nic%d", i), "mac": nic.MAC, "romfile": "",
+			"driver": p.spec.nicModel(), "id": fmt.Sprintf("card%d", i),
+			"netdev": fmt.Sprintf("nic%d", i), "mac": nic.MAC, "romfile": "",
 		}, nil)
 		if err != nil {
 			return err

@@ -22,7 +22,7 @@ const OwnMemory = 110
 
 // NIC is one network card of a machine.
 type NIC struct {
-	MAC  string // six hexadecimal pairs, «52:55:00:aa:00:10»
+	MAC  string // six hexadecimal pairs, 52:55:00:aa:00:10
 	User bool   // QEMU's user-mode network instead of the lab's switch
 }
 
@@ -38,12 +38,12 @@ type Spec struct {
 	Kernel, Initrd, Cmdline string
 
 	Disk       string // path of the overlay; empty: none
-	DiskFormat string // «qcow2» or «raw»
-	DiskBus    string // how the guest finds it: «virtio», which is the default, «ide», «sata», or virtio's «scsi»
+	DiskFormat string // qcow2 or raw
+	DiskBus    string // how the guest finds it: virtio, which is the default, ide, sata, or virtio's scsi
 
 	Control  bool // give it a second serial port
 	NICs     []NIC
-	NICModel string // of all of them, as QEMU calls it; empty: «virtio-net-pci»
+	NICModel string // of all of them, as QEMU calls it; empty: virtio-net-pci
 
 	// A machine that a template is made of, or that comes from one, starts
 	// without its network cards, so that the state fits any lab: see Plug.

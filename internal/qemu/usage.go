@@ -11,8 +11,10 @@ import (
 // Usage is what a machine has cost its host so far.
 type Usage struct {
 	host.Usage
-	Alive  time.Duration // since it was started
-	Waited time.Duration // for which its virtual CPUs were ready to run and had no processor, added up; -1: the kernel does not count it
+	Alive time.Duration // since it was started
+	// Waited is for how long its virtual CPUs were ready to run and had no processor, added
+	// up; -1: the kernel does not count it.
+	Waited time.Duration
 }
 
 // Usage reads the present cost.
