@@ -24,7 +24,7 @@ type student struct {
 	cmd  *exec.Cmd
 	out  buffer
 	read int
-	over chan struct{} // closed when labrun has ended
+	over chan struct{} // closed when labrun has ended, and all that it printed is in out
 }
 
 // sits starts labrun in a terminal of 80 by 24.
@@ -49,17 +49,18 @@ func sits(t *testing.T, who string, env []string, args ...string) *student {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		tty.ExpectEOF() // which never comes; meanwhile all is read
+		tty.ExpectEOF() // meanwhile all is read
 	}()
 	go func() {
 		s.cmd.Wait()
+		tty.Tty().Close() // the last to have it open: what follows its output is the end
+		<-read
 		close(s.over)
 	}()
 	t.Cleanup(func() {
 		s.cmd.Process.Kill()
 		<-s.over
 		tty.Close()
-		<-read
 	})
 	return s
 }

@@ -164,37 +164,12 @@ func (s *Store) copyDisk(ctx context.Context, image, from, to string) error {
 	if err := s.needSpace(min(host.DiskUsage(from), info.Size())); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
 	meter := s.meter(Progress{Image: image, Phase: PhaseCopy, Note: filepath.Base(from), Total: info.Size()})
-	src := &ctxReader{ctx, io.TeeReader(in, meter)}
-	buf, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
-	var size int64
-	for {
-		n, err := io.ReadFull(src, buf)
-		if !bytes.Equal(buf[:n], zeros[:n]) {
-			if _, err := out.WriteAt(buf[:n], size); err != nil {
-				if host.DiskFull(err) {
-					return &spaceError{dir: s.dir, need: info.Size(), free: s.freeOrZero()}
-				}
-				return err
-			}
-		}
-		size += int64(n)
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err = host.CopySparse(ctx, to, in, meter.at)
+	if host.DiskFull(err) {
+		return &spaceError{dir: s.dir, need: info.Size(), free: s.freeOrZero()}
 	}
-	if err := out.Truncate(size); err != nil {
-		return err
-	}
-	return out.Close()
+	return err
 }
 
 // archives are formats that people mistake for disk images, by their magic.

@@ -216,9 +216,6 @@ boot   = "bios"
 			t.Fatal(err)
 		}
 		s := open(t, StoreOptions{Lock: l})
-		if err := s.Fetch(within(t), "box"); err != nil {
-			t.Fatal(err)
-		}
 		img, err := s.Ensure(within(t), "box")
 		if c.fault != "" {
 			if err == nil || !strings.Contains(err.Error(), c.fault) {

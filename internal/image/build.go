@@ -321,12 +321,17 @@ type meter struct {
 }
 
 func (m *meter) Write(b []byte) (int, error) {
-	m.p.Done += int64(len(b))
+	m.at(m.p.Done + int64(len(b)))
+	return len(b), nil
+}
+
+// at tells how far the work has come.
+func (m *meter) at(done int64) {
+	m.p.Done = done
 	if now := time.Now(); now.Sub(m.last) >= 100*time.Millisecond || m.p.Done == m.p.Total {
 		m.last = now
 		m.store.say(m.p)
 	}
-	return len(b), nil
 }
 
 // ctxReader ends a long read when its context does.

@@ -114,11 +114,11 @@ func TestGoModuleInput(t *testing.T) {
 
 	t.Setenv("GOMODCACHE", t.TempDir())
 	t.Setenv("GOPROXY", "off")
-	if err := other.Fetch(within(t), "box"); err == nil || !strings.Contains(err.Error(), "download example.org/kernel@v1.2.3: ") {
+	if _, err := other.Build(within(t), "box", true); err == nil || !strings.Contains(err.Error(), "download example.org/kernel@v1.2.3: ") {
 		t.Errorf("without a proxy: %v", err)
 	}
 	t.Setenv("PATH", t.TempDir())
-	if err := other.Fetch(within(t), "box"); err == nil || !strings.Contains(err.Error(), "golang-go") {
+	if _, err := other.Build(within(t), "box", true); err == nil || !strings.Contains(err.Error(), "golang-go") {
 		t.Errorf("without go: %v", err)
 	}
 }

@@ -165,7 +165,7 @@ func (e *UnavailableError) Error() string {
 // Ensure returns the image called name, ready to boot: from the cache, or got
 // and built now. The first source that can be had is used. A source that could
 // not be had lately is not tried again for an hour, so that a dead network does
-// not delay every start; a changed mirror, Fetch and Build do try again.
+// not delay every start; a changed mirror and Build do try again.
 //
 // The image stays in the cache until Close, whatever GC another process runs.
 // It returns an *UnavailableError if no source can be had.
@@ -368,50 +368,6 @@ func (s *Store) make(ctx context.Context, e entry, src source, dir string) error
 		return err
 	}
 	return s.keepDisk(ctx, e.Name, blob, src, dir)
-}
-
-// Fetch downloads what the first source of name that can be had needs, without
-// building it, and whatever failed before. If that is a stand-in, a note in
-// Progress says why.
-func (s *Store) Fetch(ctx context.Context, name string) error {
-	e, ok := s.lock.images[name]
-	if !ok {
-		return s.unknown(name)
-	}
-	var failures []Failure
-	for _, src := range s.candidates(e) {
-		err := s.fetchSource(ctx, e, src)
-		if ctx.Err() != nil {
-			return fmt.Errorf("fetch image %s: %w", name, context.Cause(ctx))
-		}
-		if err == nil {
-			s.forget(src)
-			if src.StandIn != "" && len(failures) > 0 {
-				note := fmt.Sprintf("the stand-in %s will be used, because %s", src.StandIn, failures[0].Reason)
-				s.say(Progress{Image: name, Phase: PhaseNote, Note: note})
-			}
-			return nil
-		}
-		s.remember(src, err)
-		failures = append(failures, Failure{src.String(), err.Error()})
-	}
-	return s.unavailable(e, failures)
-}
-
-func (s *Store) fetchSource(ctx context.Context, e entry, src source) error {
-	dir, err := s.buildDir(src)
-	if err != nil {
-		return err
-	}
-	if _, err := s.load(e, src, dir); err == nil {
-		return nil
-	}
-	if src.Recipe == "" {
-		_, err = s.download(ctx, e.Name, src.download)
-	} else {
-		_, err = s.inputs(ctx, e.Name, src)
-	}
-	return err
 }
 
 // Status describes one image for a listing.

@@ -213,8 +213,8 @@ func TestStandInAndRememberedFailure(t *testing.T) {
 	if img, ok := s.Cached("box"); !ok || !strings.Contains(img.Why, "403") {
 		t.Errorf("Cached: %+v", img)
 	}
-	if err := s.Fetch(within(t), "box"); err != nil || count.Load() != 2 {
-		t.Errorf("Fetch: %v after %d attempts; it must try again", err, count.Load())
+	if _, err := s.Build(within(t), "box", false); err != nil || count.Load() != 2 {
+		t.Errorf("Build: %v after %d attempts; it must try again", err, count.Load())
 	}
 
 	// An old record counts no more.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/qemu"
 )
 
@@ -166,7 +167,7 @@ func copyFile(ctx context.Context, to, from string) error {
 		return err
 	}
 	defer file.Close()
-	return qemu.CopySparse(ctx, to, file)
+	return host.CopySparse(ctx, to, file, nil)
 }
 
 // Restore brings the whole lab to a checkpoint: machines that run are replaced,

@@ -1,7 +1,6 @@
 package qemu
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Saved is a machine's state as Process.Save or Process.SaveWhole left it: memory,
@@ -119,7 +120,7 @@ func (p *Process) Save(ctx context.Context, dir string) error {
 	}
 	defer disk.Close()
 	for name, from := range map[string]*os.File{SavedMemory: p.memory, SavedDisk: disk} {
-		if err := CopySparse(ctx, filepath.Join(dir, name), from); err != nil {
+		if err := host.CopySparse(ctx, filepath.Join(dir, name), from, nil); err != nil {
 			return fail(err)
 		}
 	}
@@ -233,48 +234,3 @@ func (p *Process) SetCarrier(ctx context.Context, card int, up bool) error {
 
 // Continue lets a stopped guest run.
 func (p *Process) Continue(ctx context.Context) error { return p.Command(ctx, "cont", nil, nil) }
-
-// CopySparse copies a file without its holes and without blocks of zeros.
-func CopySparse(ctx context.Context, path string, from *os.File) (err error) {
-	size, err := from.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	to, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, to.Close()) }()
-	if err := to.Truncate(size); err != nil {
-		return err
-	}
-	block := make([]byte, 64<<10)
-	zeros := make([]byte, len(block))
-	for at := int64(0); at < size; {
-		if at, err = unix.Seek(int(from.Fd()), at, unix.SEEK_DATA); err == unix.ENXIO {
-			return nil // the rest is a hole
-		} else if err != nil {
-			return os.NewSyscallError("lseek", err)
-		}
-		end, err := unix.Seek(int(from.Fd()), at, unix.SEEK_HOLE)
-		if err != nil {
-			return os.NewSyscallError("lseek", err)
-		}
-		for at < end {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			n, err := from.ReadAt(block[:min(int64(len(block)), end-at)], at)
-			if err != nil {
-				return err
-			}
-			if !bytes.Equal(block[:n], zeros[:n]) {
-				if _, err := to.WriteAt(block[:n], at); err != nil {
-					return err
-				}
-			}
-			at += int64(n)
-		}
-	}
-	return nil
-}

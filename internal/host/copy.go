@@ -1,0 +1,63 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// CopySparse copies a file without its holes and without blocks of zeros. It tells
+// progress, unless that is nil, up to where it has come; what is written when it fails
+// stays.
+func CopySparse(ctx context.Context, path string, from *os.File, progress func(at int64)) (err error) {
+	size, err := from.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	to, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if err := to.Truncate(size); err != nil {
+		return err
+	}
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	block := make([]byte, 64<<10)
+	zeros := make([]byte, len(block))
+	for at := int64(0); at < size; {
+		if at, err = unix.Seek(int(from.Fd()), at, unix.SEEK_DATA); err == unix.ENXIO {
+			break // the rest is a hole
+		} else if err != nil {
+			return os.NewSyscallError("lseek", err)
+		}
+		end, err := unix.Seek(int(from.Fd()), at, unix.SEEK_HOLE)
+		if err != nil {
+			return os.NewSyscallError("lseek", err)
+		}
+		for at < end {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			n, err := from.ReadAt(block[:min(int64(len(block)), end-at)], at)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(block[:n], zeros[:n]) {
+				if _, err := to.WriteAt(block[:n], at); err != nil {
+					return err
+				}
+			}
+			at += int64(n)
+			progress(at)
+		}
+	}
+	progress(size)
+	return nil
+}
