@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -97,7 +95,7 @@ func (p *program) diagnose(ctx context.Context) error {
 	}
 	defer store.Close()
 
-	findings := findTools()
+	findings := findTools(ctx)
 	findings = append(findings, findAcceleration(ctx, store), findMemory(store), findDisk(store))
 	findings = append(findings, findImages(store)...)
 	findings = append(findings, findPackages(ctx, store)...)
@@ -117,7 +115,7 @@ func (p *program) diagnose(ctx context.Context) error {
 	return nil
 }
 
-func findTools() []finding {
+func findTools(ctx context.Context) []finding {
 	var all []finding
 	for _, t := range tools {
 		if t.installed() {
@@ -130,28 +128,14 @@ func findTools() []finding {
 		}
 		all = append(all, finding{state: state, text: t.program + ": " + t.why, mend: "sudo apt-get install " + t.pkg})
 	}
-	if version, err := qemuVersion(); err == nil && (version[0] < 7 || version[0] == 7 && version[1] < 2) {
-		all = append(all, finding{state: "missing", text: fmt.Sprintf("QEMU is %d.%d: labrun needs 7.2 or newer, for its networks", version[0], version[1]),
-			mend: "use Debian 12 or newer, Ubuntu 24.04 or newer"})
+	if v, _, err := qemu.InstalledVersion(ctx); err == nil && v != (qemu.Version{}) && !v.AtLeast(7, 2) {
+		all = append(all, finding{
+			state: "missing",
+			text:  fmt.Sprintf("QEMU is %d.%d: labrun needs 7.2 or newer, for its networks", v.Major, v.Minor),
+			mend:  "use Debian 12 or newer, Ubuntu 24.04 or newer",
+		})
 	}
 	return all
-}
-
-var versionNumber = regexp.MustCompile(`version (\d+)\.(\d+)`)
-
-func qemuVersion() (version [2]int, err error) {
-	out, err := exec.Command(qemu.Binary, "--version").Output()
-	if err != nil {
-		return version, err
-	}
-	match := versionNumber.FindSubmatch(out)
-	if match == nil {
-		return version, fmt.Errorf("%s --version: no version in %q", qemu.Binary, out)
-	}
-	for i := range version {
-		version[i], _ = strconv.Atoi(string(match[i+1]))
-	}
-	return version, nil
 }
 
 func findAcceleration(ctx context.Context, store *image.Store) finding {

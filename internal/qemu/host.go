@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,9 +32,9 @@ func Host(ctx context.Context, accel Accel) (Platform, error) {
 	}
 	// The version's text names the package that QEMU comes from; size and time
 	// tell builds apart that have the same version.
-	version, err := exec.CommandContext(ctx, path, "--version").Output()
+	version, about, err := InstalledVersion(ctx)
 	if err != nil {
-		return Platform{}, fmt.Errorf("ask %s for its version: %w", Binary, err)
+		return Platform{}, err
 	}
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return Platform{}, err
@@ -46,7 +47,7 @@ func Host(ctx context.Context, accel Accel) (Platform, error) {
 	if err != nil {
 		return Platform{}, err
 	}
-	text := fmt.Sprintf("%s%d bytes of %s\n%s", version, file.Size(), file.ModTime().UTC(), processor(cpu, accel))
+	text := fmt.Sprintf("%s%d bytes of %s\n%s", about, file.Size(), file.ModTime().UTC(), processor(cpu, accel))
 	if accel == KVM {
 		// What of the processor a guest sees is the host kernel's decision, too.
 		kernel, err := host.Kernel()
@@ -55,18 +56,36 @@ func Host(ctx context.Context, accel Accel) (Platform, error) {
 		}
 		text += kernel + "\n"
 	}
-	return Platform{Description: text, MapsReadOnly: mapsReadOnly(string(version))}, nil
+	return Platform{Description: text, MapsReadOnly: version.AtLeast(8, 2)}, nil
 }
 
-// mapsReadOnly tells from what `qemu --version` prints whether memory-backend-file has
-// the option rom. A version that cannot be read is taken for an old one, which works
-// for the owner of the file.
-func mapsReadOnly(version string) bool {
-	var major, minor int
-	if _, err := fmt.Sscanf(version, "QEMU emulator version %d.%d", &major, &minor); err != nil {
-		return false
+// Version is QEMU's. The zero Version is one that cannot be read.
+type Version struct{ Major, Minor int }
+
+// AtLeast reports whether a version is that one or a later one. One that cannot be read
+// is taken for an old one.
+func (v Version) AtLeast(major, minor int) bool {
+	return v.Major > major || v.Major == major && v.Minor >= minor
+}
+
+// InstalledVersion asks QEMU for its version, and returns all that it says about itself
+// as well.
+func InstalledVersion(ctx context.Context) (v Version, about string, err error) {
+	out, err := exec.CommandContext(ctx, Binary, "--version").Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return v, "", ErrNoQEMU
 	}
-	return major > 8 || major == 8 && minor >= 2
+	if err != nil {
+		return v, "", fmt.Errorf("ask %s for its version: %w", Binary, err)
+	}
+	return readVersion(string(out)), string(out), nil
+}
+
+func readVersion(about string) (v Version) {
+	if _, err := fmt.Sscanf(about, "QEMU emulator version %d.%d", &v.Major, &v.Minor); err != nil {
+		return Version{}
+	}
+	return v
 }
 
 // processor is what of the processor a guest depends on.

@@ -66,7 +66,7 @@ func TestArgvOfSavedMemory(t *testing.T) {
 	}
 }
 
-func TestMapsReadOnly(t *testing.T) {
+func TestVersion(t *testing.T) {
 	for version, want := range map[string]bool{
 		"QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright": false,
 		"QEMU emulator version 8.1.5\n":                                          false,
@@ -74,7 +74,7 @@ func TestMapsReadOnly(t *testing.T) {
 		"QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n":                  true,
 		"emulator": false,
 	} {
-		if got := mapsReadOnly(version); got != want {
+		if got := readVersion(version).AtLeast(8, 2); got != want {
 			t.Errorf("%q: %v", version, got)
 		}
 	}
