@@ -147,9 +147,6 @@ func New(config Config, options Options) (*Lab, error) {
 // Machine returns a machine by name; nil if there is none.
 func (l *Lab) Machine(name string) *Machine { return l.machines[name] }
 
-// Network returns a network by name; nil if there is none.
-func (l *Lab) Network(name string) *lan.Network { return l.networks[name] }
-
 // Machines returns the machines in the order of their declaration.
 func (l *Lab) Machines() []*Machine {
 	machines := make([]*Machine, 0, len(l.order))
@@ -161,10 +158,6 @@ func (l *Lab) Machines() []*Machine {
 
 // Running reports whether a machine of the lab is on.
 func (l *Lab) Running() bool { return slices.ContainsFunc(l.Machines(), (*Machine).Running) }
-
-// Scratch is the lab's own folder, which is removed with it, even if labrun is
-// killed.
-func (l *Lab) Scratch() string { return l.session.dir }
 
 // Prepare gets everything that booting needs: the images, built or fetched if
 // they are not at hand, and the verdict on acceleration. It may take minutes the
@@ -323,9 +316,6 @@ func (l *Lab) record() error {
 	}
 	return nil
 }
-
-// Accel returns the verdict on acceleration; meaningful after Prepare.
-func (l *Lab) Accel() qemu.Verdict { return l.accel }
 
 // TakeDown ends every machine and host terminal, then the networks. It returns what could
 // not be written of the records, and what could not be ended. Nobody sits at a console any

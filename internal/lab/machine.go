@@ -129,15 +129,6 @@ func (m *Machine) Console() (*console.Console, error) {
 	return g.console, nil
 }
 
-// Port returns the switch port of network card i; nil for the uplink.
-func (m *Machine) Port(i int) (*lan.Port, error) {
-	g, err := m.current()
-	if err != nil {
-		return nil, err
-	}
-	return g.ports[i], nil
-}
-
 func (m *Machine) spec(overlay string) qemu.Spec {
 	spec := qemu.Spec{
 		Name: m.config.Name, Memory: m.config.Memory, CPUs: m.config.CPUs, Accel: m.lab.accel.Accel,

@@ -46,7 +46,8 @@ func (m *Machine) await(ctx context.Context, other *console.Console, wait bool) 
 	}
 }
 
-// Session returns the run's private folder, which is what `labrun attach` finds it by.
+// Session returns the run's private folder, which is what `labrun attach` finds it by. It
+// is removed with the lab, even if labrun is killed.
 func (l *Lab) Session() string { return l.session.dir }
 
 // Viewers tells how many sit at a machine's console.

@@ -42,10 +42,4 @@
 // so before it is told the station is asked by an ARP probe (RFC 5227), which every
 // host answers that has the address. The answer is for the switch's own station:
 // neither question nor answer is counted, captured or seen by another port.
-//
-// # Faults
-//
-// SetLink makes a port's cable cut, slow or lossy while frames cross it, and whole
-// again. A delay is a time noted beside what is queued, kept by the goroutine that
-// sends, and never lets one frame overtake another.
 package lan

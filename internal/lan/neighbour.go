@@ -145,7 +145,7 @@ func (n *Neighbour) ask(expected []netip.Addr) time.Duration {
 	}
 	n.mu.Unlock()
 	for _, a := range candidates {
-		n.port.queue.put(arpProbe(n.station, a), 1, now)
+		n.port.queue.put(arpProbe(n.station, a), 1)
 	}
 	return again
 }

@@ -55,7 +55,6 @@ func (n *Network) Attach(port string, conn net.Conn) (*Port, error) {
 		return nil, fmt.Errorf("attach %s: network %s already has a port of that name", port, n.name)
 	}
 	p := &Port{network: n, name: port, conn: conn, queue: newQueue()}
-	p.link.Store(&Link{})
 	ports = append(slices.Clone(ports), p)
 	n.ports.Store(&ports)
 	p.done.Go(p.serve)
@@ -98,7 +97,6 @@ func (n *Network) Close() error {
 // forward passes on every complete frame in r, all of which arrived at from by
 // now. It returns an error when the rest of the stream cannot be read.
 func (n *Network) forward(from *Port, r *frameReader, now time.Time) error {
-	link := from.Link()
 	var (
 		// A run is adjoining records that share dst and src, at r.buf[start:end].
 		dst, src   mac
@@ -116,10 +114,6 @@ func (n *Network) forward(from *Port, r *frameReader, now time.Time) error {
 		s, e, err = r.next()
 		if e == 0 {
 			break
-		}
-		if link.loses(from.queue.random) {
-			from.lost.Add(1)
-			continue
 		}
 		d, c := addresses(r.buf[s:e])
 		n.hear(c, r.buf[s+headerSize:e], now)
@@ -152,10 +146,10 @@ func (n *Network) deliver(from *Port, dst, src mac, run []byte, frames uint64, n
 	case nil:
 		for _, p := range *n.ports.Load() {
 			if p != from {
-				p.queue.put(run, frames, now)
+				p.queue.put(run, frames)
 			}
 		}
 	default:
-		to.queue.put(run, frames, now)
+		to.queue.put(run, frames)
 	}
 }

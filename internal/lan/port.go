@@ -20,7 +20,6 @@ type Port struct {
 	queue   *queue
 	done    sync.WaitGroup // the goroutine that serves the port
 
-	link     atomic.Pointer[Link]
 	rxFrames atomic.Uint64
 	rxBytes  atomic.Uint64
 	txFrames atomic.Uint64
@@ -28,8 +27,8 @@ type Port struct {
 	lost     atomic.Uint64 // besides what the queue counts
 	invalid  atomic.Uint64
 
-	mu  sync.Mutex // also keeps link and queue's link alike when two callers set it
-	err error      // guarded by mu
+	mu  sync.Mutex
+	err error // guarded by mu
 }
 
 // Counters says what crossed a port. The directions are the switch's: Rx came
@@ -38,7 +37,7 @@ type Counters struct {
 	RxFrames, RxBytes uint64 // accepted and forwarded
 	TxFrames, TxBytes uint64 // handed to the peer's socket
 	Dropped           uint64 // found the port's queue full
-	Lost              uint64 // fell to the link (cut or loss, both directions), or found the peer gone
+	Lost              uint64 // found the peer gone
 	Invalid           uint64 // too short or too long to be a frame
 }
 
@@ -55,23 +54,6 @@ func (p *Port) Counters() Counters {
 		Lost:    q.lost + p.lost.Load(),
 		Invalid: p.invalid.Load(),
 	}
-}
-
-// Link returns the condition of the port's cable.
-func (p *Port) Link() Link { return *p.link.Load() }
-
-// SetLink changes the condition of the port's cable at once; SetLink(Link{})
-// repairs it. A cut also loses what is in flight, except what the peer's socket
-// already holds. It fails only for values out of range.
-func (p *Port) SetLink(l Link) error {
-	if err := l.validate(); err != nil {
-		return fmt.Errorf("set link %s: %w", p.name, err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.link.Store(&l)
-	p.queue.setLink(l)
-	return nil
 }
 
 // Err returns why the connection ended. It is nil while it lasts, and when the
@@ -143,13 +125,10 @@ func (p *Port) receive() error {
 // send writes what is queued until stop. Its only wait besides the queue is the
 // write itself, which closing the connection ends.
 func (p *Port) send(stop <-chan struct{}) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	var batch []byte
 	for {
 		var frames uint64
-		var wait time.Duration
-		batch, frames, wait = p.queue.take(batch)
+		batch, frames = p.queue.take(batch)
 		if frames > 0 {
 			if _, err := p.conn.Write(batch); err != nil {
 				p.lost.Add(frames)
@@ -160,14 +139,8 @@ func (p *Port) send(stop <-chan struct{}) error {
 			p.txBytes.Add(uint64(len(batch)) - frames*headerSize)
 			continue
 		}
-		var due <-chan time.Time
-		if wait > 0 {
-			timer.Reset(wait)
-			due = timer.C
-		}
 		select {
 		case <-p.queue.wake:
-		case <-due:
 		case <-stop:
 			return nil
 		}

@@ -128,7 +128,7 @@ func (p *prover) at(name, position string) (t Trial, done func(Trial)) {
 
 // state is the folder of the lab's state at the beginning of a step.
 func (p *prover) state(step int) string {
-	return filepath.Join(p.lab.Scratch(), fmt.Sprintf("step-%d", step+1))
+	return filepath.Join(p.lab.Session(), fmt.Sprintf("step-%d", step+1))
 }
 
 func (p *prover) save(step int) error {
