@@ -55,6 +55,7 @@ const (
 	ForReader                  // a text that is shown to the reader, in their language
 	ForHint                    // likewise, and what helps one who is stuck
 	ForConsole                 // a line that is typed
+	ForMistakes                // lines that are typed to see that they do not do
 	ForSolution                // labrun's own way to a task's goal, which no student goes
 	ForCheck                   // a look at a task's goal, made again and again
 )

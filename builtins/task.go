@@ -58,6 +58,7 @@ func tasks() []Entry {
 				Kind:    Texts,
 				Default: "[]",
 				Keyword: true,
+				For:     ForMistakes,
 				Doc:     "answers that must not do, each like a solution; `labrun test` tries them",
 			},
 			timeout("60")},

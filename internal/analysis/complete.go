@@ -280,7 +280,7 @@ func (d *Draft) completeString(c cursor) []Completion {
 	}
 	switch {
 	case call.function == "machine" && call.names("name", 0), call.function == "machine" && call.names("image", 1):
-		add("value", "image", d.files.images)
+		add("value", "image", d.files.images.Names())
 	case call.function == "load" && call.index == 0:
 		add("file", "", d.loadable())
 	case call.function == "load":

@@ -25,7 +25,7 @@ type Draft struct {
 // NewDraft returns the script called name in folder, whose text is not yet saved
 // there; shown is what messages call it. The files that it loads are read from
 // folder. Images are the names that its machines may boot from.
-func NewDraft(folder fs.FS, name, shown, text string, images []string) *Draft {
+func NewDraft(folder fs.FS, name, shown, text string, images Images) *Draft {
 	snap := newSnapshot(folder, name, shown, images)
 	return &Draft{files: snap, file: snap.add(name, shown, []byte(text))}
 }
@@ -70,7 +70,7 @@ func (f *sourceFile) refusedToken(stop Span) Span {
 // Load loads the mission as its folder has it and returns what is wrong with its
 // declarations in this file.
 func (d *Draft) Load(ctx context.Context) (own []Finding) {
-	_, err := script.Load(ctx, d.files.folder, d.file.name, d.file.shown, script.Options{Images: d.files.images})
+	_, err := script.Load(ctx, d.files.folder, d.file.name, d.file.shown, script.Options{Images: d.files.images.Names()})
 	if err == nil || errors.Is(err, script.ErrUnreadable) || ctx.Err() != nil {
 		return nil
 	}

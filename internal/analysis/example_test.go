@@ -20,7 +20,7 @@ def work():
 
 step(work)
 `)}}
-	for _, finding := range analysis.Lint(folder, "lab.star", "lab.star", []string{"debian"}) {
+	for _, finding := range analysis.Lint(folder, "lab.star", "lab.star", analysis.Images{"debian": 0}) {
 		fmt.Printf("%d: %s [%s]\n", finding.Span.From.Line, finding.Message, finding.Rule)
 	}
 	// Output:
@@ -33,7 +33,7 @@ step(work)
 // An editor asks about a script that is being typed. The cursor is behind the dot.
 func ExampleDraft_Complete() {
 	text := "mission(title = \"Hello\", api = 1)\npc = machine(\"pc\", image = \"debian\")\ndef work():\n    say(pc.\n"
-	draft := analysis.NewDraft(fstest.MapFS{}, "lab.star", "lab.star", text, []string{"debian"})
+	draft := analysis.NewDraft(fstest.MapFS{}, "lab.star", "lab.star", text, analysis.Images{"debian": 0})
 	for _, c := range draft.Complete(analysis.Place{Line: 4, Column: 12}) {
 		fmt.Printf("%s: %s\n", c.Label, c.Doc)
 	}

@@ -91,6 +91,7 @@ var rules = map[string]func(*linter){
 	"no-check":        (*linter).checks,
 	"no-hint":         (*linter).hints,
 	"odd-timeout":     (*linter).timeouts,
+	"long-line":       (*linter).longLines,
 	"unchecked-input": (*linter).unchecked,
 }
 
@@ -125,7 +126,7 @@ type linter struct {
 
 // LintFile looks for mistakes in the script at a path of the host and in the files
 // that it loads, without running them: see Lint.
-func LintFile(file string, images []string) ([]Finding, error) {
+func LintFile(file string, images Images) ([]Finding, error) {
 	root, file, err := script.OpenFolder(file)
 	if err != nil {
 		return nil, err
@@ -139,10 +140,10 @@ func LintFile(file string, images []string) ([]Finding, error) {
 
 // Lint looks for mistakes in the script called name in folder, and in the files
 // that it loads, without running them; shown is what messages call it, images are
-// the names that its machines may boot from. Findings are in the order of the
+// those that its machines may boot from. Findings are in the order of the
 // text. A comment # lint: RULE because …, on the line of a finding or the one
 // above, silences it; one at step(…) also those about the step as a whole.
-func Lint(folder fs.FS, name, shown string, images []string) []Finding {
+func Lint(folder fs.FS, name, shown string, images Images) []Finding {
 	snap := newSnapshot(folder, name, shown, images)
 	s, err := snap.open(name)
 	if err != nil {

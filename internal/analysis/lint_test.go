@@ -16,7 +16,7 @@ import (
 	"github.com/labrun/labrun/internal/script"
 )
 
-var knownImages = []string{"alpine", "debian", "mini", "router7"}
+var knownImages = Images{"alpine": 1022, "debian": 0, "mini": 1022, "router7": 1022}
 
 // folder makes a mission's folder of files; each name has its text after it.
 func folder(namesAndTexts ...string) fstest.MapFS {
@@ -268,6 +268,17 @@ lab.star:12:5: warning: task has no hints: add hints = […], from a nudge to ne
 			`lab.star:9:35: warning: wait_prompt waits 500ms at most: an emulated machine may take longer for anything; the default is 180 seconds [odd-timeout]
 lab.star:10:35: warning: wait_prompt waits up to 16h40m0s: a number is in seconds, and the default is 180 [odd-timeout]
 lab.star:12:35: wait_prompt: timeout: 0 is out of range: from above 0 to 24 hours [wrong-argument]
+`,
+		},
+
+		{
+			"lines that the shell drops the end of",
+			declared + "LONG = \"" + strings.Repeat("x", 1023) + "\"\nFITS = \"" + strings.Repeat("x", 1022) + "\"\n" +
+				stepOf(boots, "send(alpine, LONG)", "send(debian, LONG)", `send(alpine, FITS + "\n" + FITS)`, "send(alpine, FITS)",
+					`task(alpine, "Do it.", solution = LONG, check = lambda: True, hints = ["Do."], wrong = [FITS, LONG])`, proved),
+			`lab.star:11:18: warning: send: a line of 1023 bytes is typed at alpine, whose shell keeps 1022 and drops the rest: put it into a file with write_file and run that, or type shorter lines [long-line]
+lab.star:15:39: warning: task: a line of 1023 bytes is typed at alpine, whose shell keeps 1022 and drops the rest: put it into a file with write_file and run that, or type shorter lines [long-line]
+lab.star:15:92: warning: task: a line of 1023 bytes is typed at alpine, whose shell keeps 1022 and drops the rest: put it into a file with write_file and run that, or type shorter lines [long-line]
 `,
 		},
 

@@ -31,7 +31,7 @@ func TestLibrariesAreNotLinted(t *testing.T) {
 	source := strings.Replace(scriptOf("boot(pc)", "give_address(pc, \"10.0.0.1/24\")"), "mission(",
 		"load(\"@labrun//net.star\", \"give_address\")\nmission(", 1)
 	source = strings.Replace(source, "def work", "pc = machine(\"debian\")\n\ndef work", 1)
-	for _, f := range Lint(folder("lab.star", source), "lab.star", "lab.star", []string{"debian"}) {
+	for _, f := range Lint(folder("lab.star", source), "lab.star", "lab.star", Images{"debian": 0}) {
 		if strings.HasPrefix(f.File, "@labrun//") {
 			t.Errorf("a finding in a library: %v", f)
 		}

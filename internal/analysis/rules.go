@@ -305,24 +305,32 @@ func fieldNames(kind builtins.Kind) ([]string, bool) {
 	return nil, false
 }
 
+// imageArgument returns the argument of a call of machine that names the image.
+func (n *linter) imageArgument(s *sourceFile, call *syntax.CallExpr) syntax.Expr {
+	e := n.builtins["machine"]
+	arg := argument(call, e, "image")
+	if image, ok := n.value(s, arg).(starlark.String); arg == nil || ok && image == "" {
+		arg = argument(call, e, "name")
+	}
+	return arg
+}
+
 // imagesInLock finds machines that boot from an image that there is not.
 func (n *linter) imagesInLock() {
 	n.eachBuiltin(func(s *sourceFile, call *syntax.CallExpr, e builtins.Entry) {
 		if e.Name != "machine" || open(call) {
 			return
 		}
-		arg := argument(call, e, "image")
-		if image, ok := n.value(s, arg).(starlark.String); arg == nil || ok && image == "" {
-			arg = argument(call, e, "name")
-		}
+		arg := n.imageArgument(s, call)
 		image, ok := n.value(s, arg).(starlark.String)
-		if !ok || slices.Contains(n.images, string(image)) {
+		if _, known := n.images[string(image)]; !ok || known {
 			return
 		}
+		names := n.images.Names()
 		n.errorAt(s, arg,
-			fmt.Sprintf("image %q is not in images.lock%s", string(image), builtins.Suggest(string(image), n.images)),
+			fmt.Sprintf("image %q is not in images.lock%s", string(image), builtins.Suggest(string(image), names)),
 			fmt.Sprintf("there are %s; another name than the image's is given with image = …",
-				strings.Join(n.images, ", ")))
+				strings.Join(names, ", ")))
 	})
 }
 

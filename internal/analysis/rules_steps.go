@@ -144,15 +144,67 @@ func (n *linter) followPower(a tracedCall, on map[*syntax.CallExpr]bool) (certai
 // machineName returns what a machine is called, as far as that can be seen in its
 // declaration.
 func (n *linter) machineName(declared *syntax.CallExpr) string {
-	e := n.builtins["machine"]
-	for _, s := range n.sources {
-		if s.shown == declared.Lparen.Filename() {
-			if name, ok := n.value(s, argument(declared, e, "name")).(starlark.String); ok {
-				return string(name)
+	s := n.declaredIn(declared)
+	if name, ok := n.value(s, argument(declared, n.builtins["machine"], "name")).(starlark.String); ok {
+		return string(name)
+	}
+	return "the machine"
+}
+
+// declaredIn returns the file with a declaration.
+func (n *linter) declaredIn(call *syntax.CallExpr) *sourceFile {
+	return n.sources[n.index(call.Lparen.Filename())]
+}
+
+// longLines finds lines to be typed of which the guest's shell would drop the end, so that
+// labrun refuses to type them at its prompt. Whether a program reads them instead is not
+// followed: that is rare enough to be said in a comment.
+func (n *linter) longLines() {
+	for _, step := range n.steps {
+		for _, a := range step.calls {
+			if a.builtin == nil {
+				continue
+			}
+			for _, p := range a.builtin.Params {
+				if p.For != builtins.ForConsole && p.For != builtins.ForSolution && p.For != builtins.ForMistakes {
+					continue
+				}
+				for _, m := range a.machines["on"] {
+					n.longLine(a, argument(a.call, *a.builtin, p.Name), m)
+				}
 			}
 		}
 	}
-	return "the machine"
+}
+
+// longLine reports an argument with a line that the shell of a machine does not keep.
+func (n *linter) longLine(a tracedCall, arg syntax.Expr, machine *syntax.CallExpr) {
+	home := n.declaredIn(machine)
+	image, _ := n.value(home, n.imageArgument(home, machine)).(starlark.String)
+	most := n.images[string(image)]
+	if arg == nil || most == 0 {
+		return
+	}
+	var texts []starlark.Value
+	switch value := n.value(a.home, arg).(type) {
+	case starlark.String:
+		texts = append(texts, value)
+	case *starlark.List:
+		for text := range value.Elements() {
+			texts = append(texts, text)
+		}
+	}
+	for _, text := range texts {
+		text, _ := text.(starlark.String)
+		for line := range strings.Lines(string(text)) {
+			if bytes := len(strings.TrimSuffix(line, "\n")); bytes > most {
+				n.warnAt(a.home, arg, fmt.Sprintf("%s: a line of %d bytes is typed at %s, whose shell keeps %d and drops the rest",
+					a.builtin.Name, bytes, n.machineName(machine), most),
+					"put it into a file with write_file and run that, or type shorter lines")
+				return
+			}
+		}
+	}
 }
 
 // checks finds steps that pass whatever the student did. One that only waits is left alone:

@@ -2,7 +2,9 @@ package analysis
 
 import (
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"go.starlark.net/syntax"
 
@@ -10,18 +12,25 @@ import (
 	"github.com/labrun/labrun/internal/script"
 )
 
+// Images are those that machines may boot from, by name: how many bytes of a line each one's
+// shell keeps, 0 if all.
+type Images map[string]int
+
+// Names returns the names, sorted.
+func (i Images) Names() []string { return slices.Sorted(maps.Keys(i)) }
+
 // snapshot is the files of a mission's folder as they are now, each read and parsed once. It
 // is for one goroutine, and for one question: what is asked later may find other files.
 type snapshot struct {
 	folder   fs.FS
 	main     string // the script's name in the folder
 	shown    string // what messages call it
-	images   []string
+	images   Images
 	builtins map[string]builtins.Entry
 	files    map[string]*sourceFile // by name in the folder
 }
 
-func newSnapshot(folder fs.FS, name, shown string, images []string) *snapshot {
+func newSnapshot(folder fs.FS, name, shown string, images Images) *snapshot {
 	snap := &snapshot{
 		folder: script.Overlay{FS: folder}, main: name, shown: shown, images: images,
 		builtins: map[string]builtins.Entry{}, files: map[string]*sourceFile{},

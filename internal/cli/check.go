@@ -52,7 +52,7 @@ comment on that line or on the one above silences it: # lint: RULE because REASO
 
 // check looks at one mission and returns its exit code.
 func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON, strict bool) int {
-	findings := lint(file, lock.Names())
+	findings := lint(file, imagesOf(lock))
 	m, err := p.load(c.Context(), c, file, p.loading(lock))
 	var failed *mission.Error
 	if err != nil && (!errors.As(err, &failed) || failed.Kind != mission.Script) {
@@ -95,9 +95,19 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 	return code
 }
 
+// imagesOf returns what the analysis of scripts has to know of the images.
+func imagesOf(lock *image.Lock) analysis.Images {
+	images := analysis.Images{}
+	for _, name := range lock.Names() {
+		profile, _ := lock.Profile(name)
+		images[name] = profile.Console.Line
+	}
+	return images
+}
+
 // lint looks at a mission's text: a file, or the name of one that is built in. One
 // that there is not is left for loading to complain about.
-func lint(name string, images []string) []analysis.Finding {
+func lint(name string, images analysis.Images) []analysis.Finding {
 	findings, err := analysis.LintFile(name, images)
 	if err != nil && !strings.ContainsRune(name, '/') {
 		if _, err := fs.Stat(labrun.Missions(), name+".star"); err == nil {

@@ -19,9 +19,9 @@ import (
 
 // Options are what the server knows of its surroundings.
 type Options struct {
-	Images  []string  // the names that machines may boot from
-	Version string    // labrun's
-	Log     io.Writer // for what goes wrong inside
+	Images  analysis.Images // those that machines may boot from
+	Version string          // labrun's
+	Log     io.Writer       // for what goes wrong inside
 }
 
 // ErrNoShutdown says that the editor left without saying so before.
