@@ -40,6 +40,14 @@ func (s *screen) hold() {
 	s.held = true
 }
 
+// first shows a text before what was kept.
+func (s *screen) first(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	io.WriteString(s.out, text)
+}
+
 func (s *screen) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

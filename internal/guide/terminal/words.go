@@ -9,6 +9,7 @@ import (
 
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/markdown"
 	"github.com/labrun/labrun/internal/phrase"
 )
 
@@ -176,6 +177,9 @@ func (v *View) console(ctx context.Context, name string) {
 	v.screen.hold()
 	err := v.options.Machines.Open(ctx, name, keys, done, v.options.Language.Say("console note"))
 	keys.finish()
+	if err == nil {
+		v.screen.first(markdown.Wrap(v.options.Language.Say("console back"), v.width()) + "\n")
+	}
 	v.screen.release()
 	v.mu.Lock()
 	v.done = nil
@@ -186,9 +190,8 @@ func (v *View) console(ctx context.Context, name string) {
 		v.say("console pipe", name)
 	case err != nil && ctx.Err() == nil:
 		v.say("fail console", err, name)
-	case err == nil:
-		v.say("console back")
-		if asked := v.dialogue.Snapshot().Asked; asked != nil && !news { // what is new was shown just now
+	case err == nil && !news: // what is new was shown just now
+		if asked := v.dialogue.Snapshot().Asked; asked != nil {
 			v.again(*asked)
 		}
 	}
