@@ -41,6 +41,9 @@ type Options struct {
 	// closing it, after the console.
 	Transcript io.Writer
 
+	// Watch is a first watcher, as by [Console.Watch]: it misses nothing. Nil: there is none.
+	Watch func([]byte)
+
 	// Open holds back what is typed until it is closed: nothing of it has happened before
 	// that, neither to the guest nor to waits. Nil: nothing is held back.
 	Open <-chan struct{}
@@ -128,6 +131,9 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 		panic(fmt.Sprintf("console %s: noise: %v", o.Name, err))
 	}
 	c := build(stream, o, noises)
+	if o.Watch != nil {
+		c.watchers = []*watcher{{o.Watch}}
+	}
 	c.tasks.Go(c.drain)
 	c.tasks.Go(c.typist)
 	return c

@@ -298,8 +298,13 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 			g.serial.live = func() { g.transcript.Mark("live") }
 		}
 	}
+	built := make(chan struct{})
+	options.Watch = guestos.WatchPanics(func(line string) {
+		<-built // its first words may come before the next line is over
+		m.panicked(g, line)
+	})
 	g.console = console.New(g.serial, options)
-	g.console.Watch(guestos.WatchPanics(func(line string) { m.panicked(g, line) }))
+	close(built)
 	if port := process.Control(); port != nil {
 		g.control = console.New(&channel{port, g.failed}, console.Options{
 			Name: m.config.Name + "'s control channel", History: control.History,
