@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/labrun/labrun/internal/event"
@@ -61,7 +60,7 @@ type wait struct {
 	number   int
 	level    int // hints given; under the dialogue's lock
 
-	acting  sync.Mutex    // held while a command is carried out, and by Await when it ends; guards all below
+	acting  chan struct{} // holds a value while a command is carried out, and when Await ends; guards all below
 	told    bool          // it was told as an event
 	decided chan struct{} // closed when the student has decided; outcome and err say how
 	over    bool
@@ -103,9 +102,9 @@ func (d *Dialogue) Await(ctx context.Context, i Instruction, watch func(context.
 			<-done
 			return w.end(context.Cause(ctx))
 		case <-show.C:
-			w.acting.Lock()
+			w.acting <- struct{}{}
 			w.tell()
-			w.acting.Unlock()
+			w.release()
 		}
 	}
 }
@@ -118,7 +117,7 @@ func (d *Dialogue) listen(ctx context.Context, i Instruction) *wait {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.number++
-	w := &wait{Instruction: i, dialogue: d, ctx: ctx, number: d.number, decided: make(chan struct{})}
+	w := &wait{Instruction: i, dialogue: d, ctx: ctx, number: d.number, acting: make(chan struct{}, 1), decided: make(chan struct{})}
 	d.turn(w)
 	return w
 }
@@ -133,8 +132,8 @@ func (d *Dialogue) turn(w *wait) {
 // end is the end of a wait that the student has not decided, or has. A command that is
 // being carried out comes to its end first, and may still decide.
 func (w *wait) end(err error) (Outcome, error) {
-	w.acting.Lock()
-	defer w.acting.Unlock()
+	w.acting <- struct{}{}
+	defer w.release()
 	d := w.dialogue
 	d.mu.Lock()
 	d.turn(nil)
@@ -156,6 +155,8 @@ func (w *wait) end(err error) (Outcome, error) {
 	}
 	return outcome, err
 }
+
+func (w *wait) release() { <-w.acting }
 
 // decide is what the student makes of it. The wait's acting lock is held.
 func (w *wait) decide(outcome Outcome, err error) {

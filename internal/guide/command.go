@@ -34,7 +34,7 @@ func (d *Dialogue) Asked(ctx context.Context) (event.Instructed, error) {
 	if err != nil {
 		return event.Instructed{}, err
 	}
-	defer w.acting.Unlock()
+	defer w.release()
 	return w.asked(), nil
 }
 
@@ -46,7 +46,7 @@ func (d *Dialogue) Command(ctx context.Context, c Command) error {
 	if err != nil {
 		return err
 	}
-	defer w.acting.Unlock()
+	defer w.release()
 	if c.For != 0 && c.For != w.number {
 		return ErrOver
 	}
@@ -61,11 +61,15 @@ func (d *Dialogue) take(ctx context.Context) (*wait, error) {
 		w, changed := d.waiting, d.changed
 		d.mu.Unlock()
 		if w != nil {
-			w.acting.Lock()
+			select {
+			case w.acting <- struct{}{}: // a machine that is started again may take its time
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
 			if !w.over {
 				return w, nil
 			}
-			w.acting.Unlock()
+			w.release()
 		}
 		select {
 		case <-changed:
