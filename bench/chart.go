@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// A chart is horizontal bars, each with its figure, longest scaled to the width. It is written by hand because it is the
+// A chart is horizontal bars, each with its figure, longest scaled to the width. It is written by hand because it
+// is the
 // one picture there is, and the same figures must give the same file.
 type chart struct {
 	title string
@@ -34,7 +35,8 @@ func (c chart) svg() string {
 	}
 	height := 44 + step*len(bars)
 	var s strings.Builder
-	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n",
+	fmt.Fprintf(&s,
+		`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n",
 		width, height, width, height, html.EscapeString(c.title))
 	// The page behind may be light or dark.
 	s.WriteString("<style>text{font:13px sans-serif;fill:#1f2328}.peer{fill:#8c959f}.own{fill:#0969da}" +
@@ -52,7 +54,10 @@ func (c chart) svg() string {
 		}
 		fmt.Fprintf(&s, `<text x="%d" y="%d" text-anchor="end">%s</text>`, left-8, y+14, html.EscapeString(b.label))
 		fmt.Fprintf(&s, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d"/>`, kind, left, y, max(long, 1), thick)
-		fmt.Fprintf(&s, `<text x="%.1f" y="%d">%s %s</text>`+"\n", left+max(long, 1)+6, y+14, figure(b.value), html.EscapeString(c.unit))
+		fmt.Fprintf(
+			&s, `<text x="%.1f" y="%d">%s %s</text>`+"\n", left+max(long, 1)+6, y+14, figure(b.value),
+			html.EscapeString(c.unit),
+		)
 	}
 	s.WriteString("</svg>\n")
 	return s.String()

@@ -26,7 +26,9 @@ type coldCase struct {
 
 func without(words ...string) func(string) string {
 	return func(cmdline string) string {
-		return strings.Join(slices.DeleteFunc(strings.Fields(cmdline), func(w string) bool { return slices.Contains(words, w) }), " ")
+		return strings.Join(
+			slices.DeleteFunc(strings.Fields(cmdline), func(w string) bool { return slices.Contains(words, w) }), " ",
+		)
 	}
 }
 
@@ -52,7 +54,10 @@ func measureCold(ctx context.Context, rounds int) (string, chart, error) {
 	took := make([][]float64, len(coldCases))
 	for range rounds {
 		for i, c := range coldCases {
-			b := coldBoot{"2", "tcg,thread=multi,tb-size=256", "virtio-net-pci,romfile=,netdev=net", "", func(s string) string { return s }}
+			b := coldBoot{
+				"2", "tcg,thread=multi,tb-size=256", "virtio-net-pci,romfile=,netdev=net", "",
+				func(s string) string { return s },
+			}
 			c.change(&b)
 			seconds, err := b.boot(ctx, image)
 			if ctx.Err() != nil {
@@ -92,7 +97,9 @@ func (b coldBoot) boot(ctx context.Context, image imageFiles) (float64, error) {
 	}
 	w := &wiring{}
 	defer w.close()
-	args := []string{"-m", "256", "-smp", b.smp, "-accel", b.accel, "-netdev", "user,id=net,restrict=on", "-device", b.nic}
+	args := []string{
+		"-m", "256", "-smp", b.smp, "-accel", b.accel, "-netdev", "user,id=net,restrict=on", "-device", b.nic,
+	}
 	if b.firmware != "" {
 		args = append(args, "-bios", b.firmware)
 	}

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// consoleBytes is what the source prints. A peer that does not get through it within the limit reads an eighth of it
+	// consoleBytes is what the source prints. A peer that does not get through it within the limit reads an
+	// eighth of it
 	// from then on, and so on, which flatters one whose cost grows faster than the output.
 	consoleBytes = 64 << 20
 	consoleLimit = 20 * time.Second
@@ -118,7 +119,10 @@ func readConsole(ctx context.Context, to *pace, p consolePeer, c consoleCase) {
 			return
 		}
 		to.seconds, to.cpu = append(to.seconds, r.Seconds), append(to.cpu, r.CPU)
-		fmt.Fprintf(os.Stderr, "console, %s, %s: %d bytes in %.3f s, %.3f s of CPU\n", p.name, c.name, to.bytes, r.Seconds, r.CPU)
+		fmt.Fprintf(
+			os.Stderr, "console, %s, %s: %d bytes in %.3f s, %.3f s of CPU\n", p.name, c.name, to.bytes,
+			r.Seconds, r.CPU,
+		)
 		return
 	}
 }
@@ -126,7 +130,9 @@ func readConsole(ctx context.Context, to *pace, p consolePeer, c consoleCase) {
 func runConsole(ctx context.Context, p consolePeer, c consoleCase, size int) (r reading, err error) {
 	ctx, cancel := context.WithTimeout(ctx, consoleLimit)
 	defer cancel()
-	args := append(p.command[1:len(p.command):len(p.command)], self, strconv.Itoa(c.chunk), strconv.Itoa(size), c.pattern)
+	args := append(
+		p.command[1:len(p.command):len(p.command)], self, strconv.Itoa(c.chunk), strconv.Itoa(size), c.pattern,
+	)
 	cmd := exec.CommandContext(ctx, p.command[0], args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -148,13 +154,20 @@ func tellConsole(paces [][]pace, ten *pace) (string, chart) {
 		for k, p := range consolePeers {
 			at := &paces[i][k]
 			if at.failure != "" {
-				rows = append(rows, []string{p.name, "failed: " + strings.ReplaceAll(at.failure, "|", `\|`), "", "", "", ""})
+				rows = append(
+					rows, []string{p.name, "failed: " + strings.ReplaceAll(at.failure, "|", `\|`), "", "", "", ""},
+				)
 				continue
 			}
-			rows = append(rows, []string{p.name, sizeName(at.bytes), figure(at.speed()) + " MB/s", figure(at.speed() / bare.speed()),
+			rows = append(rows, []string{p.name, sizeName(at.bytes), figure(at.speed()) + " MB/s",
+				figure(at.speed() / bare.speed()),
 				figure(at.speed() / pexpect.speed()), figure(at.cost()) + " s"})
 		}
-		b.WriteString(table([]string{c.name, "output", "speed", "of a bare socket read", "of pexpect", "CPU for 100 MB"}, rows) + "\n")
+		b.WriteString(
+			table(
+				[]string{c.name, "output", "speed", "of a bare socket read", "of pexpect", "CPU for 100 MB"}, rows,
+			) + "\n",
+		)
 	}
 	worst := func(k, of int) float64 {
 		least := math.Inf(1)

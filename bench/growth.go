@@ -48,19 +48,30 @@ func tellGrowth(all []grown) (string, chart) {
 	c := chart{title: "Debian machines restored at once: until the last has answered", unit: "s"}
 	for _, g := range all {
 		n := float64(g.Machines)
-		rows = append(rows, []string{fmt.Sprint(g.Machines), fmt.Sprint(g.Answered), fmt.Sprintf("%.2f s", g.All), fmt.Sprintf("%.3f s", g.All/n),
-			fmt.Sprintf("%.2f s", g.Prompt.Median), fmt.Sprintf("%.0f MiB", g.Private.Median), fmt.Sprintf("%.1f GiB", g.HostUsed/1024),
-			fmt.Sprintf("%.2f MiB", g.OwnMemory/n), fmt.Sprintf("%.3f %%", g.OwnCPU/n), fmt.Sprintf("%.1f %%", g.IdleCPU.Sum/n)})
+		rows = append(rows, []string{fmt.Sprint(g.Machines), fmt.Sprint(g.Answered),
+			fmt.Sprintf("%.2f s", g.All), fmt.Sprintf("%.3f s", g.All/n),
+			fmt.Sprintf("%.2f s", g.Prompt.Median), fmt.Sprintf("%.0f MiB", g.Private.Median),
+			fmt.Sprintf("%.1f GiB", g.HostUsed/1024),
+			fmt.Sprintf("%.2f MiB", g.OwnMemory/n), fmt.Sprintf("%.3f %%", g.OwnCPU/n),
+			fmt.Sprintf("%.1f %%", g.IdleCPU.Sum/n)})
 		c.bars = append(c.bars, bar{fmt.Sprintf("%d machines", g.Machines), g.All, true})
 	}
 	last, tenth := all[len(all)-1], all[len(all)-3]
-	text := table([]string{"machines", "answered", "until the last answered", "for each", "start to prompt, median", "private memory of each",
-		"host's memory", "labrun's own, of each", "labrun's CPU, of each, idle", "guest's CPU, of each, idle"}, rows) + "\n" +
-		demand(fmt.Sprintf("%d machines, each answers a command", last.Machines), float64(last.Answered), float64(last.Machines), false) +
+	text := table([]string{"machines", "answered", "until the last answered", "for each",
+		"start to prompt, median", "private memory of each",
+		"host's memory", "labrun's own, of each", "labrun's CPU, of each, idle", "guest's CPU, of each, idle"},
+		rows) + "\n" +
+		demand(
+			fmt.Sprintf("%d machines, each answers a command", last.Machines), float64(last.Answered),
+			float64(last.Machines), false,
+		) +
 		demand("their memory, in GiB, fits in this machine's 24 GB", last.HostUsed/1024, 22, true) +
 		demand("labrun's own memory for each, in MiB, when idle", last.OwnMemory/float64(last.Machines), 1, true) +
 		demand("labrun's own CPU for each, in % of one, when idle", last.OwnCPU/float64(last.Machines), 0.1, true) +
-		demand(fmt.Sprintf("growth is near linear: time for each of %d machines, compared with each of %d", last.Machines, tenth.Machines),
+		demand(fmt.Sprintf(
+			"growth is near linear: time for each of %d machines, compared with each of %d", last.Machines,
+			tenth.Machines,
+		),
 			(last.All/float64(last.Machines))/(tenth.All/float64(tenth.Machines)), 1.3, true)
 	return text, c
 }

@@ -64,7 +64,9 @@ func measureGuests(ctx context.Context, rounds int) ([]guestPair, error) {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
 		for k, n := range wires {
-			if p.guests[k], err = w.boot(ctx, image, n, filepath.Join(dir, fmt.Sprintf("%d-%d.qcow2", i, k)), k+1); err != nil {
+			if p.guests[k], err = w.boot(
+				ctx, image, n, filepath.Join(dir, fmt.Sprintf("%d-%d.qcow2", i, k)), k+1,
+			); err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
 		}
@@ -80,7 +82,10 @@ func measureGuests(ctx context.Context, rounds int) ([]guestPair, error) {
 			if err := p.round(ctx); err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
-			fmt.Fprintf(os.Stderr, "switch: %s: %.0f Mbit/s, %.3f ms\n", p.name, p.rates[len(p.rates)-1], p.trips[len(p.trips)-1])
+			fmt.Fprintf(
+				os.Stderr, "switch: %s: %.0f Mbit/s, %.3f ms\n", p.name, p.rates[len(p.rates)-1],
+				p.trips[len(p.trips)-1],
+			)
 		}
 	}
 	return all, nil
@@ -103,11 +108,15 @@ func (p *guestPair) round(ctx context.Context) error {
 		return err
 	}
 	// Alpine's nc ends when both ways have ended.
-	if _, err := to.run(ctx, "nc -l -p 5001 </dev/null >/dev/null & until netstat -ltn | grep -q :5001; do :; done"); err != nil {
+	if _, err := to.run(
+		ctx, "nc -l -p 5001 </dev/null >/dev/null & until netstat -ltn | grep -q :5001; do :; done",
+	); err != nil {
 		return err
 	}
 	start := time.Now()
-	if _, err := from.run(ctx, fmt.Sprintf("dd if=/dev/zero bs=64k count=%d 2>/dev/null | nc 10.9.0.2 5001", guestBytes*16)); err != nil {
+	if _, err := from.run(
+		ctx, fmt.Sprintf("dd if=/dev/zero bs=64k count=%d 2>/dev/null | nc 10.9.0.2 5001", guestBytes*16),
+	); err != nil {
 		return err
 	}
 	p.rates = append(p.rates, guestBytes*8*(1<<20)/1e6/time.Since(start).Seconds())
@@ -142,7 +151,9 @@ type guest struct{ console *console.Console }
 
 // overlay makes a disk that keeps a guest's changes to its image.
 func (image imageFiles) overlay(ctx context.Context, disk string) error {
-	out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", image.DiskFormat, "-b", image.Disk, disk).CombinedOutput()
+	out, err := exec.CommandContext(
+		ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-F", image.DiskFormat, "-b", image.Disk, disk,
+	).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("qemu-img create: %w: %s", err, out)
 	}
@@ -150,15 +161,19 @@ func (image imageFiles) overlay(ctx context.Context, disk string) error {
 }
 
 // machine starts an image on its overlay, with args for what differs, and returns its console.
-func (w *wiring) machine(ctx context.Context, image imageFiles, disk string, files []*os.File, args ...string) (*console.Console, error) {
+func (w *wiring) machine(
+	ctx context.Context, image imageFiles, disk string, files []*os.File, args ...string,
+) (*console.Console, error) {
 	own, its, err := socketPair()
 	if err != nil {
 		return nil, err
 	}
 	w.later(func() { own.Close() })
-	err = w.start(ctx, files, its, append([]string{"-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc,usb=off", "-cpu", "max",
+	err = w.start(ctx, files, its, append([]string{"-nodefaults", "-no-user-config", "-display", "none",
+		"-machine", "pc,usb=off", "-cpu", "max",
 		"-kernel", image.Kernel, "-initrd", image.Initrd, "-append", image.Cmdline,
-		"-serial", "stdio", "-device", "virtio-rng-pci", "-drive", "if=virtio,cache=unsafe,format=qcow2,file=" + disk}, args...)...)
+		"-serial", "stdio", "-device", "virtio-rng-pci", "-drive",
+		"if=virtio,cache=unsafe,format=qcow2,file=" + disk}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +186,8 @@ func (w *wiring) boot(ctx context.Context, image imageFiles, n netdev, disk stri
 		return nil, err
 	}
 	c, err := w.machine(ctx, image, disk, n.files, "-m", "128", "-smp", "2", "-accel", "tcg,thread=multi,tb-size=128",
-		"-netdev", n.option, "-device", fmt.Sprintf("virtio-net-pci,romfile=,netdev=net,mac=52:55:00:bb:00:%02x", number))
+		"-netdev", n.option, "-device",
+		fmt.Sprintf("virtio-net-pci,romfile=,netdev=net,mac=52:55:00:bb:00:%02x", number))
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +210,12 @@ func (g *guest) settle(ctx context.Context, number int) error {
 			return err
 		}
 	}
-	_, err := g.run(ctx, fmt.Sprintf("kill $(cat /run/udhcpc.eth0.pid); ip addr add 10.9.0.%d/24 dev eth0 && ip link set eth0 up", number))
+	_, err := g.run(
+		ctx,
+		fmt.Sprintf(
+			"kill $(cat /run/udhcpc.eth0.pid); ip addr add 10.9.0.%d/24 dev eth0 && ip link set eth0 up", number,
+		),
+	)
 	return err
 }
 

@@ -1,7 +1,8 @@
 // Bench measures labrun beside its peers, in turns in one run on the same machine and images, and writes medians and
 // ratios into docs/performance.md, with a chart of each part beside it. It is run by `make bench`.
 //
-// Each part is a file here: week1.go, cold.go, console.go, switch.go, growth.go. A peer that is a program of its own is beside them.
+// Each part is a file here: week1.go, cold.go, console.go, switch.go, growth.go. A peer that is a program of its
+// own is beside them.
 package main
 
 import (
@@ -87,7 +88,8 @@ func publish(ctx context.Context, p part, rounds int) error {
 		return err
 	}
 	head := fmt.Sprintf("## %s\n\nMeasured %s; %s; %d CPUs; rounds: %d; load average before: %s.\n\n![%s](%s)\n\n",
-		p.title, time.Now().UTC().Format("2006-01-02 15:04 UTC"), first, runtime.NumCPU(), rounds, before, c.title, chartFile)
+		p.title, time.Now().UTC().Format("2006-01-02 15:04 UTC"), first, runtime.NumCPU(), rounds, before,
+		c.title, chartFile)
 	return write("docs/performance.md", p.name, head+text)
 }
 

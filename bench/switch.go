@@ -31,7 +31,8 @@ type frameRates map[string][]float64
 
 func measureFrames(ctx context.Context, rounds int) (frameRates, error) {
 	fmt.Fprintln(os.Stderr, "switch: frames, from socket to socket")
-	cmd := exec.CommandContext(ctx, "go", "test", "./internal/lan", "-run", "^$", "-bench", "Switch|QEMUHub|Socket|Copy",
+	cmd := exec.CommandContext(ctx, "go", "test", "./internal/lan", "-run", "^$", "-bench",
+		"Switch|QEMUHub|Socket|Copy",
 		"-benchtime", "500ms", "-count", strconv.Itoa(rounds))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -79,24 +80,39 @@ func tellSwitch(frames frameRates, guests []guestPair) (string, chart) {
 	} {
 		own, hub := gbit("Switch/"+load.of, load.size), gbit("QEMUHub/"+load.of, load.size)
 		worst = min(worst, own/hub)
-		rows = append(rows, []string{load.what, number("%.0f", median(frames["Switch/"+load.of])), number("%.2f", own), number("%.2f", hub),
-			number("%.2f", gbit("Socket/"+load.of, load.size)), number("%.1f", gbit(fmt.Sprintf("Copy/%d", load.size), load.size)), number("%.2f", own/hub)})
+		rows = append(rows, []string{load.what, number("%.0f", median(frames["Switch/"+load.of])),
+			number("%.2f", own), number("%.2f", hub),
+			number("%.2f", gbit("Socket/"+load.of, load.size)),
+			number("%.1f", gbit(fmt.Sprintf("Copy/%d", load.size), load.size)), number("%.2f", own/hub)})
 	}
 	text := "Frames from one Unix socket to another, through the switch, through a QEMU that is only a hub, and through nothing; " +
 		"and what copying memory once would allow.\n\n" +
-		table([]string{"frames of", "switch, frames/s", "switch, Gbit/s", "QEMU's hub, Gbit/s", "bare socket, Gbit/s", "memory copy, Gbit/s", "switch of hub"}, rows) +
+		table(
+			[]string{
+				"frames of", "switch, frames/s", "switch, Gbit/s", "QEMU's hub, Gbit/s", "bare socket, Gbit/s",
+				"memory copy, Gbit/s", "switch of hub",
+			}, rows,
+		) +
 		"\nTCP between two Alpine guests, from BusyBox nc to BusyBox nc, and the mean of 50 pings.\n\n"
 
 	own, socket := guests[0], guests[1]
 	rows = nil
 	c := chart{title: "TCP between two guests", unit: "Mbit/s"}
 	for i, g := range guests {
-		rows = append(rows, []string{g.name, number("%.0f", median(g.rates)), number("%.2f", median(g.rates)/median(socket.rates)),
+		rows = append(rows, []string{g.name, number("%.0f", median(g.rates)),
+			number("%.2f", median(g.rates)/median(socket.rates)),
 			number("%.3f ms", median(g.trips)), number("%.2f", median(g.trips)/median(socket.trips))})
 		c.bars = append(c.bars, bar{g.name, median(g.rates), i == 0})
 	}
-	text += table([]string{"between the guests", "Mbit/s", "of the socket back end", "round trip", "of the socket back end"}, rows) + "\n" +
-		demand("guest to guest at least as fast as QEMU's socket back end", median(own.rates)/median(socket.rates), 1, false) +
+	text += table(
+		[]string{
+			"between the guests", "Mbit/s", "of the socket back end", "round trip", "of the socket back end",
+		}, rows,
+	) + "\n" +
+		demand(
+			"guest to guest at least as fast as QEMU's socket back end",
+			median(own.rates)/median(socket.rates), 1, false,
+		) +
 		demand("frames at least as fast as through QEMU's hub, in each load", worst, 1, false)
 	return text, c
 }

@@ -52,7 +52,10 @@ func measureWeek1(ctx context.Context, rounds int) (string, chart, error) {
 				continue
 			}
 			took[i] = append(took[i], t)
-			fmt.Fprintf(os.Stderr, "week1, round %d, %s: prompts %.2f s, complete %.2f s\n", round+1, w.name, t.Prompts, t.Complete)
+			fmt.Fprintf(
+				os.Stderr, "week1, round %d, %s: prompts %.2f s, complete %.2f s\n", round+1, w.name,
+				t.Prompts, t.Complete,
+			)
 		}
 	}
 	text, c := tellWeek1(took, failures)
@@ -107,7 +110,8 @@ func peerTimes(out []byte, _ time.Time, _ float64) (t times, err error) {
 	return t, err
 }
 
-// labrunTimes takes the prompts from the events: each machine says how long after its start its prompt was there, and the
+// labrunTimes takes the prompts from the events: each machine says how long after its start its prompt was there,
+// and the
 // last of the three counts.
 func labrunTimes(out []byte, start time.Time, wall float64) (times, error) {
 	t := times{Complete: wall}

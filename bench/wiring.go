@@ -30,7 +30,8 @@ func (w *wiring) close() {
 	}
 }
 
-// start starts a QEMU with files to inherit, from number 3, and a serial port or nil, and closes its own copies of them.
+// start starts a QEMU with files to inherit, from number 3, and a serial port or nil, and closes its own copies
+// of them.
 func (w *wiring) start(ctx context.Context, files []*os.File, serial *os.File, args ...string) error {
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", args...)
 	cmd.Stderr = os.Stderr

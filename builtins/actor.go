@@ -40,7 +40,9 @@ type looker struct {
 	found string // what the last command said that failed
 }
 
-var errOnlyLooks = errors.New("a task's check may only look, for it is called again and again while the student works: do before the task what has to be done")
+var errOnlyLooks = errors.New(
+	"a task's check may only look, for it is called again and again while the student works: do before the task what has to be done",
+)
 
 func (l *looker) do(c *call) (starlark.Value, error) {
 	if !c.entry.Looks() {

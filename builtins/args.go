@@ -52,7 +52,9 @@ func bind(e *Entry, positional starlark.Tuple, keywords []starlark.Tuple) (map[s
 }
 
 // match is bind, and tells everything that is wrong.
-func match(e *Entry, positional starlark.Tuple, keywords []starlark.Tuple) (map[string]starlark.Value, []*ArgumentError) {
+func match(
+	e *Entry, positional starlark.Tuple, keywords []starlark.Tuple,
+) (map[string]starlark.Value, []*ArgumentError) {
 	args, from := map[string]starlark.Value{}, map[string]int{}
 	var wrong []*ArgumentError
 	refuse := func(refused ArgumentError, format string, values ...any) {
@@ -87,7 +89,10 @@ func match(e *Entry, positional starlark.Tuple, keywords []starlark.Tuple) (map[
 			for _, p := range e.Params {
 				names = append(names, p.Name)
 			}
-			refuse(ArgumentError{Argument: index}, "no parameter is called %q%s: it is %s", name, Suggest(name, names), e.Signature())
+			refuse(
+				ArgumentError{Argument: index}, "no parameter is called %q%s: it is %s", name,
+				Suggest(name, names), e.Signature(),
+			)
 		case p.Variadic:
 			refuse(ArgumentError{Argument: index}, "%s cannot be given by name: it is %s", name, e.Signature())
 		case twice:

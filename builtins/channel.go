@@ -81,7 +81,10 @@ func runCommand(c *call) (starlark.Value, error) {
 	}
 	message := ""
 	if result.Status != 0 {
-		message = fmt.Sprintf("`%s` on %s: exit status %d: %s", c.text("command"), c.machine("machine").name(), result.Status, lastOf(result))
+		message = fmt.Sprintf(
+			"`%s` on %s: exit status %d: %s", c.text("command"), c.machine("machine").name(), result.Status,
+			lastOf(result),
+		)
 		if c.looks != nil {
 			c.looks.found = message
 		}

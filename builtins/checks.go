@@ -97,7 +97,9 @@ type seen struct {
 //
 // A student's command need not be the right one at once: final says that the check
 // takes a value from the output, and reason what the student is told.
-func (c *call) observe(final bool, satisfied func(text string) bool, reason func(t talker, text string) string) (seen, error) {
+func (c *call) observe(
+	final bool, satisfied func(text string) bool, reason func(t talker, text string) string,
+) (seen, error) {
 	v, _ := c.value("subject")
 	if text, ok := v.(starlark.String); ok {
 		return seen{what: "the text", text: string(text)}, nil
@@ -165,24 +167,31 @@ func assertContains(c *call) (starlark.Value, error) {
 		}
 		return missing
 	}
-	s, err := c.observe(false, func(text string) bool { return len(missing(text)) == 0 }, func(t talker, text string) string {
-		return c.say("lacks", t.name(), strings.Join(missing(text), ", "))
-	})
+	s, err := c.observe(false, func(text string) bool { return len(missing(text)) == 0 },
+		func(t talker, text string) string {
+			return c.say("lacks", t.name(), strings.Join(missing(text), ", "))
+		})
 	if err != nil {
 		return nil, err
 	}
 	lacks := missing(s.text)
-	return nil, c.check(len(lacks) == 0, strings.Join(wanted, ", "), strings.Join(lacks, " and ")+" not found: "+s.show(), "")
+	return nil, c.check(
+		len(lacks) == 0, strings.Join(wanted, ", "), strings.Join(lacks, " and ")+" not found: "+s.show(), "",
+	)
 }
 
 func assertMatch(c *call) (starlark.Value, error) {
 	pattern := c.pattern("pattern")
-	s, err := c.observe(true, pattern.MatchString, func(t talker, _ string) string { return c.say("no match", t.name()) })
+	s, err := c.observe(
+		true, pattern.MatchString, func(t talker, _ string) string { return c.say("no match", t.name()) },
+	)
 	if err != nil {
 		return nil, err
 	}
 	groups := pattern.FindStringSubmatch(s.text)
-	if err := c.check(groups != nil, pattern.String(), fmt.Sprintf("nothing matches %q: %s", pattern, s.show()), ""); err != nil {
+	if err := c.check(
+		groups != nil, pattern.String(), fmt.Sprintf("nothing matches %q: %s", pattern, s.show()), "",
+	); err != nil {
 		return nil, err
 	}
 	return stringList(groups), nil

@@ -118,7 +118,9 @@ func declareMission(c *call) (starlark.Value, error) {
 		return nil, fmt.Errorf("mission: it is called a second time: a script is one mission")
 	}
 	if v := c.integer("api"); v != apiVersion {
-		return nil, fmt.Errorf("mission: api = %d: this labrun knows version %d only: install a labrun that knows it, or change the script", v, apiVersion)
+		return nil, fmt.Errorf(
+			"mission: api = %d: this labrun knows version %d only: install a labrun that knows it, or change the script", v, apiVersion,
+		)
 	}
 	if strings.TrimSpace(c.text("title")) == "" {
 		return nil, fmt.Errorf("mission: title is empty")
@@ -144,7 +146,9 @@ var word = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`)
 func (c *call) newName() (string, error) {
 	name := c.text("name")
 	if !word.MatchString(name) {
-		return "", fmt.Errorf("%s: name %q: want lower-case letters, digits and hyphens, 31 at most", c.entry.Name, name)
+		return "", fmt.Errorf(
+			"%s: name %q: want lower-case letters, digits and hyphens, 31 at most", c.entry.Name, name,
+		)
 	}
 	taken := slices.Contains(c.declared.Networks, name)
 	for _, m := range c.declared.Machines {
@@ -186,12 +190,18 @@ func declareMachine(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := lab.MachineConfig{Name: name, Image: c.text("image"), Memory: c.integer("memory"), CPUs: c.integer("cpus"), Hostname: c.text("hostname")}
+	config := lab.MachineConfig{
+		Name: name, Image: c.text("image"), Memory: c.integer("memory"), CPUs: c.integer("cpus"),
+		Hostname: c.text("hostname"),
+	}
 	if config.Image == "" {
 		config.Image = name
 	}
 	if !slices.Contains(c.images, config.Image) {
-		return nil, fmt.Errorf("machine: image %q is not in images.lock%s: there are %s", config.Image, Suggest(config.Image, c.images), strings.Join(c.images, ", "))
+		return nil, fmt.Errorf(
+			"machine: image %q is not in images.lock%s: there are %s", config.Image,
+			Suggest(config.Image, c.images), strings.Join(c.images, ", "),
+		)
 	}
 	cards := c.list("nics")
 	switch {
@@ -202,7 +212,10 @@ func declareMachine(c *call) (starlark.Value, error) {
 	case config.Memory != 0 && (config.Memory < 32 || config.Memory > mostMemory):
 		return nil, fmt.Errorf("machine: memory = %d: want MiB from 32 to %d", config.Memory, mostMemory)
 	case config.Hostname != "" && !hostname.MatchString(config.Hostname):
-		return nil, fmt.Errorf("machine: hostname = %q: want at most 63 lower-case letters, digits and hyphens, a letter first", config.Hostname)
+		return nil, fmt.Errorf(
+			"machine: hostname = %q: want at most 63 lower-case letters, digits and hyphens, a letter first",
+			config.Hostname,
+		)
 	case config.CPUs < 0 || config.CPUs > mostCPUs:
 		return nil, fmt.Errorf("machine: cpus = %d: want from 1 to %d", config.CPUs, mostCPUs)
 	}
@@ -230,7 +243,8 @@ func declareStep(c *call) (starlark.Value, error) {
 		return nil, fmt.Errorf("step: %s has no docstring: its first line is the step's title", function.Name())
 	}
 	c.declared.Steps = append(c.declared.Steps, Step{
-		Title: strings.TrimSpace(title), Narration: Dedent(narration), Function: function, Position: c.thread.CallFrame(1).Pos,
+		Title: strings.TrimSpace(title), Narration: Dedent(narration), Function: function,
+		Position: c.thread.CallFrame(1).Pos,
 	})
 	return nil, nil
 }

@@ -83,7 +83,8 @@ func stats(c *call) (starlark.Value, error) {
 	return record("stats", starlark.StringDict{
 		"waited": waited,
 		"cpus":   starlark.MakeInt(guest.Config().CPUs), "memory": starlark.MakeInt(guest.Config().Memory),
-		"cpu_seconds": seconds(usage.CPU), "resident": starlark.MakeInt64(usage.Resident >> 20), "seconds": seconds(usage.Alive),
+		"cpu_seconds": seconds(usage.CPU), "resident": starlark.MakeInt64(usage.Resident >> 20),
+		"seconds": seconds(usage.Alive),
 	}), nil
 }
 
@@ -101,7 +102,9 @@ func hostCPUs(*call) (starlark.Value, error) { return starlark.MakeInt(host.CPUs
 
 func openTerminal(c *call) (starlark.Value, error) {
 	if !slices.Contains(c.declared.Needs, "host") {
-		return nil, fmt.Errorf(`terminal: the mission does not say that it needs the host: write mission(…, needs = ["host"])`)
+		return nil, fmt.Errorf(
+			`terminal: the mission does not say that it needs the host: write mission(…, needs = ["host"])`,
+		)
 	}
 	t, err := c.lab.OpenTerminal(c.text("name"))
 	if err != nil {

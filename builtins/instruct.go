@@ -97,7 +97,9 @@ func leadSend(c *call) (starlark.Value, error) {
 
 // awaitText waits until a student has entered the lines of a text, or others in their
 // place, and returns them as the last one. They have one output.
-func awaitText(ctx context.Context, terminal *console.Console, text string, at console.PromptKind, after int) (entered console.Line, err error) {
+func awaitText(
+	ctx context.Context, terminal *console.Console, text string, at console.PromptKind, after int,
+) (entered console.Line, err error) {
 	var typed []string
 	for i, want := range lines(strings.TrimRight(text, "\r\n")) {
 		for counted := false; !counted; counted = counts(entered, at, want) {
@@ -134,7 +136,8 @@ func leadSendKey(c *call) (starlark.Value, error) {
 	}
 	mark, key := terminal.KeyMark(), keyLabel(c.text("key"))
 	done, err := c.instruct(guide.Instruction{
-		Console: name, Text: c.text("key"), Show: c.say("do key", name, key), Hints: []string{c.say("hint key", name, key)}, Solve: true,
+		Console: name, Text: c.text("key"), Show: c.say("do key", name, key),
+		Hints: []string{c.say("hint key", name, key)}, Solve: true,
 	}, func(ctx context.Context) error { return terminal.AwaitKey(ctx, code, mark) })
 	if err != nil {
 		return nil, err
@@ -189,7 +192,10 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	asked := c.led.pending[terminal]
-	i := guide.Instruction{Console: name, Show: c.say("do wait", name), Delay: 2 * soon, Hints: []string{c.say("hint wait", name)}, Solve: true}
+	i := guide.Instruction{
+		Console: name, Show: c.say("do wait", name), Delay: 2 * soon,
+		Hints: []string{c.say("hint wait", name)}, Solve: true,
+	}
 	if asked != nil {
 		i.Show, i.Block, i.Known = c.say("do send", name), asked.want, true
 		i.Hints = []string{c.say("hint send", name, name, asked.want)}
@@ -238,7 +244,8 @@ func leadLogin(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := guide.Instruction{Console: m.Name(), Text: user, Show: c.say("do login", m.Name(), user, password), Delay: soon, Solve: true,
+	i := guide.Instruction{Console: m.Name(), Text: user, Show: c.say("do login", m.Name(), user, password),
+		Delay: soon, Solve: true,
 		Hints: []string{c.say("hint prompt", m.Name(), m.Name()), c.say("hint login", user, password)}}
 	switch {
 	case user == "":
@@ -288,7 +295,9 @@ func leadOutput(c *call) (starlark.Value, error) {
 
 // observeStudent waits until the output of a command that the student typed
 // satisfies a check, however many it takes.
-func (c *call) observeStudent(t talker, final bool, satisfied func(string) bool, reason func(string) string) (string, error) {
+func (c *call) observeStudent(
+	t talker, final bool, satisfied func(string) bool, reason func(string) string,
+) (string, error) {
 	terminal, err := t.console(c.Session)
 	if err != nil {
 		return "", err
@@ -355,7 +364,9 @@ const (
 // settledOutput returns the output of the last command once that has ended, or
 // as soon as it satisfies: ping without a count never ends. A check that takes a
 // value from the output (final) is only shown whole lines of it.
-func (c *call) settledOutput(ctx context.Context, name string, terminal *console.Console, final bool, satisfied func(string) bool) (string, error) {
+func (c *call) settledOutput(
+	ctx context.Context, name string, terminal *console.Console, final bool, satisfied func(string) bool,
+) (string, error) {
 	told := 0
 	for {
 		slice, cancel := context.WithTimeout(ctx, glance)

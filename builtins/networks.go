@@ -125,7 +125,9 @@ plug(debian)`,
 		Detail: "Each packet once, in the order in which the switch got them. `operation` is a DHCP message's type (`discover`, `offer`, `request`, `ack` …), `request` or `reply` of ARP, DNS and of pings, " +
 			"or TCP's flags (`syn`, `syn ack`). Of ARP, `source` is whose address it is and `target` the one asked for. `client_mac` and `your_ip` are DHCP's. What a packet has not is empty or 0. " +
 			"To look at what comes from now on, remember how many there are: `before = len(packets(lan))`. " +
-			fmt.Sprintf("Of each network the first %d packets are kept, or the first %d MiB: if a storm fills that, a notice says so, and later ones are not seen.", lan.CapturePackets, lan.CaptureBytes>>20),
+			fmt.Sprintf(
+				"Of each network the first %d packets are kept, or the first %d MiB: if a storm fills that, a notice says so, and later ones are not seen.", lan.CapturePackets, lan.CaptureBytes>>20,
+			),
 		Example: `boot(debian)
 for p in packets(lan, protocol = "dhcp", count = 4):
     say("%s: %s" % (p.client_mac, p.operation))`,
@@ -141,7 +143,10 @@ func (c *call) countsAreNatural() error {
 		}
 	}
 	if p := c.text("protocol"); p != "" && !slices.Contains(protocols, p) {
-		return fmt.Errorf("packets: no protocol is called %q%s: there are %s", p, Suggest(p, protocols), strings.Join(protocols, ", "))
+		return fmt.Errorf(
+			"packets: no protocol is called %q%s: there are %s", p, Suggest(p, protocols),
+			strings.Join(protocols, ", "),
+		)
 	}
 	return nil
 }
@@ -174,7 +179,9 @@ func packets(c *call) (starlark.Value, error) {
 			what := strings.TrimSpace(fmt.Sprintf("%d %s", wanted, protocol)) + " packets on " + network
 			message := fmt.Sprintf("want %s, there are %d", what, len(found))
 			if more > 0 {
-				message += fmt.Sprintf(" among the first %d; the capture is full, and %d more packets are not in it", len(all), more)
+				message += fmt.Sprintf(
+					" among the first %d; the capture is full, and %d more packets are not in it", len(all), more,
+				)
 			}
 			if err := c.check(len(found) >= wanted, what, message, ""); err != nil {
 				return nil, err
@@ -198,7 +205,8 @@ func packetValue(p lan.Packet, first time.Time) starlark.Value {
 		"source": starlark.String(p.Source), "target": starlark.String(p.Target),
 		"source_mac": starlark.String(p.SourceMAC), "target_mac": starlark.String(p.TargetMAC),
 		"source_port": starlark.MakeInt(p.SourcePort), "target_port": starlark.MakeInt(p.TargetPort),
-		"client_mac": starlark.String(p.ClientMAC), "your_ip": starlark.String(p.YourIP), "size": starlark.MakeInt(p.Size),
+		"client_mac": starlark.String(p.ClientMAC), "your_ip": starlark.String(p.YourIP),
+		"size": starlark.MakeInt(p.Size),
 	})
 }
 
@@ -264,7 +272,8 @@ func readLeases(c *call) (starlark.Value, error) {
 			"num": starlark.MakeInt(l.Num), "addr": starlark.String(l.Addr),
 			"hardware_addr": starlark.String(l.HardwareAddr), "hostname": starlark.String(l.Hostname),
 			"hostname_override": starlark.String(l.HostnameOverride),
-			"expiry":            starlark.String(l.Expiry.Format(time.RFC3339)), "last_ack": starlark.String(l.LastAck.Format(time.RFC3339)),
+			"expiry":            starlark.String(l.Expiry.Format(time.RFC3339)),
+			"last_ack":          starlark.String(l.LastAck.Format(time.RFC3339)),
 		})
 	}
 	return starlark.NewList(values), nil

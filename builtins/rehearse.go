@@ -144,7 +144,9 @@ func (c *call) subject() string {
 
 // tryCheck plays a check of a step: its failure ends the step as always.
 func (c *call) tryCheck() (starlark.Value, error) {
-	asked := c.rehearsal.checked(RehearsedCheck{Builtin: c.entry.Name, Position: c.position(), Console: c.subject(), Hint: c.hint()})
+	asked := c.rehearsal.checked(
+		RehearsedCheck{Builtin: c.entry.Name, Position: c.position(), Console: c.subject(), Hint: c.hint()},
+	)
 	value, err := c.entry.call(c)
 	if asked && err == nil {
 		return nil, &Rehearsed{Held: true}

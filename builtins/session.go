@@ -83,9 +83,12 @@ func Watch(thread *starlark.Thread) *atomic.Int32 {
 func (s *Session) Predeclared() starlark.StringDict {
 	names := starlark.StringDict{}
 	for _, entry := range Table() {
-		names[entry.Name] = starlark.NewBuiltin(entry.Name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-			return s.invoke(thread, &entry, args, kwargs)
-		})
+		names[entry.Name] = starlark.NewBuiltin(entry.Name,
+			func(
+				thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple,
+			) (starlark.Value, error) {
+				return s.invoke(thread, &entry, args, kwargs)
+			})
 	}
 	return names
 }
@@ -101,7 +104,9 @@ func calledAtLoading(thread *starlark.Thread) string {
 	return ""
 }
 
-func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (s *Session) invoke(
+	thread *starlark.Thread, e *Entry, args starlark.Tuple, kwargs []starlark.Tuple,
+) (starlark.Value, error) {
 	s.mu.Lock()
 	acting := s.acting
 	s.mu.Unlock()
@@ -110,9 +115,13 @@ func (s *Session) invoke(thread *starlark.Thread, e *Entry, args starlark.Tuple,
 	}
 	if e.Phase == Acting && !acting {
 		if called := calledAtLoading(thread); called != "" {
-			return nil, fmt.Errorf("%s: loading a mission only declares, and calls %s, which acts: a function is made a step by its name alone, step(%s)", e.Name, called, called)
+			return nil, fmt.Errorf(
+				"%s: loading a mission only declares, and calls %s, which acts: a function is made a step by its name alone, step(%s)", e.Name, called, called,
+			)
 		}
-		return nil, fmt.Errorf("%s: loading a mission only declares: call it inside a function and make that a step with step(…)", e.Name)
+		return nil, fmt.Errorf(
+			"%s: loading a mission only declares: call it inside a function and make that a step with step(…)", e.Name,
+		)
 	}
 	bound, err := bind(e, args, kwargs)
 	if err != nil {

@@ -95,7 +95,9 @@ func (e Entry) Signature() string {
 // Table returns every builtin, in the order of the documentation.
 func Table() []Entry {
 	var all []Entry
-	for _, group := range [][]Entry{declarations(), power(), typing(), checks(), tasks(), channel(), networks(), dialogue(), computer()} {
+	for _, group := range [][]Entry{
+		declarations(), power(), typing(), checks(), tasks(), channel(), networks(), dialogue(), computer(),
+	} {
 		all = append(all, group...)
 	}
 	return all

@@ -122,7 +122,9 @@ func (c *call) circumstances(found string) string {
 	}
 	if terminal, err := c.talker("on").console(c.Session); err == nil {
 		if tail := strings.TrimSpace(terminal.Tail(4)); tail != "" {
-			text += fmt.Sprintf("\n  %s's console ends in:\n    %s", c.talker("on").name(), strings.ReplaceAll(tail, "\n", "\n    "))
+			text += fmt.Sprintf(
+				"\n  %s's console ends in:\n    %s", c.talker("on").name(), strings.ReplaceAll(tail, "\n", "\n    "),
+			)
 		}
 	}
 	return text
@@ -192,14 +194,20 @@ func leadTask(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	i := guide.Instruction{
-		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()), Goal: c.translate(c.text("prompt")), Solve: true,
+		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()),
+		Goal: c.translate(c.text("prompt")), Solve: true,
 	}
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
 	}
 	solution, _ := c.value("solution")
 	if text, ok := solution.(starlark.String); ok {
-		i.Hints = append(i.Hints, c.say("hint solution", on.name())+"\n\n    "+strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    "))
+		i.Hints = append(
+			i.Hints,
+			c.say("hint solution", on.name())+"\n\n    "+strings.ReplaceAll(
+				strings.TrimSpace(string(text)), "\n", "\n    ",
+			),
+		)
 	}
 	again := make(chan struct{}, 1)
 	i.Check = func() {

@@ -65,7 +65,10 @@ func Types() []Type {
 			{"memory", Integer, "MiB promised"},
 			{"resident", Integer, "MiB in use"},
 			{"seconds", Decimal, "since boot"},
-			{"waited", Anything, "seconds for which its CPUs were ready to run and no real one was free; None if that is not known"}}},
+			{
+				"waited", Anything,
+				"seconds for which its CPUs were ready to run and no real one was free; None if that is not known",
+			}}},
 		{Load, "what the computer's CPUs have done since it was started, in seconds", []Field{
 			{"cpu_seconds", Decimal, "they worked"},
 			{"others", Decimal, "of these for programs that are no part of the lab"},

@@ -240,7 +240,10 @@ func (c *call) key() ([]byte, error) {
 		code, ok = string(letter[0]-'a'+1), true
 	}
 	if !ok {
-		return nil, fmt.Errorf("send_key: no key is called %q%s: there are %s, and ctrl- with a letter", name, Suggest(name, keyNames()), strings.Join(keyNames(), ", "))
+		return nil, fmt.Errorf(
+			"send_key: no key is called %q%s: there are %s, and ctrl- with a letter", name,
+			Suggest(name, keyNames()), strings.Join(keyNames(), ", "),
+		)
 	}
 	return []byte(code), nil
 }

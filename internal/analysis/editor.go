@@ -70,7 +70,9 @@ func (f *sourceFile) refusedToken(stop Span) Span {
 // Load loads the mission as its folder has it and returns what is wrong with its
 // declarations in this file.
 func (d *Draft) Load(ctx context.Context) (own []Finding) {
-	_, err := script.Load(ctx, d.files.folder, d.file.name, d.file.shown, script.Options{Images: d.files.images.Names()})
+	_, err := script.Load(
+		ctx, d.files.folder, d.file.name, d.file.shown, script.Options{Images: d.files.images.Names()},
+	)
 	if err == nil || errors.Is(err, script.ErrUnreadable) || ctx.Err() != nil {
 		return nil
 	}

@@ -198,8 +198,9 @@ func (n *linter) longLine(a tracedCall, arg syntax.Expr, machine *syntax.CallExp
 		text, _ := text.(starlark.String)
 		for line := range strings.Lines(string(text)) {
 			if bytes := len(strings.TrimSuffix(line, "\n")); bytes > most {
-				n.warnAt(a.home, arg, fmt.Sprintf("%s: a line of %d bytes is typed at %s, whose shell keeps %d and drops the rest",
-					a.builtin.Name, bytes, n.machineName(machine), most),
+				n.warnAt(a.home, arg,
+					fmt.Sprintf("%s: a line of %d bytes is typed at %s, whose shell keeps %d and drops the rest",
+						a.builtin.Name, bytes, n.machineName(machine), most),
 					"put it into a file with write_file and run that, or type shorter lines")
 				return
 			}

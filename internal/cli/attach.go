@@ -24,7 +24,9 @@ now on. What you type goes to the machine. Ctrl-] leaves the console; the machin
   labrun attach week1/debian    where several labs have such a machine; labrun ps lists them`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return &usageError{"attach: which machine? Say for instance `labrun attach debian`; `labrun ps` lists them"}
+				return &usageError{
+					"attach: which machine? Say for instance `labrun attach debian`; `labrun ps` lists them",
+				}
 			}
 			return p.attach(c.Context(), args[0])
 		},
@@ -46,7 +48,9 @@ func (p *program) runs(ctx context.Context) ([]attach.Found, error) {
 }
 
 // errNoLab says that nothing runs.
-var errNoLab = &usageError{"no lab is running here: `labrun --guide week1` starts the first week's, in another terminal"}
+var errNoLab = &usageError{
+	"no lab is running here: `labrun --guide week1` starts the first week's, in another terminal",
+}
 
 func (p *program) attach(ctx context.Context, name string) error {
 	session, machine, named := strings.Cut(name, "/")
@@ -61,7 +65,9 @@ func (p *program) attach(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	err = attach.View(ctx, run.Folder, machine, attach.Terminal{In: p.In, Out: p.Out, TTY: p.keyboard(), Language: p.spoken()})
+	err = attach.View(
+		ctx, run.Folder, machine, attach.Terminal{In: p.In, Out: p.Out, TTY: p.keyboard(), Language: p.spoken()},
+	)
 	var unknown *attach.UnknownMachineError
 	if errors.As(err, &unknown) {
 		return &usageError{"attach: " + unknown.Error()}
@@ -91,20 +97,34 @@ func choose(found []attach.Found, session, machine string) (attach.Found, error)
 			}
 		}
 	}
-	if guided := slices.DeleteFunc(slices.Clone(having), func(run attach.Found) bool { return !run.Guided }); len(guided) == 1 {
+	if guided := slices.DeleteFunc(
+		slices.Clone(having), func(run attach.Found) bool { return !run.Guided },
+	); len(guided) == 1 {
 		having = guided // where a student is at work, and not a run that types by itself
 	}
 	switch {
 	case session != "" && !slices.Contains(sessions, session):
-		return attach.Found{}, &usageError{fmt.Sprintf("attach: no lab that runs is called %s%s: there are %s", session, builtins.Suggest(session, sessions), strings.Join(sessions, ", "))}
+		return attach.Found{}, &usageError{
+			fmt.Sprintf(
+				"attach: no lab that runs is called %s%s: there are %s", session,
+				builtins.Suggest(session, sessions), strings.Join(sessions, ", "),
+			),
+		}
 	case len(having) == 0:
-		return attach.Found{}, &usageError{fmt.Sprintf("attach: no machine of a lab that runs is called %q%s: there are %s", machine, builtins.Suggest(machine, machines), strings.Join(machines, ", "))}
+		return attach.Found{}, &usageError{
+			fmt.Sprintf(
+				"attach: no machine of a lab that runs is called %q%s: there are %s", machine,
+				builtins.Suggest(machine, machines), strings.Join(machines, ", "),
+			),
+		}
 	case len(having) > 1:
 		var ways []string
 		for _, run := range having {
 			ways = append(ways, fmt.Sprintf("\n  labrun attach %s/%s    (%s)", run.Session(), machine, run.Title))
 		}
-		return attach.Found{}, &usageError{"attach: several labs have such a machine; say which:" + strings.Join(ways, "")}
+		return attach.Found{}, &usageError{
+			"attach: several labs have such a machine; say which:" + strings.Join(ways, ""),
+		}
 	}
 	return having[0], nil
 }

@@ -90,7 +90,9 @@ func (p *program) newBench() *cobra.Command {
 				return &usageError{"bench machines: how many? `labrun bench machines 10`"}
 			}
 			if n, err := strconv.Atoi(args[0]); err != nil || n < 1 || n > lab.MostMachines {
-				return &usageError{fmt.Sprintf("bench machines: %q: a number from 1 to %d is needed", args[0], lab.MostMachines)}
+				return &usageError{
+					fmt.Sprintf("bench machines: %q: a number from 1 to %d is needed", args[0], lab.MostMachines),
+				}
 			}
 			return nil
 		},
@@ -118,7 +120,9 @@ func (p *program) newBench() *cobra.Command {
 
 // benchMachines starts n machines without a network and measures them, busy with
 // their start and then idle.
-func (p *program) benchMachines(ctx context.Context, store cache, n int, image string, cold bool) (machinesBench, error) {
+func (p *program) benchMachines(
+	ctx context.Context, store cache, n int, image string, cold bool,
+) (machinesBench, error) {
 	b := machinesBench{Machines: n, Image: image}
 	if !cold {
 		if err := p.makeTemplates(ctx, store, []string{image}); err != nil {
@@ -144,7 +148,9 @@ func (p *program) benchMachines(ctx context.Context, store cache, n int, image s
 	for i := range n {
 		config.Machines = append(config.Machines, lab.MachineConfig{Name: fmt.Sprintf("m%d", i+1), Image: image})
 	}
-	l, err := lab.New(config, lab.Options{Store: store.Store, Events: events, Cold: cold, Resting: true, Mission: "labrun bench"})
+	l, err := lab.New(
+		config, lab.Options{Store: store.Store, Events: events, Cold: cold, Resting: true, Mission: "labrun bench"},
+	)
 	if err != nil {
 		return b, err
 	}
@@ -263,7 +269,10 @@ func each(list []qemu.Usage, of func(qemu.Usage) float64) []float64 {
 }
 
 func (p *program) tellMachines(b machinesBench) error {
-	fmt.Fprintf(p.Out, "%d machines of %s, %d of them restored; %d answered a command, the last after %.1f s\n\n", b.Machines, b.Image, b.Warm, b.Answered, b.All)
+	fmt.Fprintf(
+		p.Out, "%d machines of %s, %d of them restored; %d answered a command, the last after %.1f s\n\n",
+		b.Machines, b.Image, b.Warm, b.Answered, b.All,
+	)
 	table := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "EACH MACHINE\tMEDIAN\tMOST\tSUM")
 	for _, row := range []struct {
@@ -276,13 +285,17 @@ func (p *program) tellMachines(b machinesBench) error {
 		{"private memory, MiB", b.Private, "%.0f"},
 		{"CPU when idle, % of one", b.IdleCPU, "%.2f"},
 	} {
-		fmt.Fprintf(table, "%s\t"+row.format+"\t"+row.format+"\t"+row.format+"\n", row.what, row.s.Median, row.s.Most, row.s.Sum)
+		fmt.Fprintf(
+			table, "%s\t"+row.format+"\t"+row.format+"\t"+row.format+"\n", row.what, row.s.Median, row.s.Most,
+			row.s.Sum,
+		)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	n := float64(b.Machines)
-	fmt.Fprintf(p.Out, "\nthe host has %.0f MiB less; labrun itself takes %.1f MiB for them (%.2f each) and, when they are idle, %.2f %% of one CPU (%.3f each)\n",
+	fmt.Fprintf(p.Out,
+		"\nthe host has %.0f MiB less; labrun itself takes %.1f MiB for them (%.2f each) and, when they are idle, %.2f %% of one CPU (%.3f each)\n",
 		b.HostUsed, b.OwnMemory, b.OwnMemory/n, b.OwnCPU, b.OwnCPU/n)
 	return nil
 }

@@ -68,7 +68,9 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 	}
 	if failed != nil {
 		// A mission that cannot be loaded has errors enough.
-		findings = slices.DeleteFunc(findings, func(f analysis.Finding) bool { return f.Severity != analysis.SeverityError })
+		findings = slices.DeleteFunc(
+			findings, func(f analysis.Finding) bool { return f.Severity != analysis.SeverityError },
+		)
 		code = exitScript
 	}
 	if failed != nil && asJSON {
@@ -90,7 +92,10 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 	}
 	if code == exitPassed && !asJSON {
 		d := m.Declared()
-		fmt.Fprintf(p.Out, "%s: ok: %s, %s\n", file, report.Count(len(d.Steps), "step"), report.Count(len(d.Machines), "machine"))
+		fmt.Fprintf(
+			p.Out, "%s: ok: %s, %s\n", file, report.Count(len(d.Steps), "step"),
+			report.Count(len(d.Machines), "machine"),
+		)
 	}
 	return code
 }

@@ -132,9 +132,14 @@ Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
 	f.define(root)
 	root.PersistentFlags().StringVar(&p.lockFile, "lock", "", "an images.lock `file` instead of the built-in one")
 	root.PersistentFlags().BoolVar(&p.strict, "strict", false, "refuse stand-ins for images that cannot be had")
-	root.PersistentFlags().StringVar(&p.lang, "lang", "", "the `language` to tell it in, such as zh-TW, instead of the locale's")
+	root.PersistentFlags().StringVar(
+		&p.lang, "lang", "", "the `language` to tell it in, such as zh-TW, instead of the locale's",
+	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
-	root.AddCommand(p.newCheck(), p.newTest(), p.newRepl(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(), p.newLSP(), p.newReport(), p.newAttach(), p.newPs(), p.newStop(), p.newEvents(), p.newBench())
+	root.AddCommand(
+		p.newCheck(), p.newTest(), p.newRepl(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(),
+		p.newLSP(), p.newReport(), p.newAttach(), p.newPs(), p.newStop(), p.newEvents(), p.newBench(),
+	)
 	p.addCompletion(root)
 	return root
 }

@@ -69,7 +69,11 @@ func (p *program) docOf(name string) error {
 		for _, f := range library.Functions {
 			names = append(names, f.Name)
 			if whole || name == f.Name {
-				fmt.Fprintf(p.Out, "\n%s\n\n    %s\n\n        load(%q, %q)\n", f.Signature, strings.ReplaceAll(strings.ReplaceAll(f.Text, "\n", "\n    "), "    \n", "\n"), library.Name, f.Name)
+				fmt.Fprintf(
+					p.Out, "\n%s\n\n    %s\n\n        load(%q, %q)\n", f.Signature,
+					strings.ReplaceAll(strings.ReplaceAll(f.Text, "\n", "\n    "), "    \n", "\n"),
+					library.Name, f.Name,
+				)
 			}
 			if name == f.Name {
 				return nil
@@ -79,5 +83,10 @@ func (p *program) docOf(name string) error {
 			return nil
 		}
 	}
-	return &usageError{fmt.Sprintf("doc: nothing that a script can call has the name %s%s: `labrun doc` lists what there is", name, builtins.Suggest(name, names))}
+	return &usageError{
+		fmt.Sprintf(
+			"doc: nothing that a script can call has the name %s%s: `labrun doc` lists what there is", name,
+			builtins.Suggest(name, names),
+		),
+	}
 }

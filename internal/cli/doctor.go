@@ -33,7 +33,10 @@ var tools = []tool{
 	{"fakeroot", "fakeroot", "builds images without being root", false},
 	{"fakechroot", "fakechroot", "builds images without being root", false},
 	{"newuidmap", "uidmap", "builds images without being root", false},
-	{"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring", "tells that packages are Debian's", false},
+	{
+		"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring",
+		"tells that packages are Debian's", false,
+	},
 	{"busybox", "busybox", "is a guest's shell in labrun's own tests", true},
 	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", true},
 	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", true},
@@ -160,7 +163,9 @@ func findAcceleration(ctx context.Context, store *image.Store) finding {
 	if _, err := os.Stat("/dev/kvm"); err != nil {
 		return finding{state: "note", text: "acceleration: none: there is no /dev/kvm; labs run all the same, slower"}
 	}
-	return finding{state: "note", text: "acceleration: there is /dev/kvm; whether it works is tried out with the first image"}
+	return finding{
+		state: "note", text: "acceleration: there is /dev/kvm; whether it works is tried out with the first image",
+	}
 }
 
 // weekOne are the images of the first week's lab, the measure of enough.
@@ -181,7 +186,10 @@ func findMemory(store *image.Store) finding {
 	}
 	text := fmt.Sprintf("memory: %d MiB are free, the first week's lab needs %d", free, need)
 	if free < need {
-		return finding{state: "missing", text: text, mend: "close other programs, or choose a larger machine type for the cloud IDE"}
+		return finding{
+			state: "missing", text: text,
+			mend: "close other programs, or choose a larger machine type for the cloud IDE",
+		}
 	}
 	return finding{state: "ok", text: text}
 }
@@ -194,9 +202,13 @@ func findDisk(store *image.Store) finding {
 	if err != nil {
 		return finding{state: "note", text: "disk: not known: " + err.Error()}
 	}
-	text := fmt.Sprintf("disk: %d MiB are free in %s, building all images takes %d", free>>20, store.Dir(), roomForImages)
+	text := fmt.Sprintf(
+		"disk: %d MiB are free in %s, building all images takes %d", free>>20, store.Dir(), roomForImages,
+	)
 	if free>>20 < roomForImages {
-		return finding{state: "note", text: text, mend: "labrun images gc, or set LABRUN_CACHE to a folder with more room"}
+		return finding{
+			state: "note", text: text, mend: "labrun images gc, or set LABRUN_CACHE to a folder with more room",
+		}
 	}
 	return finding{state: "ok", text: text}
 }
@@ -207,9 +219,18 @@ func findImages(store *image.Store) []finding {
 		img, ok := store.Cached(name)
 		switch {
 		case !ok:
-			all = append(all, finding{state: "note", text: "image " + name + ": not here yet; the first run gets it, or `labrun images fetch`"})
+			all = append(
+				all,
+				finding{
+					state: "note",
+					text:  "image " + name + ": not here yet; the first run gets it, or `labrun images fetch`",
+				},
+			)
 		case img.StandIn != "":
-			all = append(all, finding{state: "ok", text: fmt.Sprintf("image %s: the stand-in %s: %s", name, img.StandIn, img.Why)})
+			all = append(
+				all,
+				finding{state: "ok", text: fmt.Sprintf("image %s: the stand-in %s: %s", name, img.StandIn, img.Why)},
+			)
 		default:
 			all = append(all, finding{state: "ok", text: "image " + name + ": " + img.Source})
 		}
@@ -248,12 +269,17 @@ func (p *program) mend(ctx context.Context) error {
 		return nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New("doctor: this system has no apt-get: install with its own package manager: " + strings.Join(packages, " "))
+		return errors.New(
+			"doctor: this system has no apt-get: install with its own package manager: " + strings.Join(packages, " "),
+		)
 	}
 	prefix := []string{"env", "DEBIAN_FRONTEND=noninteractive"}
 	if os.Geteuid() != 0 {
 		if _, err := exec.LookPath("sudo"); err != nil {
-			return fmt.Errorf("doctor: installing needs root, and there is no sudo: as root, say `apt-get install %s`", strings.Join(packages, " "))
+			return fmt.Errorf(
+				"doctor: installing needs root, and there is no sudo: as root, say `apt-get install %s`",
+				strings.Join(packages, " "),
+			)
 		}
 		prefix = append([]string{"sudo"}, prefix...)
 	}

@@ -22,7 +22,9 @@ import (
 )
 
 // guide leads a student through a mission.
-func (p *program) guide(ctx context.Context, m *mission.Mission, name string, store *image.Store, events *event.Log, f runFlags, junit *resultFile) error {
+func (p *program) guide(
+	ctx context.Context, m *mission.Mission, name string, store *image.Store, events *event.Log, f runFlags, junit *resultFile,
+) error {
 	if f.tmux && p.Getenv("TMUX") == "" {
 		return p.insideTmux(ctx)
 	}
@@ -63,7 +65,8 @@ func (p *program) guide(ctx context.Context, m *mission.Mission, name string, st
 			closePanes = p.openPanes(ctx, l)
 		}
 		view := terminal.New(terminal.Options{
-			In: p.In, Out: p.Out, Width: p.width, Color: style.Color, Language: student.Language, Panes: f.tmux, Machines: &consoles{p, l},
+			In: p.In, Out: p.Out, Width: p.width, Color: style.Color, Language: student.Language,
+			Panes: f.tmux, Machines: &consoles{p, l},
 		}, d)
 		events.Attach(view.Record)
 		ctx, cancel := context.WithCancel(ctx)

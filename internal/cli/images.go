@@ -30,14 +30,18 @@ type cache struct {
 }
 
 // withStore runs an images subcommand on an open cache.
-func (p *program) withStore(run func(c *cobra.Command, store cache, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) withStore(
+	run func(c *cobra.Command, store cache, args []string) error,
+) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
 		lock, err := p.lock()
 		if err != nil {
 			return err
 		}
 		events := &event.Log{}
-		show := report.NewTerminal(p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv), false).Record
+		show := report.NewTerminal(
+			p.Out, p.Err, report.StyleOf(p.Out, p.Getenv), report.StyleOf(p.Err, p.Getenv), false,
+		).Record
 		events.Attach(show)
 		store, err := p.store(lock, progressTo(events))
 		if err != nil {
@@ -74,7 +78,11 @@ func (p *program) newImages() *cobra.Command {
 		Short: "list, get, check and remove the images that machines boot from",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &usageError{fmt.Sprintf("images: there is no %q: it is one of list, show, templates, fetch, build, verify, add, remove, gc", args[0])}
+				return &usageError{
+					fmt.Sprintf(
+						"images: there is no %q: it is one of list, show, templates, fetch, build, verify, add, remove, gc", args[0],
+					),
+				}
 			}
 			return nil
 		},
@@ -82,14 +90,35 @@ func (p *program) newImages() *cobra.Command {
 	}
 	root.AddCommand(
 		p.newListImages(),
-		&cobra.Command{Use: "show NAME…", Short: "what is inside: programs, services, how to log in", Args: cobra.MinimumNArgs(1), RunE: p.withStore(p.showImages)},
-		&cobra.Command{Use: "templates", Short: "list the saved machines that others start from", Args: cobra.NoArgs, RunE: p.withStore(p.listTemplates)},
-		&cobra.Command{Use: "fetch [NAME…]", Short: "get images ready, trying every source again", RunE: p.withStore(p.makeImages(false))},
-		&cobra.Command{Use: "build [NAME…]", Short: "make images anew, even if they are there", RunE: p.withStore(p.makeImages(true))},
-		&cobra.Command{Use: "verify [NAME…]", Short: "read images again and compare their digests", RunE: p.withStore(p.verifyImages)},
+		&cobra.Command{
+			Use: "show NAME…", Short: "what is inside: programs, services, how to log in",
+			Args: cobra.MinimumNArgs(1), RunE: p.withStore(p.showImages),
+		},
+		&cobra.Command{
+			Use: "templates", Short: "list the saved machines that others start from", Args: cobra.NoArgs,
+			RunE: p.withStore(p.listTemplates),
+		},
+		&cobra.Command{
+			Use: "fetch [NAME…]", Short: "get images ready, trying every source again",
+			RunE: p.withStore(p.makeImages(false)),
+		},
+		&cobra.Command{
+			Use: "build [NAME…]", Short: "make images anew, even if they are there",
+			RunE: p.withStore(p.makeImages(true)),
+		},
+		&cobra.Command{
+			Use: "verify [NAME…]", Short: "read images again and compare their digests",
+			RunE: p.withStore(p.verifyImages),
+		},
 		p.newAddImage(),
-		&cobra.Command{Use: "remove NAME", Short: "forget an image that was added", Args: cobra.ExactArgs(1), RunE: p.withStore(p.removeImage)},
-		&cobra.Command{Use: "gc", Short: "remove what no image needs any more", Args: cobra.NoArgs, RunE: p.withStore(p.collectImages)},
+		&cobra.Command{
+			Use: "remove NAME", Short: "forget an image that was added", Args: cobra.ExactArgs(1),
+			RunE: p.withStore(p.removeImage),
+		},
+		&cobra.Command{
+			Use: "gc", Short: "remove what no image needs any more", Args: cobra.NoArgs,
+			RunE: p.withStore(p.collectImages),
+		},
 	)
 	return root
 }
@@ -189,7 +218,10 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 			}
 		}
 		if ready && img.BIOS {
-			fmt.Fprintf(p.Out, "  (Here a disk image that was added is used: what is in it only you know. labrun has no control channel to it.)\n")
+			fmt.Fprintf(
+				p.Out,
+				"  (Here a disk image that was added is used: what is in it only you know. labrun has no control channel to it.)\n",
+			)
 			about.Hostname, about.Runs, about.Has, about.Lacks = "", "", nil, nil
 		}
 		if ready && img.StandIn != "" {
@@ -209,7 +241,10 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 			{"lacks", strings.Join(about.Lacks, " ")},
 		} {
 			if row[1] != "" {
-				fmt.Fprintf(p.Out, "  %-13s %s\n", row[0], strings.ReplaceAll(markdown.Wrap(row[1], 100), "\n", "\n"+strings.Repeat(" ", 16)))
+				fmt.Fprintf(
+					p.Out, "  %-13s %s\n", row[0],
+					strings.ReplaceAll(markdown.Wrap(row[1], 100), "\n", "\n"+strings.Repeat(" ", 16)),
+				)
 			}
 		}
 	}
@@ -305,7 +340,10 @@ func packagesOf(img *image.Image) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf(", of Debian %s, %s with the versions %.6x", img.Debian, report.Count(bytes.Count(list, []byte("\n")), "package"), sha256.Sum256(list))
+	return fmt.Sprintf(
+		", of Debian %s, %s with the versions %.6x", img.Debian,
+		report.Count(bytes.Count(list, []byte("\n")), "package"), sha256.Sum256(list),
+	)
 }
 
 func (p *program) newAddImage() *cobra.Command {
@@ -333,7 +371,9 @@ func (p *program) newAddImage() *cobra.Command {
 	c.Flags().IntVar(&hardware.Memory, "memory", 0, "MiB that its machines get; without it, what images.lock says")
 	c.Flags().IntVar(&hardware.CPUs, "cpus", 0, "virtual CPUs that its machines get")
 	c.Flags().StringVar(&hardware.NICModel, "nic-model", "", "its network cards: "+strings.Join(image.NICModels, ", "))
-	c.Flags().StringVar(&hardware.DiskBus, "disk-bus", "", "where it finds its disk: "+strings.Join(image.DiskBuses, ", "))
+	c.Flags().StringVar(
+		&hardware.DiskBus, "disk-bus", "", "where it finds its disk: "+strings.Join(image.DiskBuses, ", "),
+	)
 	return c
 }
 
@@ -345,7 +385,9 @@ func (p *program) removeImage(c *cobra.Command, store cache, args []string) erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Out, "%s: removed %s; from now on: %s\n", args[0], was, strings.Join(store.Sources(args[0]), ", else "))
+	fmt.Fprintf(
+		p.Out, "%s: removed %s; from now on: %s\n", args[0], was, strings.Join(store.Sources(args[0]), ", else "),
+	)
 	return nil
 }
 
@@ -362,5 +404,10 @@ func (p *program) collectImages(c *cobra.Command, store cache, _ []string) error
 }
 
 func unknownImage(store cache, name string) error {
-	return &usageError{fmt.Sprintf("images: %s is not in images.lock%s: there are %s", name, builtins.Suggest(name, store.Names()), strings.Join(store.Names(), ", "))}
+	return &usageError{
+		fmt.Sprintf(
+			"images: %s is not in images.lock%s: there are %s", name, builtins.Suggest(name, store.Names()),
+			strings.Join(store.Names(), ", "),
+		),
+	}
 }

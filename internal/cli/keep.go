@@ -18,7 +18,10 @@ func (p *program) keep(ctx context.Context, l *lab.Lab) {
 			names = append(names, m.Name())
 		}
 	}
-	p.tell(p.Err, "the machines stay on (%s): `labrun attach NAME` in another terminal sits at one. Enter here ends the lab.", strings.Join(names, ", "))
+	p.tell(
+		p.Err,
+		"the machines stay on (%s): `labrun attach NAME` in another terminal sits at one. Enter here ends the lab.", strings.Join(names, ", "),
+	)
 	entered := make(chan struct{})
 	go func() { // a read cannot be ended: after an interrupt it ends with the process
 		defer close(entered)

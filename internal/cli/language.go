@@ -43,5 +43,9 @@ func (p *program) checkLanguage(m *mission.Mission) error {
 	}
 	languages := m.Languages()
 	slices.Sort(languages[1:])
-	return &usageError{fmt.Sprintf("--lang %s: the mission is not told in that language: there are %s", p.lang, strings.Join(languages, ", "))}
+	return &usageError{
+		fmt.Sprintf(
+			"--lang %s: the mission is not told in that language: there are %s", p.lang, strings.Join(languages, ", "),
+		),
+	}
 }

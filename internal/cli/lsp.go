@@ -22,7 +22,9 @@ how to set up some of them.`,
 			if err != nil {
 				return err
 			}
-			err = lsp.Serve(c.Context(), p.In, p.Out, lsp.Options{Images: imagesOf(lock), Version: version(), Log: p.Err})
+			err = lsp.Serve(
+				c.Context(), p.In, p.Out, lsp.Options{Images: imagesOf(lock), Version: version(), Log: p.Err},
+			)
 			if errors.Is(err, lsp.ErrNoShutdown) { // the protocol wants this code
 				fmt.Fprintf(p.Err, "labrun lsp: %v\n", err)
 				return errReported(1)

@@ -307,7 +307,9 @@ func (s *replSession) command(line string) error {
 
 func (s *replSession) save(args []string) error {
 	if !saveName.MatchString(args[0]) {
-		return &usageError{fmt.Sprintf(":save %s: a step is called as a function is: lower-case letters, digits and _", args[0])}
+		return &usageError{
+			fmt.Sprintf(":save %s: a step is called as a function is: lower-case letters, digits and _", args[0]),
+		}
 	}
 	text, err := s.repl.Step(args[0])
 	if err != nil {
@@ -318,7 +320,9 @@ func (s *replSession) save(args []string) error {
 	} else {
 		err := extend(args[1], text)
 		if errors.Is(err, fs.ErrNotExist) {
-			return &usageError{fmt.Sprintf(":save: there is no file %s: name the mission's, or begin one with labrun new", args[1])}
+			return &usageError{
+				fmt.Sprintf(":save: there is no file %s: name the mission's, or begin one with labrun new", args[1]),
+			}
 		}
 		if err != nil {
 			return &usageError{fmt.Sprintf(":save: %v", err)}

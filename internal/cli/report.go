@@ -61,7 +61,9 @@ func (p *program) recordsOf(args []string) (string, error) {
 	}
 	runs := run.Kept(state)
 	if len(runs) == 0 {
-		return "", &usageError{fmt.Sprintf("report: no run is recorded in %s: name the folder of its records", run.RecordsIn(state))}
+		return "", &usageError{
+			fmt.Sprintf("report: no run is recorded in %s: name the folder of its records", run.RecordsIn(state)),
+		}
 	}
 	return runs[len(runs)-1], nil
 }
@@ -106,7 +108,9 @@ func (p *program) report(dir string, html bool, junit *resultFile) error {
 	}
 	p.tellFailures(records)
 	if damaged != nil {
-		return &environmentError{fmt.Errorf("report: %s: %w: it is damaged there; what comes before is above", file.Name(), damaged)}
+		return &environmentError{
+			fmt.Errorf("report: %s: %w: it is damaged there; what comes before is above", file.Name(), damaged),
+		}
 	}
 	if !slices.ContainsFunc(records, func(r event.Record) bool { _, ended := r.Event.(event.RunEnded); return ended }) {
 		p.tell(p.Err, "note: the record ends here: the run was killed, or it still goes on")

@@ -56,7 +56,9 @@ func (p *program) loading(lock *image.Lock) mission.Options {
 }
 
 // load finds a mission: a file, or the name of one that is built in.
-func (p *program) load(ctx context.Context, c *cobra.Command, name string, o mission.Options) (*mission.Mission, error) {
+func (p *program) load(
+	ctx context.Context, c *cobra.Command, name string, o mission.Options,
+) (*mission.Mission, error) {
 	m, err := mission.LoadFile(ctx, name, o)
 	var failed *mission.Error
 	if err == nil || !errors.As(err, &failed) || failed.Kind != mission.Usage {
@@ -98,9 +100,13 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	case !f.guide && (f.restart || f.tmux):
 		return &usageError{"--restart and --tmux go with --guide"}
 	case f.keep && f.guide:
-		return &usageError{"--keep is for labrun's own runs: with --guide the machines stay until the student says quit"}
+		return &usageError{
+			"--keep is for labrun's own runs: with --guide the machines stay until the student says quit",
+		}
 	case f.keep && p.keyboard() == nil:
-		return &usageError{"--keep needs a terminal: somebody has to press Enter when the machines are not needed any more"}
+		return &usageError{
+			"--keep needs a terminal: somebody has to press Enter when the machines are not needed any more",
+		}
 	case f.from < 1:
 		return &usageError{fmt.Sprintf("--from %d: steps are counted from 1", f.from)}
 	case f.guide && f.from > 1:
@@ -199,7 +205,9 @@ func (p *program) play(
 		p.tell(p.Err, "labrun: %v", closing)
 	}
 	if result.Records != "" && !f.json && (!f.quiet || result.Err != nil) {
-		p.tell(p.Err, "report: %s, with the run's other records beside it", filepath.Join(result.Records, report.PageFile))
+		p.tell(
+			p.Err, "report: %s, with the run's other records beside it", filepath.Join(result.Records, report.PageFile),
+		)
 	}
 	if result.Err != nil {
 		return errReported(result.ExitCode())

@@ -50,7 +50,10 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 			return p.test(c.Context(), c, args, f)
 		},
 	}
-	c.Flags().IntVar(&f.step, "step", 0, "prove this `step` only: the machines are brought there, from a saved state from the second time on")
+	c.Flags().IntVar(
+		&f.step, "step", 0,
+		"prove this `step` only: the machines are brought there, from a saved state from the second time on",
+	)
 	c.Flags().BoolVar(&f.json, "json", false, "write each trial as a JSON line")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the trials as JUnit XML to this `file`")
 	f.allow.flag(c)
@@ -80,7 +83,9 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 			return &usageError{fmt.Sprintf("--step %d: %s has %s", f.step, file, report.Count(len(d.Steps), "step"))}
 		}
 		if f.allow.missing(m) {
-			return &usageError{fmt.Sprintf("%s wants to open a shell on this computer: if you trust it, say --allow host", file)}
+			return &usageError{
+				fmt.Sprintf("%s wants to open a shell on this computer: if you trust it, say --allow host", file),
+			}
 		}
 		missions = append(missions, m)
 	}

@@ -26,7 +26,11 @@ func (p *program) insideTmux(ctx context.Context) error {
 		return &usageError{"--tmux needs a terminal: without it, --guide works in a pipe as well"}
 	}
 	if _, err := exec.LookPath("tmux"); err != nil {
-		return &environmentError{errors.New("--tmux: tmux is not installed: `sudo apt-get install tmux` installs it; without --tmux, `labrun attach NAME` in another terminal does the same")}
+		return &environmentError{
+			errors.New(
+				"--tmux: tmux is not installed: `sudo apt-get install tmux` installs it; without --tmux, `labrun attach NAME` in another terminal does the same",
+			),
+		}
 	}
 	folder, err := os.MkdirTemp("", "labrun-tmux-")
 	if err != nil {
@@ -78,7 +82,10 @@ func (p *program) openPanes(ctx context.Context, l *lab.Lab) (done func()) {
 	last := own
 	for _, m := range l.Machines() {
 		// Each pane names its machine, and stays out of the guide's focus.
-		pane := tmux("split-window", "-d", "-t", last, "-P", "-F", "#{pane_id}", self, "attach", "--lang", p.spoken(), filepath.Base(l.Session())+"/"+m.Name())
+		pane := tmux(
+			"split-window", "-d", "-t", last, "-P", "-F", "#{pane_id}", self, "attach", "--lang", p.spoken(),
+			filepath.Base(l.Session())+"/"+m.Name(),
+		)
 		if pane == "" {
 			continue
 		}
@@ -87,7 +94,9 @@ func (p *program) openPanes(ctx context.Context, l *lab.Lab) (done func()) {
 		tmux("select-layout", "-t", own, layout(p.width()))
 	}
 	// tmux tells the program in a pane of its new size a little later.
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline) && tmux("display-message", "-p", "-t", own, "#{pane_width}") != strconv.Itoa(p.width()); {
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline) && tmux(
+		"display-message", "-p", "-t", own, "#{pane_width}",
+	) != strconv.Itoa(p.width()); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	tmux("set-option", "-w", "-t", own, "pane-border-status", "top")

@@ -41,10 +41,12 @@ var promptShapes = []*regexp.Regexp{
 }
 
 var (
-	promptHead = regexp.MustCompile(`^[\w.-]+:|\[?[\w.-]+@[\w.()-]+[: ]`) // what stays the same as long as user and host do
-	promptRest = regexp.MustCompile(`^\S*[#$%>] `)                        // and what follows it
-	promptPath = regexp.MustCompile(`[~/]\S* [#$] $`)                     // where a path is all there is
-	numbers    = regexp.MustCompile(`\d+`)                                // a clock, a counter, a status
+	promptHead = regexp.MustCompile(
+		`^[\w.-]+:|\[?[\w.-]+@[\w.()-]+[: ]`,
+	) // what stays the same as long as user and host do
+	promptRest = regexp.MustCompile(`^\S*[#$%>] `)    // and what follows it
+	promptPath = regexp.MustCompile(`[~/]\S* [#$] $`) // where a path is all there is
+	numbers    = regexp.MustCompile(`\d+`)            // a clock, a counter, a status
 
 	// passwordOf is a password prompt that says whose: no program prints it for show.
 	passwordOf = regexp.MustCompile(`\w's password: ?$`)

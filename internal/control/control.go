@@ -181,7 +181,10 @@ func (s *Shell) converse(ctx context.Context, f func(*conversation) error) error
 func (s *Shell) Run(ctx context.Context, command string, limit time.Duration) (Result, error) {
 	var result Result
 	if len(command) > longestCommand {
-		return result, fmt.Errorf("run on %s: the command has %d bytes, %d are possible: write it to a file and run that", s.Machine, len(command), longestCommand)
+		return result, fmt.Errorf(
+			"run on %s: the command has %d bytes, %d are possible: write it to a file and run that", s.Machine,
+			len(command), longestCommand,
+		)
 	}
 	if strings.ContainsRune(command, 0) {
 		return result, fmt.Errorf("run on %s: the command has a NUL byte", s.Machine)

@@ -102,7 +102,9 @@ func (c *conversation) define(ctx context.Context) error {
 
 func (c *conversation) do(ctx context.Context, commands string) error {
 	c.serial++
-	if err := c.send(ctx, fmt.Sprintf(`{ %s; } >/dev/null 2>&1; printf '%%s%%s\n' @labrun-did- %d`, commands, c.serial)); err != nil {
+	if err := c.send(
+		ctx, fmt.Sprintf(`{ %s; } >/dev/null 2>&1; printf '%%s%%s\n' @labrun-did- %d`, commands, c.serial),
+	); err != nil {
 		return err
 	}
 	_, err := c.expect(ctx, fmt.Sprintf(`@labrun-did-%d\n`, c.serial))
@@ -120,10 +122,14 @@ func (c *conversation) run(ctx context.Context, command string, limit time.Durat
 	}
 	c.serial++
 	c.until = time.Now().Add(limit + grace)
-	if err := c.send(ctx, fmt.Sprintf("labrun_run %d %d %s", c.serial, int(math.Ceil(limit.Seconds())), word)); err != nil {
+	if err := c.send(
+		ctx, fmt.Sprintf("labrun_run %d %d %s", c.serial, int(math.Ceil(limit.Seconds())), word),
+	); err != nil {
 		return result, err
 	}
-	head, err := c.expect(ctx, fmt.Sprintf(`@labrun-run-%d (\d+) ([\d.]+) ([\d.]+) (\S+) (\d+) (\S+) (\d+)\n`, c.serial))
+	head, err := c.expect(
+		ctx, fmt.Sprintf(`@labrun-run-%d (\d+) ([\d.]+) ([\d.]+) (\S+) (\d+) (\S+) (\d+)\n`, c.serial),
+	)
 	if err != nil {
 		return result, err
 	}
@@ -269,7 +275,8 @@ func (c *conversation) write(ctx context.Context, path string, data []byte, mode
 	temporary := quote(path + ".labrun")
 	result, err := c.run(ctx, fmt.Sprintf(
 		`echo "%x  %s" | sha256sum -c >/dev/null || exit 9; cp %s %s && chmod %o %s && mv %s %s || { rm -f %s; exit 1; }`,
-		sha256.Sum256(data), arrived, arrived, temporary, mode, temporary, temporary, quote(path), temporary), time.Minute)
+		sha256.Sum256(data), arrived, arrived, temporary, mode, temporary, temporary, quote(path), temporary),
+		time.Minute)
 	switch {
 	case err != nil:
 		return err

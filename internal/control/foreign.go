@@ -65,11 +65,15 @@ func (s *Shell) atRest(ctx context.Context) (*console.Aside, error) {
 			case !errors.Is(err, context.DeadlineExceeded) && errors.As(err, &wait):
 				return nil, wait.Cause
 			case s.console.Waiting() == console.LoginPrompt:
-				return nil, fmt.Errorf("labrun has no control channel to it, and nobody is logged in at its console: log in first: %w", context.Cause(ctx))
+				return nil, fmt.Errorf(
+					"labrun has no control channel to it, and nobody is logged in at its console: log in first: %w", context.Cause(ctx),
+				)
 			case errors.As(err, &wait):
 				err = context.Cause(ctx)
 			}
-			return nil, fmt.Errorf("labrun has no control channel to it, and no shell prompt with nothing typed at it was on its console: %w", err)
+			return nil, fmt.Errorf(
+				"labrun has no control channel to it, and no shell prompt with nothing typed at it was on its console: %w", err,
+			)
 		}
 		if err := s.take(ctx); err != nil {
 			return nil, err
@@ -103,7 +107,9 @@ func (c *conversation) greet(ctx context.Context) error {
 		c.left = true
 		return fmt.Errorf("what waits at its console is no shell that labrun can use: %s", c.words())
 	}
-	for _, line := range slices.Concat([]string{"set +Ceu", c.userland.set(), fullSum}, functions, foreignFunctions, []string{"labrun_here"}) {
+	for _, line := range slices.Concat(
+		[]string{"set +Ceu", c.userland.set(), fullSum}, functions, foreignFunctions, []string{"labrun_here"},
+	) {
 		if err := c.send(ctx, line); err != nil {
 			return err
 		}
@@ -113,7 +119,10 @@ func (c *conversation) greet(ctx context.Context) error {
 		return err
 	}
 	if cards := strings.Fields(here[1]); c.another(cards) {
-		return fmt.Errorf("its console is at the shell of another machine, whose network cards are %s: leave that first", strings.Join(cards, ", "))
+		return fmt.Errorf(
+			"its console is at the shell of another machine, whose network cards are %s: leave that first",
+			strings.Join(cards, ", "),
+		)
 	}
 	c.torn = false
 	if here[0] != "-" {
@@ -146,9 +155,13 @@ func (c *conversation) ask(ctx context.Context) error {
 	case len(lacks) > 0:
 		return fmt.Errorf("its guest has no %s, which labrun needs to ask it", strings.Join(lacks, ", no "))
 	case has[0] == "":
-		return errors.New("its guest has no shell that its timeout can start: sh, the one in use, and /proc/$$/exe were tried")
+		return errors.New(
+			"its guest has no shell that its timeout can start: sh, the one in use, and /proc/$$/exe were tried",
+		)
 	case has[2] == "":
-		return errors.New("its guest has no folder that its user can write to: /run, /tmp, /var/tmp, /dev/shm and the home folder were tried")
+		return errors.New(
+			"its guest has no folder that its user can write to: /run, /tmp, /var/tmp, /dev/shm and the home folder were tried",
+		)
 	}
 	c.userland = userland{shell: has[0], limit: has[1], folder: has[2]}
 	return nil

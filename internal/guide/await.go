@@ -117,7 +117,10 @@ func (d *Dialogue) listen(ctx context.Context, i Instruction) *wait {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.number++
-	w := &wait{Instruction: i, dialogue: d, ctx: ctx, number: d.number, acting: make(chan struct{}, 1), decided: make(chan struct{})}
+	w := &wait{
+		Instruction: i, dialogue: d, ctx: ctx, number: d.number, acting: make(chan struct{}, 1),
+		decided: make(chan struct{}),
+	}
 	d.turn(w)
 	return w
 }
@@ -223,7 +226,9 @@ func (d *Dialogue) Trouble(ctx context.Context, text string, leave bool) error {
 // Stay leaves the machines to the student, who looks around until they say that they are
 // done.
 func (d *Dialogue) Stay(ctx context.Context) {
-	i := Instruction{Verb: "stay", Show: d.Say("stay", strings.Join(d.options.Machines.Names(), ", ")), Known: true, Over: true}
+	i := Instruction{
+		Verb: "stay", Show: d.Say("stay", strings.Join(d.options.Machines.Names(), ", ")), Known: true, Over: true,
+	}
 	for err := ErrRetry; errors.Is(err, ErrRetry); { // a machine was started anew
 		_, err = d.Await(ctx, i, forever)
 	}
@@ -232,7 +237,9 @@ func (d *Dialogue) Stay(ctx context.Context) {
 // NotYet tells the student why a check does not hold, and waits until watch
 // returns or the student asks, which means that it is worth another look. Watch
 // reports whether the student did anything; then the reason is told anew.
-func (d *Dialogue) NotYet(ctx context.Context, reason string, watch func(context.Context) (active bool, err error)) (active bool, err error) {
+func (d *Dialogue) NotYet(
+	ctx context.Context, reason string, watch func(context.Context) (active bool, err error),
+) (active bool, err error) {
 	d.Missed(fmt.Sprintf("try %d: %s", d.tries, reason), reason, false)
 	i := Instruction{
 		Verb: "check", Text: reason, Show: d.Say("not yet", reason), Known: true, Leave: true, Again: true,

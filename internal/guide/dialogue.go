@@ -161,7 +161,9 @@ func (d *Dialogue) Replayed() {
 // Recall notes in the run's records how the student did a step that is behind them.
 func (d *Dialogue) Recall(index int) {
 	before := d.options.Progress.Steps[index]
-	e := event.Recalled{State: string(before.State), Seconds: before.Seconds, Hints: before.Hints, Helped: before.Helped}
+	e := event.Recalled{
+		State: string(before.State), Seconds: before.Seconds, Hints: before.Hints, Helped: before.Helped,
+	}
 	for _, a := range before.Answers {
 		e.Answers = append(e.Answers, event.Answered{Question: a.Question, Answer: a.Answer})
 	}

@@ -251,7 +251,9 @@ func bootSector(head []byte) error {
 	case len(bytes.Trim(head[:bootCode], "\x00")) > 0:
 		return nil
 	case bytes.HasPrefix(head[sectorSize:], []byte("EFI PART")):
-		return fmt.Errorf("this disk boots by UEFI alone: its first sector has a partition table and no program; %s", advice)
+		return fmt.Errorf(
+			"this disk boots by UEFI alone: its first sector has a partition table and no program; %s", advice,
+		)
 	}
 	return fmt.Errorf("this disk does not boot: its first sector has a partition table and no program; %s", advice)
 }

@@ -98,7 +98,9 @@ func Open(o StoreOptions) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image cache: %w", err)
 	}
-	for _, sub := range []string{"blobs", "builds", "added", "templates", "damaged", "failed", "logs", "locks", "work"} {
+	for _, sub := range []string{
+		"blobs", "builds", "added", "templates", "damaged", "failed", "logs", "locks", "work",
+	} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("open image cache: %w; set LABRUN_CACHE to a folder you can write to", err)
 		}

@@ -196,7 +196,9 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 	for _, m := range l.Machines() {
 		saved, known := state.Machines[m.Name()]
 		if !known || saved.Key != m.checkpointKey() {
-			return &StaleError{fmt.Errorf("%s is another machine now: its image, its shape or QEMU has changed", m.Name())}
+			return &StaleError{
+				fmt.Errorf("%s is another machine now: its image, its shape or QEMU has changed", m.Name()),
+			}
 		}
 		if saved.On && !m.Running() {
 			off = append(off, m)

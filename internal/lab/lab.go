@@ -307,7 +307,8 @@ func (l *Lab) record() error {
 	for name, network := range l.networks {
 		c, err := startCapture(network, filepath.Join(folder, name+".pcap"), func() {
 			l.notice("%s.pcap is full: %d packets, or %d MiB, are kept of a network. "+
-				"The network goes on, and what crosses it from now on is not seen", name, lan.CapturePackets, lan.CaptureBytes>>20)
+				"The network goes on, and what crosses it from now on is not seen", name, lan.CapturePackets,
+				lan.CaptureBytes>>20)
 		})
 		if err != nil {
 			return err

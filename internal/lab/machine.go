@@ -273,7 +273,9 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 	if held {
 		g.open = g.settled
 	}
-	g.serial = &serialPort{channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable}
+	g.serial = &serialPort{
+		channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable,
+	}
 	options := console.Options{
 		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise,
 		Line: m.profile.Console.Line, User: before.user,

@@ -113,7 +113,9 @@ func (m *Machine) expectPrompt(ctx context.Context, g *guest, kinds []console.Pr
 		g.up.Store(true)
 		g.ready.Do(func() {
 			// Nobody may have looked at the prompt for a while.
-			e := event.Machine{Name: m.Name(), State: "ready", Seconds: g.console.LastByte().Sub(g.process.Started()).Seconds()}
+			e := event.Machine{
+				Name: m.Name(), State: "ready", Seconds: g.console.LastByte().Sub(g.process.Started()).Seconds(),
+			}
 			if g.warm {
 				e.Detail = "warm"
 			}
@@ -137,7 +139,9 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 	c, tried, left := g.console, 0, 0
 	for {
 		prompt, err := m.WaitPrompt(ctx)
-		if tried > 0 && (errors.Is(err, context.DeadlineExceeded) || err == nil && prompt.Prompt == console.LoginPrompt) {
+		if tried > 0 && (errors.Is(
+			err, context.DeadlineExceeded,
+		) || err == nil && prompt.Prompt == console.LoginPrompt) {
 			m.distrust(g, user, password)
 		}
 		if err != nil {
@@ -150,7 +154,9 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 				return nil
 			}
 			if left++; left > mostShells {
-				return fmt.Errorf("login on %s: %s is logged in, and `exit` does not lead to a login prompt", m.Name(), c.User())
+				return fmt.Errorf(
+					"login on %s: %s is logged in, and `exit` does not lead to a login prompt", m.Name(), c.User(),
+				)
 			}
 			err = c.Type(ctx, "exit\n")
 		case console.LoginPrompt:

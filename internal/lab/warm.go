@@ -120,7 +120,8 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	}
 	spec := m.spec(m.overlay())
 	spec.Saved = &qemu.Saved{
-		Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState), ReadOnly: m.lab.host.MapsReadOnly,
+		Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState),
+		ReadOnly: m.lab.host.MapsReadOnly,
 	}
 	g, err := m.launch(ctx, spec, recording{text: recorded}, m.renamed())
 	if err != nil {

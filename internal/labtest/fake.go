@@ -19,8 +19,10 @@ import (
 	"github.com/labrun/labrun/internal/qemu"
 )
 
-// Main is the TestMain of a package whose tests have fake machines: the test's program is QEMU, too, if it is started under
-// that name. With -short no other QEMU is used, so it is put into PATH once and for all, and tests may run side by side.
+// Main is the TestMain of a package whose tests have fake machines: the test's program is QEMU, too, if it is
+// started under
+// that name. With -short no other QEMU is used, so it is put into PATH once and for all, and tests may run side
+// by side.
 func Main(m *testing.M) {
 	fakeqemu.Main()
 	os.Exit(Tests{m}.Run())
@@ -71,7 +73,8 @@ func setUp(dir string, setenv func(name, value string)) error {
 	return nil
 }
 
-// Parallel lets a test of fake machines run beside others. Without -short there are tests of real machines, each of which needs
+// Parallel lets a test of fake machines run beside others. Without -short there are tests of real machines, each
+// of which needs
 // the computer for itself.
 func Parallel(t *testing.T) {
 	t.Helper()
@@ -93,7 +96,8 @@ var guests = map[string]fakeqemu.Description{
 	},
 }
 
-// Store opens a cache of fake images, debian, alpine, mini and router7, with the profiles that images.lock has for the real
+// Store opens a cache of fake images, debian, alpine, mini and router7, with the profiles that images.lock has
+// for the real
 // ones. For the rest of the test QEMU is the test's program, which has to have Main as its TestMain; see
 // [fakeqemu.Faults] for what can go wrong with a machine. A test on a computer that cannot confine guests is skipped.
 func Store(t testing.TB) *image.Store {
@@ -137,7 +141,8 @@ func Options(t testing.TB) image.StoreOptions {
 	return image.StoreOptions{Dir: dir, Lock: lock, Recipes: recipes}
 }
 
-// Cache returns a folder for LABRUN_CACHE in which the fake images are, as if a user had added them. So the program itself
+// Cache returns a folder for LABRUN_CACHE in which the fake images are, as if a user had added them. So the
+// program itself
 // has fake machines while the test runs. With --lock images.lock of that folder it saves them, too.
 func Cache(t testing.TB) string {
 	t.Helper()

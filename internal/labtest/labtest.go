@@ -22,7 +22,8 @@ import (
 	"github.com/labrun/labrun/internal/image"
 )
 
-// Router7Cache returns a folder for LABRUN_CACHE in which router7 is a guest with the habits of the real one, added as a
+// Router7Cache returns a folder for LABRUN_CACHE in which router7 is a guest with the habits of the real one,
+// added as a
 // user adds a disk image. All else in it is the user's cache, so no other image is built again.
 //
 // Its disk boots by BIOS and has no control channel. On its console, which Go programs log onto, there is a shell only
@@ -158,7 +159,9 @@ type guest struct {
 }
 
 func (g guest) build() error {
-	for _, dir := range []string{"dev", "etc", "gokrazy", "mnt", "perm", "proc", "run", "sys", "tmp", "user", "usr/local/bin", "../perm"} {
+	for _, dir := range []string{
+		"dev", "etc", "gokrazy", "mnt", "perm", "proc", "run", "sys", "tmp", "user", "usr/local/bin", "../perm",
+	} {
 		if err := os.MkdirAll(filepath.Join(g.work, "root", dir), 0o755); err != nil {
 			return err
 		}
@@ -173,7 +176,9 @@ func (g guest) build() error {
 			return err
 		}
 	}
-	if _, err := g.run("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(g.work, "root/gokrazy/init"), "."); err != nil {
+	if _, err := g.run(
+		"go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(g.work, "root/gokrazy/init"), ".",
+	); err != nil {
 		return err
 	}
 	busybox, err := g.moduleFile("github.com/gokrazy/serial-busybox", "third_party/busybox-1.34.1/busybox.amd64")
@@ -220,7 +225,9 @@ func (g guest) writeSectors() error {
 		return err
 	}
 	defer disk.Close()
-	for at, data := range map[int64][]byte{0: first, boot: append([]byte(cmdline), make([]byte, sector-len(cmdline))...), boot + 1: kernel} {
+	for at, data := range map[int64][]byte{
+		0: first, boot: append([]byte(cmdline), make([]byte, sector-len(cmdline))...), boot + 1: kernel,
+	} {
 		if _, err := disk.WriteAt(data, at*sector); err != nil {
 			return err
 		}
@@ -234,8 +241,10 @@ func (g guest) writeSectors() error {
 // mke2fs writes a folder of work as a file system into the sectors from start to end.
 func (g guest) mke2fs(folder string, start, end int64) error {
 	// an ordinary user's path has no sbin
-	_, err := g.run("sh", "-c", `PATH=$PATH:/usr/sbin:/sbin exec mke2fs "$@"`, "sh", "-q", "-t", "ext4", "-d", filepath.Join(g.work, folder),
-		"-E", fmt.Sprintf("root_owner=0:0,offset=%d", start*sector), g.disk, fmt.Sprintf("%dk", (end-start)*sector/1024))
+	_, err := g.run("sh", "-c", `PATH=$PATH:/usr/sbin:/sbin exec mke2fs "$@"`, "sh", "-q", "-t", "ext4", "-d",
+		filepath.Join(g.work, folder),
+		"-E", fmt.Sprintf("root_owner=0:0,offset=%d", start*sector), g.disk,
+		fmt.Sprintf("%dk", (end-start)*sector/1024))
 	return err
 }
 

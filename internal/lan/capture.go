@@ -216,7 +216,9 @@ func (f *captureFile) frame(p captured, data []byte) error {
 
 // add begins the file, if need be, and adds an interface.
 func (f *captureFile) add(name string) (id int, err error) {
-	description := pcapgo.NgInterface{Name: name, Description: "network " + f.network, LinkType: layers.LinkTypeEthernet}
+	description := pcapgo.NgInterface{
+		Name: name, Description: "network " + f.network, LinkType: layers.LinkTypeEthernet,
+	}
 	if f.pcap != nil {
 		return f.pcap.AddInterface(description)
 	}

@@ -88,7 +88,9 @@ func (f *frameReader) next() (start, end int, err error) {
 		length := binary.BigEndian.Uint32(f.buf[f.head:])
 		switch {
 		case length > maxSane:
-			return 0, 0, fmt.Errorf("read frame: a length of %d bytes: the peer does not speak QEMU's stream protocol", length)
+			return 0, 0, fmt.Errorf(
+				"read frame: a length of %d bytes: the peer does not speak QEMU's stream protocol", length,
+			)
 		case length < minFrame || length > maxFrame:
 			f.invalid++
 			f.skip = headerSize + int(length)

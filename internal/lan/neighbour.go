@@ -234,7 +234,9 @@ func (n *Neighbour) loses(a netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := len(n.claims)
-	n.claims = slices.DeleteFunc(n.claims, func(c claim) bool { return c.address == a || !a.IsValid() && !c.lent.IsZero() })
+	n.claims = slices.DeleteFunc(
+		n.claims, func(c claim) bool { return c.address == a || !a.IsValid() && !c.lent.IsZero() },
+	)
 	if len(n.claims) != before {
 		n.tell()
 	}

@@ -133,7 +133,11 @@ func (d drafted) close() {
 // The caller closes it. The server is locked.
 func (s *server) draft(doc *document) drafted {
 	if doc.path == "" {
-		return drafted{Draft: analysis.NewDraft(nowhere{}, "untitled.star", "untitled.star", doc.lines.whole, s.options.Images), text: doc.lines}
+		return drafted{
+			Draft: analysis.NewDraft(
+				nowhere{}, "untitled.star", "untitled.star", doc.lines.whole, s.options.Images,
+			), text: doc.lines,
+		}
 	}
 	d := s.draftIn(doc, filepath.Dir(doc.path))
 	if d.IsMission() {

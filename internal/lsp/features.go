@@ -44,7 +44,9 @@ func (s *server) at(req *jrpc2.Request) (drafted, analysis.Place, error) {
 }
 
 // completionKinds are the protocol's numbers of what mission calls them.
-var completionKinds = map[string]int{"function": 3, "field": 5, "variable": 6, "parameter": 10, "value": 12, "keyword": 14, "file": 17}
+var completionKinds = map[string]int{
+	"function": 3, "field": 5, "variable": 6, "parameter": 10, "value": 12, "keyword": 14, "file": 17,
+}
 
 func (s *server) completion(_ context.Context, req *jrpc2.Request) (any, error) {
 	d, place, err := s.at(req)
@@ -55,8 +57,9 @@ func (s *server) completion(_ context.Context, req *jrpc2.Request) (any, error) 
 	list := completionList{Items: []completionItem{}}
 	for _, c := range d.Complete(place) {
 		item := completionItem{
-			Label: c.Label, Kind: completionKinds[c.Kind], Detail: c.Detail, SortText: order(c) + c.Label, FilterText: c.Insert,
-			TextEdit: textEdit{Range: d.text.textRange(c.Replace), NewText: c.Insert}, Documentation: markdown(c.Doc),
+			Label: c.Label, Kind: completionKinds[c.Kind], Detail: c.Detail, SortText: order(c) + c.Label,
+			FilterText: c.Insert,
+			TextEdit:   textEdit{Range: d.text.textRange(c.Replace), NewText: c.Insert}, Documentation: markdown(c.Doc),
 		}
 		list.Items = append(list.Items, item)
 	}
@@ -108,7 +111,9 @@ func (s *server) signatureHelp(_ context.Context, req *jrpc2.Request) (any, erro
 	if !ok {
 		return nil, nil
 	}
-	information := signatureInformation{Label: signature.Label, Documentation: markdown(signature.Doc), Parameters: []parameterInformation{}}
+	information := signatureInformation{
+		Label: signature.Label, Documentation: markdown(signature.Doc), Parameters: []parameterInformation{},
+	}
 	from := strings.IndexByte(signature.Label, '(')
 	for _, p := range signature.Parameters {
 		if i := strings.Index(signature.Label[from:], p.Label); i >= 0 {
@@ -123,7 +128,9 @@ func (s *server) signatureHelp(_ context.Context, req *jrpc2.Request) (any, erro
 		if err != nil {
 			return nil, err
 		}
-		information.Parameters = append(information.Parameters, parameterInformation{Label: raw, Documentation: markdown(p.Doc)})
+		information.Parameters = append(
+			information.Parameters, parameterInformation{Label: raw, Documentation: markdown(p.Doc)},
+		)
 		from = min(from+len(p.Label), len(signature.Label))
 	}
 	help := signatureHelp{Signatures: []signatureInformation{information}, ActiveParameter: signature.Active}
@@ -157,7 +164,9 @@ func (s *server) definition(_ context.Context, req *jrpc2.Request) (any, error) 
 	if err != nil {
 		return nil, nil // it is gone in this moment
 	}
-	return location{URI: uriOf(filepath.Join(d.folder.path, at.File)), Range: newText(string(data)).textRange(at.Span)}, nil
+	return location{
+		URI: uriOf(filepath.Join(d.folder.path, at.File)), Range: newText(string(data)).textRange(at.Span),
+	}, nil
 }
 
 // symbolKinds are the protocol's numbers of what mission calls them: an event, a

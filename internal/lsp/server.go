@@ -169,7 +169,10 @@ func (s *server) didOpen(_ context.Context, req *jrpc2.Request) (any, error) {
 		return nil, err
 	}
 	uri := p.TextDocument.URI
-	s.documents[uri] = &document{uri: uri, path: script.RealFile(pathOf(uri)), version: p.TextDocument.Version, lines: newText(p.TextDocument.Text)}
+	s.documents[uri] = &document{
+		uri: uri, path: script.RealFile(pathOf(uri)), version: p.TextDocument.Version,
+		lines: newText(p.TextDocument.Text),
+	}
 	s.lookAtAll(uri)
 	return nil, nil
 }
@@ -204,7 +207,9 @@ func (s *server) didClose(ctx context.Context, req *jrpc2.Request) (any, error) 
 	}
 	delete(s.documents, p.TextDocument.URI)
 	s.lookAtAll("")
-	return nil, s.rpc.Notify(ctx, "textDocument/publishDiagnostics", publishParams{URI: p.TextDocument.URI, Diagnostics: []diagnostic{}})
+	return nil, s.rpc.Notify(
+		ctx, "textDocument/publishDiagnostics", publishParams{URI: p.TextDocument.URI, Diagnostics: []diagnostic{}},
+	)
 }
 
 // lookAtAll has every open document looked at again, because a file may be loaded

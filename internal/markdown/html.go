@@ -31,22 +31,24 @@ func HTML(text string) string {
 type safeRenderer struct{}
 
 func (safeRenderer) RegisterFuncs(to renderer.NodeRendererFuncRegisterer) {
-	to.Register(ast.KindHTMLBlock, func(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
-		if n := node.(*ast.HTMLBlock); entering && n.HTMLBlockType != ast.HTMLBlockType2 {
-			w.WriteString("<p>")
-			for _, line := range htmlLines(n) {
-				w.WriteString(html.EscapeString(string(line.Value(source))))
+	to.Register(ast.KindHTMLBlock,
+		func(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+			if n := node.(*ast.HTMLBlock); entering && n.HTMLBlockType != ast.HTMLBlockType2 {
+				w.WriteString("<p>")
+				for _, line := range htmlLines(n) {
+					w.WriteString(html.EscapeString(string(line.Value(source))))
+				}
+				w.WriteString("</p>\n")
 			}
-			w.WriteString("</p>\n")
-		}
-		return ast.WalkContinue, nil
-	})
-	to.Register(ast.KindRawHTML, func(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
-		if tag := string(node.(*ast.RawHTML).Segments.Value(source)); entering && !strings.HasPrefix(tag, "<!--") {
-			w.WriteString(html.EscapeString(tag))
-		}
-		return ast.WalkSkipChildren, nil
-	})
+			return ast.WalkContinue, nil
+		})
+	to.Register(ast.KindRawHTML,
+		func(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+			if tag := string(node.(*ast.RawHTML).Segments.Value(source)); entering && !strings.HasPrefix(tag, "<!--") {
+				w.WriteString(html.EscapeString(tag))
+			}
+			return ast.WalkSkipChildren, nil
+		})
 	to.Register(ast.KindImage, func(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 		address := util.URLEscape(node.(*ast.Image).Destination, true)
 		if goldmark.IsDangerousURL(address) {
@@ -59,15 +61,16 @@ func (safeRenderer) RegisterFuncs(to renderer.NodeRendererFuncRegisterer) {
 		}
 		return ast.WalkContinue, nil
 	})
-	to.Register(ast.KindHeading, func(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
-		tag := "h" + string('0'+rune(min(node.(*ast.Heading).Level+2, 6))) + ">"
-		if entering {
-			w.WriteString("<" + tag)
-		} else {
-			w.WriteString("</" + tag + "\n")
-		}
-		return ast.WalkContinue, nil
-	})
+	to.Register(ast.KindHeading,
+		func(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+			tag := "h" + string('0'+rune(min(node.(*ast.Heading).Level+2, 6))) + ">"
+			if entering {
+				w.WriteString("<" + tag)
+			} else {
+				w.WriteString("</" + tag + "\n")
+			}
+			return ast.WalkContinue, nil
+		})
 }
 
 // htmlLines returns the lines of a block of HTML, its last one included.

@@ -38,7 +38,9 @@ func (m *Mission) GuideSteps() []guide.Step {
 //
 // In the folder is kept how the machines were when the present step began, so that
 // the step can be begun again, in this run and in the next.
-func (m *Mission) Guide(ctx context.Context, l *lab.Lab, events *event.Log, d *guide.Dialogue, from int, folder string) error {
+func (m *Mission) Guide(
+	ctx context.Context, l *lab.Lab, events *event.Log, d *guide.Dialogue, from int, folder string,
+) error {
 	m.session.Act(l, events)
 	lesson := &lesson{
 		m: m, events: events, dialogue: d, student: m.session.Lead(d),
@@ -190,7 +192,9 @@ func (l *lesson) unfinished(ctx context.Context, err error, pause *time.Duration
 		}
 		return d.Trouble(ctx, trouble, true)
 	}
-	active, err := d.NotYet(ctx, reason, func(ctx context.Context) (bool, error) { return l.student.Activity(ctx, *pause) })
+	active, err := d.NotYet(
+		ctx, reason, func(ctx context.Context) (bool, error) { return l.student.Activity(ctx, *pause) },
+	)
 	if *pause = min(2**pause, longestPause); active {
 		*pause = lookAgain
 	}

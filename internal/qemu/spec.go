@@ -80,7 +80,9 @@ func (s Spec) Validate() error {
 	case !slices.Contains(nicModels, s.nicModel()):
 		return fmt.Errorf("machine %s: network card %q is not one that labrun knows", s.Name, s.NICModel)
 	case s.Savable && s.Saved != nil:
-		return fmt.Errorf("machine %s: its memory is private, as it comes from a saved state: it cannot be saved", s.Name)
+		return fmt.Errorf(
+			"machine %s: its memory is private, as it comes from a saved state: it cannot be saved", s.Name,
+		)
 	}
 	return nil
 }

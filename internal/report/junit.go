@@ -68,7 +68,8 @@ func junitOf(o *outline) junitSuites {
 	told := false // a case says why the run did not pass
 	for _, s := range o.Steps {
 		c := junitCase{
-			Name: fmt.Sprintf("%d. %s", s.Index, s.Title), ClassName: o.Mission, Time: junitTime(s.Seconds), Output: strings.Join(s.Said, "\n"),
+			Name: fmt.Sprintf("%d. %s", s.Index, s.Title), ClassName: o.Mission, Time: junitTime(s.Seconds),
+			Output: strings.Join(s.Said, "\n"),
 		}
 		switch s.State {
 		case stateNotReached:

@@ -40,7 +40,8 @@ func NewTerminal(out, progress io.Writer, style, beside Style, quiet bool) *Term
 	}
 	return &Terminal{
 		out: out, progress: progress, style: style, beside: beside, quiet: quiet,
-		bold: paint(color.Bold), faint: paint(color.Faint), good: paint(color.FgGreen), bad: paint(color.FgRed, color.Bold),
+		bold: paint(color.Bold), faint: paint(color.Faint), good: paint(color.FgGreen),
+		bad: paint(color.FgRed, color.Bold),
 	}
 }
 
@@ -106,7 +107,9 @@ func (t *Terminal) Record(r event.Record) {
 			if e.Detail != "" {
 				how = " (" + e.Detail + ")"
 			}
-			fmt.Fprintln(t.progress, t.beside.Fold("     ", fmt.Sprintf("%s is ready after %.1f s%s", e.Name, e.Seconds, how)))
+			fmt.Fprintln(
+				t.progress, t.beside.Fold("     ", fmt.Sprintf("%s is ready after %.1f s%s", e.Name, e.Seconds, how)),
+			)
 		}
 	}
 }
@@ -168,10 +171,15 @@ func (t *Terminal) summary(e event.RunEnded) {
 		}
 	}
 	if e.Passed {
-		fmt.Fprintf(t.out, "%s %d of %d steps in %.1f s\n", t.good.Sprint("Mission complete:"), e.Steps, e.Total, e.Seconds)
+		fmt.Fprintf(
+			t.out, "%s %d of %d steps in %.1f s\n", t.good.Sprint("Mission complete:"), e.Steps, e.Total, e.Seconds,
+		)
 		return
 	}
-	fmt.Fprintf(t.out, "%s %d of %d steps passed in %.1f s\n", t.bad.Sprint("Mission not complete:"), e.Steps, e.Total, e.Seconds)
+	fmt.Fprintf(
+		t.out, "%s %d of %d steps passed in %.1f s\n", t.bad.Sprint("Mission not complete:"), e.Steps, e.Total,
+		e.Seconds,
+	)
 }
 
 // showProgress gives each piece of work a line, and a bar instead where it has a

@@ -80,7 +80,8 @@ func (k *kernel) name(p plug) string {
 	return fmt.Sprintf("eth%d", p.Card)
 }
 
-// plug gives the guest a network card: one end of a pair, whose other end is in a network namespace that only the frames
+// plug gives the guest a network card: one end of a pair, whose other end is in a network namespace that only the
+// frames
 // know.
 func (k *kernel) plug(p plug) error {
 	name := k.name(p)
@@ -165,7 +166,8 @@ func announcement(mac net.HardwareAddr, own net.IP) []byte {
 	err := gopacket.SerializeLayers(frame, gopacket.SerializeOptions{},
 		&layers.Ethernet{SrcMAC: mac, DstMAC: layers.EthernetBroadcast, EthernetType: layers.EthernetTypeARP},
 		&layers.ARP{
-			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4, Operation: layers.ARPRequest,
+			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6,
+			ProtAddressSize: 4, Operation: layers.ARPRequest,
 			SourceHwAddress: mac, SourceProtAddress: own, DstHwAddress: make([]byte, 6), DstProtAddress: own,
 		})
 	if err != nil {
@@ -195,7 +197,11 @@ func outerEnd(name, mac string) (int, error) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return 0, os.NewSyscallError("unshare", err)
 	}
-	err := ip(fmt.Sprintf("link add port type veth peer name %s address %s netns 1\nlink set port addrgenmode none\nlink set port up\n", name, mac))
+	err := ip(
+		fmt.Sprintf(
+			"link add port type veth peer name %s address %s netns 1\nlink set port addrgenmode none\nlink set port up\n", name, mac,
+		),
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -239,7 +245,9 @@ func sumsItself(name string) error {
 		_    [16]byte
 	}{data: unsafe.Pointer(&value)}
 	copy(request.name[:], name)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
+	if _, _, errno := unix.Syscall(
+		unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)),
+	); errno != 0 {
 		return os.NewSyscallError("ethtool", errno)
 	}
 	return nil

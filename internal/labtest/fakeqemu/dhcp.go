@@ -27,7 +27,8 @@ type lease struct {
 	LastACK          time.Time `json:"last_ack"`
 }
 
-// dhcp is the part of a guest that has addresses or lends them, beside its kernel's network: it takes DHCP's messages out
+// dhcp is the part of a guest that has addresses or lends them, beside its kernel's network: it takes DHCP's
+// messages out
 // of the frames that come in at one card.
 type dhcp struct {
 	send     func(frame []byte)
@@ -44,7 +45,9 @@ type dhcp struct {
 
 // take reports whether a frame was a message of DHCP's, which it answers.
 func (d *dhcp) take(frame []byte) bool {
-	message, ok := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default).Layer(layers.LayerTypeDHCPv4).(*layers.DHCPv4)
+	message, ok := gopacket.NewPacket(
+		frame, layers.LayerTypeEthernet, gopacket.Default,
+	).Layer(layers.LayerTypeDHCPv4).(*layers.DHCPv4)
 	switch {
 	case !ok:
 		return false
@@ -109,11 +112,16 @@ func (d *dhcp) serve(question *layers.DHCPv4) {
 		d.keep(data)
 	}
 	d.say(d.own, &layers.DHCPv4{
-		Operation: layers.DHCPOpReply, HardwareType: layers.LinkTypeEthernet, Xid: question.Xid, ClientHWAddr: question.ClientHWAddr,
+		Operation: layers.DHCPOpReply, HardwareType: layers.LinkTypeEthernet, Xid: question.Xid,
+		ClientHWAddr: question.ClientHWAddr,
 		YourClientIP: address, Options: layers.DHCPOptions{
-			layers.NewDHCPOption(layers.DHCPOptMessageType, []byte{byte(reply)}), layers.NewDHCPOption(layers.DHCPOptServerID, d.own),
-			layers.NewDHCPOption(layers.DHCPOptLeaseTime, binary.BigEndian.AppendUint32(nil, uint32(leaseTime.Seconds()))),
-			layers.NewDHCPOption(layers.DHCPOptSubnetMask, []byte{255, 255, 255, 0}), layers.NewDHCPOption(layers.DHCPOptRouter, d.own),
+			layers.NewDHCPOption(layers.DHCPOptMessageType, []byte{byte(reply)}),
+			layers.NewDHCPOption(layers.DHCPOptServerID, d.own),
+			layers.NewDHCPOption(
+				layers.DHCPOptLeaseTime, binary.BigEndian.AppendUint32(nil, uint32(leaseTime.Seconds())),
+			),
+			layers.NewDHCPOption(layers.DHCPOptSubnetMask, []byte{255, 255, 255, 0}),
+			layers.NewDHCPOption(layers.DHCPOptRouter, d.own),
 		},
 	})
 }
@@ -122,10 +130,14 @@ func (d *dhcp) serve(question *layers.DHCPv4) {
 func (d *dhcp) ask() (address, router net.IP) {
 	options := func(kind layers.DHCPMsgType, more ...layers.DHCPOption) layers.DHCPOptions {
 		return append(layers.DHCPOptions{
-			layers.NewDHCPOption(layers.DHCPOptMessageType, []byte{byte(kind)}), layers.NewDHCPOption(layers.DHCPOptHostname, []byte(d.hostname())),
+			layers.NewDHCPOption(layers.DHCPOptMessageType, []byte{byte(kind)}),
+			layers.NewDHCPOption(layers.DHCPOptHostname, []byte(d.hostname())),
 		}, more...)
 	}
-	question := layers.DHCPv4{Operation: layers.DHCPOpRequest, HardwareType: layers.LinkTypeEthernet, Xid: binary.BigEndian.Uint32(d.mac[2:]), Flags: 1 << 15, ClientHWAddr: d.mac}
+	question := layers.DHCPv4{
+		Operation: layers.DHCPOpRequest, HardwareType: layers.LinkTypeEthernet,
+		Xid: binary.BigEndian.Uint32(d.mac[2:]), Flags: 1 << 15, ClientHWAddr: d.mac,
+	}
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	discover := question
@@ -137,7 +149,8 @@ func (d *dhcp) ask() (address, router net.IP) {
 			switch kind(answer) {
 			case layers.DHCPMsgTypeOffer:
 				request := question
-				request.Options = options(layers.DHCPMsgTypeRequest, layers.NewDHCPOption(layers.DHCPOptRequestIP, answer.YourClientIP.To4()),
+				request.Options = options(layers.DHCPMsgTypeRequest,
+					layers.NewDHCPOption(layers.DHCPOptRequestIP, answer.YourClientIP.To4()),
 					layers.NewDHCPOption(layers.DHCPOptServerID, option(answer, layers.DHCPOptServerID)))
 				d.say(nil, &request)
 			case layers.DHCPMsgTypeAck:
@@ -162,7 +175,9 @@ func (d *dhcp) say(from net.IP, message *layers.DHCPv4) {
 	udp := &layers.UDP{SrcPort: ports[0], DstPort: ports[1]}
 	udp.SetNetworkLayerForChecksum(ip)
 	frame := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(frame, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ether, ip, udp, message); err != nil {
+	if err := gopacket.SerializeLayers(
+		frame, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ether, ip, udp, message,
+	); err != nil {
 		panic(err) // all parts are our own
 	}
 	d.send(frame.Bytes())
@@ -176,7 +191,10 @@ func (k *kernel) network(p plug, send func([]byte)) (*dhcp, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dhcp{send: send, mac: mac, answers: make(chan *layers.DHCPv4, 4), hostname: func() string { h, _ := os.Hostname(); return h }}
+	d := &dhcp{
+		send: send, mac: mac, answers: make(chan *layers.DHCPv4, 4),
+		hostname: func() string { h, _ := os.Hostname(); return h },
+	}
 	if k.Saved != nil && len(k.Saved.Guest.Addresses[name]) > 0 { // it goes on with what it had
 		commands := fmt.Sprintf("link set %s up\n", name)
 		for _, address := range k.Saved.Guest.Addresses[name] {
@@ -192,7 +210,11 @@ func (k *kernel) network(p plug, send func([]byte)) (*dhcp, error) {
 	}
 	go func() {
 		address, router := d.ask()
-		err := ip(fmt.Sprintf("link set %[1]s up\naddress replace %[2]s/24 dev %[1]s\nroute replace default via %[3]s dev %[1]s\n", name, address, router))
+		err := ip(
+			fmt.Sprintf(
+				"link set %[1]s up\naddress replace %[2]s/24 dev %[1]s\nroute replace default via %[3]s dev %[1]s\n", name, address, router,
+			),
+		)
 		if err != nil {
 			k.tell(report{What: "failed", Text: err.Error()})
 		}

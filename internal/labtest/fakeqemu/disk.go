@@ -119,7 +119,9 @@ func readState(from io.Reader) (*state, error) {
 	head, data, _ := bytes.Cut(all, []byte("\n"))
 	var sum uint32
 	var size int
-	if _, err := fmt.Sscanf(string(head)+"\n", stateMagic, &sum, &size); err != nil || len(data) != size || crc32.ChecksumIEEE(data) != sum {
+	if _, err := fmt.Sscanf(
+		string(head)+"\n", stateMagic, &sum, &size,
+	); err != nil || len(data) != size || crc32.ChecksumIEEE(data) != sum {
 		return nil, errors.New("it is damaged")
 	}
 	s := &state{}

@@ -13,9 +13,12 @@ import (
 
 // arguments are the options of QEMU that the emulator takes; those with a value say so.
 var arguments = map[string]bool{
-	"-name": true, "-nodefaults": false, "-no-user-config": false, "-display": true, "-vga": true, "-sandbox": true, "-machine": true,
-	"-m": true, "-smp": true, "-object": true, "-S": false, "-incoming": true, "-accel": true, "-cpu": true, "-kernel": true,
-	"-append": true, "-initrd": true, "-chardev": true, "-mon": true, "-serial": true, "-device": true, "-drive": true, "-netdev": true,
+	"-name": true, "-nodefaults": false, "-no-user-config": false, "-display": true, "-vga": true,
+	"-sandbox": true, "-machine": true,
+	"-m": true, "-smp": true, "-object": true, "-S": false, "-incoming": true, "-accel": true, "-cpu": true,
+	"-kernel": true,
+	"-append": true, "-initrd": true, "-chardev": true, "-mon": true, "-serial": true, "-device": true,
+	"-drive": true, "-netdev": true,
 }
 
 // emulator is one machine: what is outside of its guest.
@@ -201,7 +204,9 @@ func (e *emulator) boot(saved *state) error {
 	if err != nil {
 		return err
 	}
-	start := begin{Fault: e.fault, Machine: e.name, Files: files, Saved: saved, Plugged: e.plugged, Control: e.control != nil}
+	start := begin{
+		Fault: e.fault, Machine: e.name, Files: files, Saved: saved, Plugged: e.plugged, Control: e.control != nil,
+	}
 	if e.fault == Crashes && e.resets == 0 {
 		start.Fault = Panics
 	}

@@ -1,11 +1,15 @@
-// Package fakeqemu lets a test's own program be QEMU: a small emulator that takes the arguments labrun gives, speaks QMP on
+// Package fakeqemu lets a test's own program be QEMU: a small emulator that takes the arguments labrun gives,
+// speaks QMP on
 // the socket it inherits, and has a guest with real shells at its console and its control port, in milliseconds.
 //
 // The emulator (emulator.go, qmp.go) is the process that labrun starts; disk.go is its disk and qemu-img. The guest
 // (guest.go, init.go, card.go) is a process of its own in namespaces of its own: users, mounts, processes, host name,
-// network, IPC. Its root folder is in memory, and it has the host's programs, but nothing else of the host. Its root is an
-// ordinary user outside, also where the test is run by root. So absolute paths, host names, network cards and reboots mean
-// there what they mean in a machine, and whatever is typed there changes nothing outside, because the kernel lets it not.
+// network, IPC. Its root folder is in memory, and it has the host's programs, but nothing else of the host. Its
+// root is an
+// ordinary user outside, also where the test is run by root. So absolute paths, host names, network cards and
+// reboots mean
+// there what they mean in a machine, and whatever is typed there changes nothing outside, because the kernel lets
+// it not.
 //
 // What it cannot do: no process survives being saved. A restored shell is in the folder where it was, but has lost its
 // variables; a command that was under way is gone.

@@ -58,7 +58,8 @@ type guest struct {
 	saved   memory        // as of the last pause
 }
 
-// confined are the namespaces of a guest. Its root is another user outside: never the host's root, to whom too many files
+// confined are the namespaces of a guest. Its root is another user outside: never the host's root, to whom too
+// many files
 // of the kernel belong (/proc/sysrq-trigger, to name one).
 func confined() *syscall.SysProcAttr {
 	user, group := os.Getuid(), os.Getgid()
@@ -107,7 +108,10 @@ func startGuest(e *emulator, start begin) (*guest, error) {
 		ours.Close()
 		return nil, fmt.Errorf("start the fake guest: %w", err)
 	}
-	g := &guest{command: command, orders: json.NewEncoder(ours), link: ours, done: make(chan report, 1), over: make(chan struct{})}
+	g := &guest{
+		command: command, orders: json.NewEncoder(ours), link: ours, done: make(chan report, 1),
+		over: make(chan struct{}),
+	}
 	go func() {
 		defer close(g.over)
 		for reports := json.NewDecoder(ours); ; {

@@ -125,7 +125,10 @@ func (k *kernel) start() error {
 		return err
 	}
 	k.rooted = true
-	for name, value := range map[string]string{"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", "GORACE": "atexit_sleep_ms=0", "GOCOVERDIR": "/tmp"} {
+	for name, value := range map[string]string{
+		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+		"TERM": "dumb", "GORACE": "atexit_sleep_ms=0", "GOCOVERDIR": "/tmp",
+	} {
 		os.Setenv(name, value)
 	}
 	stage, hostname := "boot", k.Hostname
@@ -354,7 +357,8 @@ func (k *kernel) startConsole(stage string) error {
 // lastLesson is in the last line of what labrun teaches a control shell.
 const lastLesson = "@labrun- defined"
 
-// startControl runs what our images run on their control port, again and again. A shell that goes on knows what the saved
+// startControl runs what our images run on their control port, again and again. A shell that goes on knows what
+// the saved
 // one knew, and announces nothing.
 func (k *kernel) startControl() error {
 	if k.control == nil {

@@ -34,7 +34,9 @@ func ping(args []string) int {
 	fmt.Printf("PING %s (%s): 56 data bytes\n", flags.Arg(0), address)
 	received := 0
 	for seq := range *count {
-		echo := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: os.Getpid() & 0xffff, Seq: seq, Data: make([]byte, 56)}}
+		echo := icmp.Message{
+			Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: os.Getpid() & 0xffff, Seq: seq, Data: make([]byte, 56)},
+		}
 		message, err := echo.Marshal(nil)
 		if err != nil {
 			return fail(err)

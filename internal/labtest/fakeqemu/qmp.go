@@ -48,7 +48,9 @@ func (m *monitor) say(message map[string]any) {
 
 func (m *monitor) event(name string, data map[string]any) {
 	now := time.Now()
-	e := map[string]any{"event": name, "timestamp": map[string]any{"seconds": now.Unix(), "microseconds": now.Nanosecond() / 1000}}
+	e := map[string]any{
+		"event": name, "timestamp": map[string]any{"seconds": now.Unix(), "microseconds": now.Nanosecond() / 1000},
+	}
 	if data != nil {
 		e["data"] = data
 	}
@@ -61,7 +63,14 @@ func (m *monitor) migration(status string) {
 
 // serve greets and answers commands until the connection ends.
 func (m *monitor) serve() {
-	m.say(map[string]any{"QMP": map[string]any{"version": map[string]any{"qemu": map[string]any{"major": 8, "minor": 2, "micro": 0}}, "capabilities": []string{"oob"}}})
+	m.say(
+		map[string]any{
+			"QMP": map[string]any{
+				"version":      map[string]any{"qemu": map[string]any{"major": 8, "minor": 2, "micro": 0}},
+				"capabilities": []string{"oob"},
+			},
+		},
+	)
 	ready := false
 	var unread []byte
 	var files []*os.File

@@ -22,14 +22,16 @@ import (
 //go:embed rootfs
 var rootfs embed.FS
 
-// hosts are the folders with the host's programs, which a guest may read, and machinery are those of the kernel: neither
+// hosts are the folders with the host's programs, which a guest may read, and machinery are those of the kernel:
+// neither
 // are on the guest's disk.
 var (
 	hosts     = []string{"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"}
 	machinery = []string{"proc", "sys", "dev", "run", "tmp"}
 )
 
-// makeRoot gives the guest a root folder in memory, with nothing of the host but its programs, and goes there. The process
+// makeRoot gives the guest a root folder in memory, with nothing of the host but its programs, and goes there.
+// The process
 // is alone in its mount namespace.
 func makeRoot(start begin) error {
 	const at, old = "/tmp", "old"
@@ -130,10 +132,15 @@ func mountKernel(start begin) error {
 			return &os.PathError{Op: "mount", Path: "/proc", Err: err}
 		}
 	}
-	if err := unix.Mount("devpts", "/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666"); err != nil {
+	if err := unix.Mount(
+		"devpts", "/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666",
+	); err != nil {
 		return &os.PathError{Op: "mount", Path: "/dev/pts", Err: err}
 	}
-	for name, to := range map[string]string{"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"} {
+	for name, to := range map[string]string{
+		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+		"stderr": "/proc/self/fd/2",
+	} {
 		if err := os.Symlink(to, "/dev/"+name); err != nil {
 			return err
 		}
@@ -149,17 +156,24 @@ func mountKernel(start begin) error {
 		}
 	}
 	// A «c» written there panics, at its usual place, too, where the host's kernel has it.
-	if err := unix.Mount(sysrq, "/proc/sysrq-trigger", "", unix.MS_BIND, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := unix.Mount(
+		sysrq, "/proc/sysrq-trigger", "", unix.MS_BIND, "",
+	); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return &os.PathError{Op: "bind", Path: "/proc/sysrq-trigger", Err: err}
 	}
 	id := rand.Text() + "\n"
 	if start.Saved != nil {
 		id = start.Saved.Guest.BootID
 	}
-	if err := errors.Join(os.WriteFile("/dev/boot_id", []byte(id), 0o444), unix.Mount("/dev/boot_id", bootID, "", unix.MS_BIND, "")); err != nil {
+	if err := errors.Join(
+		os.WriteFile("/dev/boot_id", []byte(id), 0o444), unix.Mount("/dev/boot_id", bootID, "", unix.MS_BIND, ""),
+	); err != nil {
 		return &os.PathError{Op: "bind", Path: bootID, Err: err}
 	}
-	return errors.Join(os.WriteFile("/sys/bus/pci/rescan", nil, 0o600), os.WriteFile("/sys/class/net/lo/address", []byte("00:00:00:00:00:00\n"), 0o444))
+	return errors.Join(
+		os.WriteFile("/sys/bus/pci/rescan", nil, 0o600),
+		os.WriteFile("/sys/class/net/lo/address", []byte("00:00:00:00:00:00\n"), 0o444),
+	)
 }
 
 // overlay makes a file appear at another path, which may not be there yet.
@@ -217,7 +231,8 @@ func files(start begin) error {
 	}
 	for name, content := range map[string]string{
 		"passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n", "group": "root:x:0:\n",
-		"hostname": start.Hostname + "\n", "hosts": "127.0.0.1 localhost\n", "shells": "/bin/sh\n", "machine-id": strings.Repeat("0", 32) + "\n",
+		"hostname": start.Hostname + "\n", "hosts": "127.0.0.1 localhost\n", "shells": "/bin/sh\n",
+		"machine-id": strings.Repeat("0", 32) + "\n",
 	} {
 		if err := os.WriteFile("/etc/"+name, []byte(content), 0o644); err != nil {
 			return err
@@ -226,7 +241,8 @@ func files(start begin) error {
 	return nil
 }
 
-// onDisk tells whether a path without its first slash is on the guest's disk. What was in /run and /tmp is kept with it, for
+// onDisk tells whether a path without its first slash is on the guest's disk. What was in /run and /tmp is kept
+// with it, for
 // a guest that goes on; one that boots forgets it.
 func onDisk(path string) bool {
 	first, _, _ := strings.Cut(path, "/")

@@ -68,7 +68,9 @@ func obtain(conn net.PacketConn, uplink *net.Interface) (uplinkConfig, error) {
 		return uplinkConfig{}, err
 	}
 	xid := rand.Uint32()
-	say := func(kind layers.DHCPMsgType, expect layers.DHCPMsgType, options ...layers.DHCPOption) (*layers.DHCPv4, error) {
+	say := func(
+		kind layers.DHCPMsgType, expect layers.DHCPMsgType, options ...layers.DHCPOption,
+	) (*layers.DHCPv4, error) {
 		question := &layers.DHCPv4{
 			Operation: layers.DHCPOpRequest, HardwareType: layers.LinkTypeEthernet, HardwareLen: 6,
 			Xid: xid, ClientHWAddr: uplink.HardwareAddr,
@@ -94,7 +96,9 @@ func obtain(conn net.PacketConn, uplink *net.Interface) (uplinkConfig, error) {
 	if err != nil {
 		return uplinkConfig{}, err
 	}
-	ack, err := say(layers.DHCPMsgTypeRequest, layers.DHCPMsgTypeAck, append(rtr7.ServerID(offer.Options), rtr7.RequestIPOpt(offer.YourClientIP))...)
+	ack, err := say(layers.DHCPMsgTypeRequest, layers.DHCPMsgTypeAck, append(
+		rtr7.ServerID(offer.Options), rtr7.RequestIPOpt(offer.YourClientIP),
+	)...)
 	if err != nil {
 		return uplinkConfig{}, err
 	}

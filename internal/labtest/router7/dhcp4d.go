@@ -75,7 +75,9 @@ func dhcp4d() error {
 		if err != nil {
 			return err
 		}
-		question, ok := gopacket.NewPacket(buffer[:n], layers.LayerTypeEthernet, gopacket.Default).Layer(layers.LayerTypeDHCPv4).(*layers.DHCPv4)
+		question, ok := gopacket.NewPacket(
+			buffer[:n], layers.LayerTypeEthernet, gopacket.Default,
+		).Layer(layers.LayerTypeDHCPv4).(*layers.DHCPv4)
 		if !ok || question.Operation != layers.DHCPOpRequest {
 			continue
 		}
@@ -99,13 +101,17 @@ func dhcp4d() error {
 		}
 		frame := gopacket.NewSerializeBuffer()
 		ip := &layers.IPv4{Version: 4, TTL: 255, Protocol: layers.IPProtocolUDP, SrcIP: own, DstIP: reply.YourClientIP}
-		ether := &layers.Ethernet{SrcMAC: lan.HardwareAddr, DstMAC: question.ClientHWAddr, EthernetType: layers.EthernetTypeIPv4}
+		ether := &layers.Ethernet{
+			SrcMAC: lan.HardwareAddr, DstMAC: question.ClientHWAddr, EthernetType: layers.EthernetTypeIPv4,
+		}
 		if question.Flags&0x8000 != 0 || ip.DstIP.IsUnspecified() {
 			ether.DstMAC, ip.DstIP = layers.EthernetBroadcast, net.IPv4bcast
 		}
 		udp := &layers.UDP{SrcPort: 67, DstPort: 68}
 		udp.SetNetworkLayerForChecksum(ip)
-		if err := gopacket.SerializeLayers(frame, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ether, ip, udp, reply); err != nil {
+		if err := gopacket.SerializeLayers(
+			frame, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ether, ip, udp, reply,
+		); err != nil {
 			return err
 		}
 		if _, err := conn.WriteTo(frame.Bytes(), &packet.Addr{HardwareAddr: ether.DstMAC}); err != nil {
@@ -192,7 +198,9 @@ func reply(question *layers.DHCPv4, kind layers.DHCPMsgType, own net.IP, num int
 	if num >= 0 {
 		r.YourClientIP = net.IPv4(own[0], own[1], own[2], own[3]+1+byte(num))
 		r.Options = append(r.Options,
-			layers.NewDHCPOption(layers.DHCPOptLeaseTime, binary.BigEndian.AppendUint32(nil, uint32(leaseTime.Seconds()))),
+			layers.NewDHCPOption(
+				layers.DHCPOptLeaseTime, binary.BigEndian.AppendUint32(nil, uint32(leaseTime.Seconds())),
+			),
 			layers.NewDHCPOption(layers.DHCPOptSubnetMask, []byte{255, 255, 255, 0}),
 			layers.NewDHCPOption(layers.DHCPOptRouter, own),
 			layers.NewDHCPOption(layers.DHCPOptDNS, own),

@@ -1,5 +1,6 @@
 // Router7 is the user land of a router for tests: gokrazy's own init, so that console, shell and log lines are the real
-// thing's, and in place of router7's daemons small ones with the habits that a user of labrun can see. It is one program
+// thing's, and in place of router7's daemons small ones with the habits that a user of labrun can see. It is one
+// program
 // under several names, which keeps the guest's memory small.
 //
 // It is a module of its own: what it needs is nothing that labrun depends on.
@@ -53,7 +54,8 @@ func main() {
 	select {}
 }
 
-// serialBusybox puts the shell where init looks for one. The real one starts beside a dozen others, which takes as long.
+// serialBusybox puts the shell where init looks for one. The real one starts beside a dozen others, which takes
+// as long.
 func serialBusybox() error {
 	time.Sleep(4 * time.Second)
 	const shell = "/tmp/serial-busybox/ash"

@@ -91,7 +91,9 @@ func configureInterface(details netInterface) error {
 		if details.Name == "lan0" {
 			// gokrazy made it a link to /proc/net/pnp
 			os.Remove("/tmp/resolv.conf")
-			if err := os.WriteFile("/tmp/resolv.conf", fmt.Appendf(nil, "nameserver %s\n", addr.IP), 0o644); err != nil {
+			if err := os.WriteFile(
+				"/tmp/resolv.conf", fmt.Appendf(nil, "nameserver %s\n", addr.IP), 0o644,
+			); err != nil {
 				return err
 			}
 		}
@@ -117,7 +119,9 @@ func configureUplink() error {
 	if err != nil {
 		return err
 	}
-	addr := &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP(lease.ClientIP), Mask: net.IPMask(net.ParseIP(lease.SubnetMask).To4())}}
+	addr := &netlink.Addr{
+		IPNet: &net.IPNet{IP: net.ParseIP(lease.ClientIP), Mask: net.IPMask(net.ParseIP(lease.SubnetMask).To4())},
+	}
 	log.Printf("replacing address %v on uplink0", addr)
 	if err := netlink.AddrReplace(link, addr); err != nil {
 		return err
