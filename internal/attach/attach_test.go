@@ -417,6 +417,34 @@ func TestEndOfWhatIsTyped(t *testing.T) {
 	s.sees("all is typed and debian is silent, so it is left, and goes on")
 }
 
+// What is typed just before a console is left arrives, however much the machine has to say
+// at that moment.
+func TestLastKeysArrive(t *testing.T) {
+	b := newBench(t)
+	b.on()
+	go io.WriteString(b.guest, strings.Repeat("much is said here\r\n", 20_000))
+	const times = 30
+	typed := make(chan string)
+	go func() {
+		keys := make([]byte, times)
+		n, _ := io.ReadFull(b.guest, keys)
+		typed <- string(keys[:n])
+	}()
+	for range times {
+		if err := View(t.Context(), b.folder, "debian", Terminal{In: strings.NewReader("k\x1d"), Out: io.Discard}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case keys := <-typed:
+		if keys != strings.Repeat("k", times) {
+			t.Errorf("the guest reads %q", keys)
+		}
+	case <-time.After(10 * time.Minute):
+		t.Error("keys are lost")
+	}
+}
+
 func TestUnknownMachine(t *testing.T) {
 	b := newBench(t)
 	var unknown *UnknownMachineError

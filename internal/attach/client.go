@@ -148,6 +148,14 @@ func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
 		}
 	}
 	close(v.ended)
+	// labrun hangs up when it has taken all that was typed. To hang up first would lose
+	// what it has not read yet: it gives up on a client that it cannot write to.
+	conn.CloseWrite()
+	select {
+	case <-shown:
+	case <-time.After(farewell):
+	case <-ctx.Done():
+	}
 	conn.Close()
 	<-shown
 	switch {
@@ -187,6 +195,10 @@ func (v *view) send(kind byte, value any) {
 	defer v.writing.Unlock()
 	writeJSON(v.conn, kind, value) // a lost connection ends show
 }
+
+// farewell is how long whoever leaves waits for their last keys to be taken: a guest may
+// take none.
+const farewell = 2 * time.Second
 
 // silence is how long a machine prints nothing before it is left by what has no more to
 // type.
