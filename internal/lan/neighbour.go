@@ -114,20 +114,23 @@ func (n *Neighbour) Await(ctx context.Context, expected ...netip.Addr) (netip.Ad
 		select {
 		case <-news:
 		case <-again.C:
-			again.Reset(n.ask(expected))
+			again.Reset(n.ask(since, expected))
 		case <-ctx.Done():
 			return netip.Addr{}, context.Cause(ctx)
 		}
 	}
 }
 
-// ask asks for all addresses that the station may have, and returns after what time
-// it is worth to ask again.
-func (n *Neighbour) ask(expected []netip.Addr) time.Duration {
+// ask asks for all addresses that the station may have and has not used since then, and
+// returns after what time it is worth to ask again.
+func (n *Neighbour) ask(since time.Time, expected []netip.Addr) time.Duration {
 	now, again := time.Now(), askEvery
 	n.mu.Lock()
 	var candidates []netip.Addr
 	for _, c := range n.claims {
+		if !c.used.Before(since) {
+			continue // just now
+		}
 		began := c.lent
 		if c.checked.After(began) {
 			began = c.checked
