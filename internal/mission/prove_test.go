@@ -119,7 +119,16 @@ def read_it():
     assert_match(pc, r"(?m)^8", hint = "Type `+"`wc -c < /root/note`"+`.")
 
 step(read_it)
+`),
+		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails, told: Look at /root/note.", "2 wrong answer 2 fails, told: Look at /root/note., screen: hello", "2 wrong answer 3 fails", "2 the hint of task solves it",
+		"3 solved", "3 twice", "3 fails without `cat /root/note` at pc", "3 the hint of assert_contains solves it",
+		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it")
+}
 
+// A step may have several tasks, one of a loop as well.
+func TestProveTwoTasks(t *testing.T) {
+	labtest.Parallel(t)
+	wantTrials(t, prove(t, Start{}, &event.Log{}, `
 def two_tasks():
     """Two tasks"""
     for name in ["one", "two"]:
@@ -130,13 +139,10 @@ def two_tasks():
 
 step(two_tasks)
 `),
-		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails, told: Look at /root/note.", "2 wrong answer 2 fails, told: Look at /root/note., screen: hello", "2 wrong answer 3 fails", "2 the hint of task solves it",
-		"3 solved", "3 twice", "3 fails without `cat /root/note` at pc", "3 the hint of assert_contains solves it",
-		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it",
-		"4 solved", "4 task 1: not solved before", "4 task 2: not solved before", "4 twice",
-		"4 task 1: wrong answer 1 fails", "4 task 1: the hint of task solves it",
-		"4 task 2: wrong answer 1 fails", "4 task 2: wrong answer 2 fails, screen: nothing of the kind",
-		"4 task 2: wrong answer 3 fails", "4 task 2: the hint of task solves it")
+		"2 solved", "2 task 1: not solved before", "2 task 2: not solved before", "2 twice",
+		"2 task 1: wrong answer 1 fails", "2 task 1: the hint of task solves it",
+		"2 task 2: wrong answer 1 fails", "2 task 2: wrong answer 2 fails, screen: nothing of the kind",
+		"2 task 2: wrong answer 3 fails", "2 task 2: the hint of task solves it")
 }
 
 // A machine that starts again under a check is waited for.
