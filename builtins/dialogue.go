@@ -1,7 +1,6 @@
 package builtins
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -144,7 +143,7 @@ func leadAsk(c *call) (starlark.Value, error) {
 	c.events.Emit(event.Asked{Question: q.Text, Choices: q.Choices})
 	done, err := c.instruct(guide.Instruction{
 		Text: q.Text, Show: c.say("do ask", q.Text), Question: q, Solve: true,
-	}, func(ctx context.Context) error { <-ctx.Done(); return nil })
+	}, guide.Forever)
 	switch {
 	case err != nil:
 		return nil, err

@@ -94,18 +94,8 @@ func (p *program) width() int {
 // consoles are those of a lab's machines, for a student in the guide's own terminal.
 type consoles struct {
 	*program
-	lab *lab.Lab
+	*lab.Lab
 }
-
-func (c *consoles) Names() []string {
-	var names []string
-	for _, m := range c.lab.Machines() {
-		names = append(names, m.Name())
-	}
-	return names
-}
-
-func (c *consoles) Viewers(name string) int { return c.lab.Viewers(name) }
 
 // Open sits at a console in the guide's own terminal.
 func (c *consoles) Open(ctx context.Context, name string, keys io.Reader, done <-chan struct{}, note string) error {
@@ -123,7 +113,7 @@ func (c *consoles) Open(ctx context.Context, name string, keys io.Reader, done <
 		case <-viewing.Done():
 		}
 	}()
-	err := attach.View(viewing, c.lab.Session(), name, attach.Terminal{In: keys, Out: c.Out, TTY: in})
+	err := attach.View(viewing, c.Session(), name, attach.Terminal{In: keys, Out: c.Out, TTY: in})
 	cancel()
 	<-told
 	return err

@@ -204,8 +204,8 @@ func (w *wait) tell() {
 	d.emit(e)
 }
 
-// forever is a watch for what only the student's word ends.
-func forever(ctx context.Context) error {
+// Forever is a watch for what only the student's word ends.
+func Forever(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
@@ -213,13 +213,11 @@ func forever(ctx context.Context) error {
 // Trouble tells the student what has gone wrong and waits for what they say to do:
 // nil to try again, or one of Await's errors. Leave offers to go on without.
 func (d *Dialogue) Trouble(ctx context.Context, text string, leave bool) error {
-	d.mu.Lock()
-	d.taking = false
-	d.mu.Unlock()
+	d.setTaking(false)
 	if leave {
 		text = d.options.Language.Sentences(text, d.Say("next hint"))
 	}
-	_, err := d.Await(ctx, Instruction{Verb: "trouble", Show: text, Leave: leave, Again: true}, forever)
+	_, err := d.Await(ctx, Instruction{Verb: "trouble", Show: text, Leave: leave, Again: true}, Forever)
 	return err
 }
 
@@ -230,7 +228,7 @@ func (d *Dialogue) Stay(ctx context.Context) {
 		Verb: "stay", Show: d.Say("stay", strings.Join(d.options.Machines.Names(), ", ")), Known: true, Over: true,
 	}
 	for err := ErrRetry; errors.Is(err, ErrRetry); { // a machine was started anew
-		_, err = d.Await(ctx, i, forever)
+		_, err = d.Await(ctx, i, Forever)
 	}
 }
 

@@ -159,10 +159,7 @@ func (w *wait) solve(word string) {
 	}
 	w.helped(word, strings.TrimSpace(w.Verb+" "+w.Text))
 	if word == "skip" {
-		d := w.dialogue
-		d.mu.Lock()
-		d.taking = true
-		d.mu.Unlock()
+		w.dialogue.setTaking(true)
 	}
 	w.decide(ByLabrun, nil)
 }

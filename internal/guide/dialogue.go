@@ -143,18 +143,14 @@ func (d *Dialogue) Begin(anew bool) (from int) {
 // Replaying says that labrun plays a step that the student has behind them; Replayed is
 // its end.
 func (d *Dialogue) Replaying(index int) {
-	d.mu.Lock()
-	d.taking = true
-	d.mu.Unlock()
+	d.setTaking(true)
 	d.silent = true
 	d.Recall(index)
 }
 
 // Replayed is the end of Replaying.
 func (d *Dialogue) Replayed() {
-	d.mu.Lock()
-	d.taking = false
-	d.mu.Unlock()
+	d.setTaking(false)
 	d.silent = false
 }
 
@@ -253,6 +249,12 @@ func (d *Dialogue) Taking() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.taking
+}
+
+func (d *Dialogue) setTaking(taking bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.taking = taking
 }
 
 // Missed says why what is asked for is not done yet, once for each key. Again says that

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/labrun/labrun/internal/attach"
@@ -50,13 +51,14 @@ func (m *Machine) await(ctx context.Context, other *console.Console, wait bool) 
 // is removed with the lab, even if labrun is killed.
 func (l *Lab) Session() string { return l.session.dir }
 
+// Names are the machines' names, in the order of the mission.
+func (l *Lab) Names() []string { return slices.Clone(l.order) }
+
 // Viewers tells how many sit at a machine's console.
 func (l *Lab) Viewers(machine string) int { return l.viewers.Viewers(machine) }
 
 // viewerSide is the lab as its viewers see it.
 type viewerSide struct{ *Lab }
-
-func (s viewerSide) Names() []string { return s.order }
 
 // HandOver lets viewers type at the consoles and switch machines on from now on: labrun
 // types no more.

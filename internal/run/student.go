@@ -79,13 +79,7 @@ func (n *lesson) lead(ctx context.Context, l *lab.Lab) (done int, err error) {
 }
 
 // Names and Restart are what the dialogue can do to the machines.
-func (n *lesson) Names() []string {
-	var names []string
-	for _, m := range n.lab.Machines() {
-		names = append(names, m.Name())
-	}
-	return names
-}
+func (n *lesson) Names() []string { return n.lab.Names() }
 
 func (n *lesson) Restart(ctx context.Context, name string) error {
 	return n.lab.Restart(ctx, n.lab.Machine(name))

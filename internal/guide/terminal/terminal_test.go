@@ -144,9 +144,6 @@ func (d *desk) reads(text string) {
 	}
 }
 
-// forever is a watch for what the student never does.
-func forever(ctx context.Context) error { <-ctx.Done(); return nil }
-
 var send = guide.Instruction{Verb: "send", Console: "debian", Text: "ip a", Show: "On debian, type:", Block: "ip a", Hints: []string{"a nudge", "the answer"}, Solve: true}
 
 // await runs an Await while the test plays the student.
@@ -193,7 +190,7 @@ func TestWordsWhileWaiting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDesk(t, "en")
 			d.begins(0)
-			watch := forever
+			watch := guide.Forever
 			if tt.err == boom {
 				watch = func(context.Context) error { return boom }
 			}
@@ -235,8 +232,8 @@ func TestDoneAlready(t *testing.T) {
 func TestSkip(t *testing.T) {
 	d := newDesk(t, "en")
 	d.begins(0)
-	d.await(send, forever, func() { d.says("skip") })
-	if outcome, err := d.g.Await(t.Context(), send, forever); outcome != guide.ByLabrun || err != nil || !d.g.Taking() {
+	d.await(send, guide.Forever, func() { d.says("skip") })
+	if outcome, err := d.g.Await(t.Context(), send, guide.Forever); outcome != guide.ByLabrun || err != nil || !d.g.Taking() {
 		t.Errorf("outcome %v, error %v, taking %v", outcome, err, d.g.Taking())
 	}
 	if r := d.ends(0, guide.Done); r.State != guide.Skipped || r.Helped != 1 || d.g.Taking() {
@@ -248,7 +245,7 @@ func TestAnswers(t *testing.T) {
 	d := newDesk(t, "en")
 	d.begins(0)
 	q := &guide.Question{Text: "Why?", Choices: []string{"because", "hint", "ok"}, Answer: "ok"}
-	outcome, err := d.await(guide.Instruction{Show: "Why?", Solve: true, Question: q}, forever, func() {
+	outcome, err := d.await(guide.Instruction{Show: "Why?", Solve: true, Question: q}, guide.Forever, func() {
 		d.reads("> Why?\n    1. because\n    2. hint\n    3. ok\n    Answer with a number.\n")
 		for _, line := range []string{"because", "hint", `"hint`, "7", "", "ok"} {
 			d.says(line)
@@ -312,7 +309,7 @@ func TestConsoleInThisTerminal(t *testing.T) {
 		t.Errorf("outcome %v, error %v, typed %q", outcome, err, d.typed)
 	}
 	d.broken = ErrNone
-	d.await(send, forever, func() { d.says("console debian"); d.says("quit") })
+	d.await(send, guide.Forever, func() { d.says("console debian"); d.says("quit") })
 	if !strings.Contains(d.out.String(), "A console needs a terminal") {
 		t.Errorf("it said:\n%s", d.out.String())
 	}
@@ -349,7 +346,7 @@ func TestStay(t *testing.T) {
 func TestTerminalLost(t *testing.T) {
 	d := newDesk(t, "en")
 	d.begins(0)
-	if _, err := d.await(send, forever, func() { d.typing.Close() }); !errors.Is(err, guide.ErrQuit) {
+	if _, err := d.await(send, guide.Forever, func() { d.typing.Close() }); !errors.Is(err, guide.ErrQuit) {
 		t.Errorf("error %v", err)
 	}
 }
