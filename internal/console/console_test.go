@@ -304,6 +304,34 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// deadly is the port of a machine that ends by what is typed, while that is written.
+type deadly struct {
+	net.Conn
+	fail func()
+}
+
+func (d *deadly) Write(b []byte) (int, error) {
+	d.fail()
+	runtime.Gosched()
+	return len(b), nil
+}
+
+// A line that ends the machine, "poweroff -f" for one, was typed.
+func TestSendEndsTheMachine(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		near, far := net.Pipe()
+		port := &deadly{Conn: near}
+		c := New(port, machine)
+		port.fail = func() { c.Fail(errors.New("powered off")) }
+		if err := c.Send(t.Context(), "poweroff -f\n"); err != nil {
+			t.Errorf("error %v", err)
+		}
+		c.Close()
+		far.Close()
+	}
+}
+
 func TestSendGivesUp(t *testing.T) {
 	t.Parallel()
 	g := newGuest(t, machine)
