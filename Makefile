@@ -5,7 +5,7 @@ GO ?= go
 labrun: $(shell find cmd internal builtins images lib missions -type f) assets.go images.lock go.mod go.sum | go
 	$(GO) build -o labrun ./cmd/labrun
 
-.PHONY: go setup week1 test unit check prove bench clean
+.PHONY: go setup test-setup week1 test unit check prove bench clean
 
 go:
 	@command -v $(GO) >/dev/null || { echo 'labrun is written in Go and needs it to be built: install Go (go.dev/doc/install), then run make again' >&2; exit 1; }
@@ -14,12 +14,16 @@ go:
 setup: labrun
 	./labrun doctor --mend
 
+# What labrun's own tests need besides: a browser, and npm for its page, 1 GB with all that they need.
+test-setup: labrun
+	./labrun doctor --mend test
+
 # Boot three machines and play the first week's lab.
 week1: setup
 	./labrun missions/week1.star
 
 # Every test, those with real machines included. The images are built first, so that no test waits for them.
-test: setup
+test: test-setup
 	./labrun images fetch
 	$(GO) vet ./...
 	$(GO) test -timeout 2h ./...

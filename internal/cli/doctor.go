@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -20,26 +21,41 @@ import (
 type tool struct {
 	program, pkg, why string // a program, or the path of another file
 
-	optional bool // labs run without it
+	use      use
+	optional bool // what it is for goes without it
 }
+
+// use is what somebody wants to do with labrun on this computer. Each needs what those before it need.
+type use int
+
+const (
+	labs  use = iota // play labs, in a terminal
+	serve            // build the page of `labrun serve`: npm alone is some 400 packages, so it is for those who want it
+	test             // run labrun's own tests
+)
+
+// uses are their names on the command line; labs are always wanted.
+var uses = map[string]use{"serve": serve, "test": test}
 
 // tools is the one list of what labrun needs from the system: doctor checks it
 // and --mend installs it.
 var tools = []tool{
-	{qemu.Binary, "qemu-system-x86", "runs the virtual machines", false},
-	{"qemu-img", "qemu-utils", "makes the machines' disks", false},
-	{"mmdebstrap", "mmdebstrap", "builds the images from Debian's packages", false},
-	{"mke2fs", "e2fsprogs", "makes the images' file systems", false},
-	{"fakeroot", "fakeroot", "builds images without being root", false},
-	{"fakechroot", "fakechroot", "builds images without being root", false},
-	{"newuidmap", "uidmap", "builds images without being root", false},
+	{qemu.Binary, "qemu-system-x86", "runs the virtual machines", labs, false},
+	{"qemu-img", "qemu-utils", "makes the machines' disks", labs, false},
+	{"mmdebstrap", "mmdebstrap", "builds the images from Debian's packages", labs, false},
+	{"mke2fs", "e2fsprogs", "makes the images' file systems", labs, false},
+	{"fakeroot", "fakeroot", "builds images without being root", labs, false},
+	{"fakechroot", "fakechroot", "builds images without being root", labs, false},
+	{"newuidmap", "uidmap", "builds images without being root", labs, false},
 	{
 		"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring",
-		"tells that packages are Debian's", false,
+		"tells that packages are Debian's", labs, false,
 	},
-	{"busybox", "busybox", "is a guest's shell in labrun's own tests", true},
-	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", true},
-	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", true},
+	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", labs, true},
+	{"npm", "npm", "gets the libraries of the page of labrun serve when labrun is built", serve, false},
+	{"chromium", "chromium", "is a student's browser in labrun's own tests", test, false},
+	{"busybox", "busybox", "is a guest's shell in labrun's own tests", test, false},
+	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", test, false},
 }
 
 // systemPath is where system programs are that an ordinary user's PATH may lack.
@@ -61,6 +77,11 @@ func (t tool) installed() bool {
 	return false
 }
 
+// needed are the tools that a use needs.
+func needed(wanted use) []tool {
+	return slices.DeleteFunc(slices.Clone(tools), func(t tool) bool { return t.use > wanted })
+}
+
 // finding is one line of doctor's report.
 type finding struct {
 	state string // «ok», «missing», «note»
@@ -71,38 +92,56 @@ type finding struct {
 func (p *program) newDoctor() *cobra.Command {
 	var mend bool
 	c := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [serve|test]",
 		Short: "what this computer has and lacks for running labs, and how to mend it",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Long: `What this computer has and lacks for running labs, and how to mend it. With "serve" also for building labrun with
+the page of labrun serve, with "test" for that and for running labrun's own tests.`,
+		ValidArgs: slices.Sorted(maps.Keys(uses)),
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			wanted := labs
+			if len(args) > 0 {
+				wanted = uses[args[0]]
+			}
 			if mend {
-				if err := p.mend(c.Context()); err != nil {
+				if err := p.mend(c.Context(), wanted); err != nil {
 					return &environmentError{err}
 				}
 			}
-			return p.diagnose(c.Context())
+			healthy, err := p.diagnose(c.Context(), wanted)
+			if err != nil {
+				return err
+			}
+			if !healthy {
+				again := strings.Join(append([]string{"labrun doctor --mend"}, args...), " ")
+				fmt.Fprintf(p.Out, "\nSomething is missing; `%s` installs what apt-get can.\n", again)
+				return errReported(exitEnvironment)
+			}
+			fmt.Fprintln(p.Out, "\nThis computer can run labs.")
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&mend, "mend", false, "install what is missing with apt-get, as root or by sudo")
 	return c
 }
 
-func (p *program) diagnose(ctx context.Context) error {
+// diagnose prints what it finds, and reports whether nothing is missing.
+func (p *program) diagnose(ctx context.Context, wanted use) (healthy bool, err error) {
 	lock, err := p.lock()
 	if err != nil {
-		return err
+		return false, err
 	}
 	store, err := p.store(lock, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer store.Close()
 
-	findings := findTools(ctx)
+	findings := findTools(ctx, wanted)
 	findings = append(findings, findAcceleration(ctx, store), findMemory(store), findDisk(store))
 	findings = append(findings, findImages(store)...)
 	findings = append(findings, findPackages(ctx, store)...)
-	healthy := true
+	healthy = true
 	for _, f := range findings {
 		fmt.Fprintf(p.Out, "%-8s %s\n", f.state, f.text)
 		if f.mend != "" {
@@ -110,17 +149,12 @@ func (p *program) diagnose(ctx context.Context) error {
 		}
 		healthy = healthy && f.state != "missing"
 	}
-	if !healthy {
-		fmt.Fprintln(p.Out, "\nSomething is missing; `labrun doctor --mend` installs what apt-get can.")
-		return errReported(exitEnvironment)
-	}
-	fmt.Fprintln(p.Out, "\nThis computer can run labs.")
-	return nil
+	return healthy, nil
 }
 
-func findTools(ctx context.Context) []finding {
+func findTools(ctx context.Context, wanted use) []finding {
 	var all []finding
-	for _, t := range tools {
+	for _, t := range needed(wanted) {
 		if t.installed() {
 			all = append(all, finding{state: "ok", text: t.program + ": " + t.why})
 			continue
@@ -257,9 +291,9 @@ func findPackages(ctx context.Context, store *image.Store) []finding {
 }
 
 // mend installs the packages of the missing tools.
-func (p *program) mend(ctx context.Context) error {
+func (p *program) mend(ctx context.Context, wanted use) error {
 	var packages []string
-	for _, t := range tools {
+	for _, t := range needed(wanted) {
 		if !t.installed() {
 			fmt.Fprintf(p.Err, "installing %s: it %s\n", t.pkg, t.why)
 			packages = append(packages, t.pkg)

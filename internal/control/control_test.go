@@ -104,7 +104,7 @@ func lookPath(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Fatalf("%s is missing: `labrun doctor --mend` installs it", name)
+		t.Fatalf("%s is missing: `labrun doctor --mend test` installs it", name)
 	}
 	return path
 }

@@ -70,7 +70,7 @@ func shells(t *testing.T, f func(t *testing.T, shell []string)) {
 	for _, shell := range [][]string{{"sh"}, {"bash"}, {"busybox", "sh"}} {
 		t.Run(shell[0], func(t *testing.T) {
 			if _, err := exec.LookPath(shell[0]); err != nil {
-				t.Fatalf("%v: `labrun doctor --mend` installs it", err)
+				t.Fatalf("%v: `labrun doctor --mend test` installs it", err)
 			}
 			f(t, shell)
 		})

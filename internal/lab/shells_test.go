@@ -25,7 +25,7 @@ func TestRealShells(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := exec.LookPath(tt.shell[0]); err != nil {
-				t.Fatalf("%v: `labrun doctor --mend` installs it", err)
+				t.Fatalf("%v: `labrun doctor --mend test` installs it", err)
 			}
 			t.Parallel()
 			dir := t.TempDir()
