@@ -2,10 +2,21 @@
 
 GO ?= go
 
-labrun: $(shell find cmd internal builtins images lib missions -type f) assets.go images.lock go.mod go.sum | go
+# The page's libraries, where npm is to get them with; a labrun without them has all but the page.
+PAGE := $(if $(shell command -v npm),web/npm/package-lock.json)
+
+labrun: $(shell find cmd internal builtins images lib missions web/page -type f) web/embed.go assets.go images.lock go.mod \
+		go.sum $(PAGE) | go
+	$(if $(PAGE),,@echo 'npm is not installed, so this labrun has no page for browsers (labrun serve)' >&2)
 	$(GO) build -o labrun ./cmd/labrun
 
-.PHONY: go setup test-setup week1 test unit check prove bench clean
+.PHONY: go web setup test-setup week1 test unit check prove bench clean
+
+web: web/npm/package-lock.json
+
+# npm ci takes exactly what the lock says; no package's own script is run. copy.mjs keeps the lock beside the files.
+web/npm/package-lock.json: web/package-lock.json web/copy.mjs
+	cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node copy.mjs
 
 go:
 	@command -v $(GO) >/dev/null || { echo 'labrun is written in Go and needs it to be built: install Go (go.dev/doc/install), then run make again' >&2; exit 1; }
@@ -51,4 +62,4 @@ bench:
 	bench/run
 
 clean:
-	rm -f labrun
+	rm -rf labrun web/node_modules $(filter-out web/npm/README.md,$(wildcard web/npm/*))

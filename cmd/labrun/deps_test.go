@@ -40,6 +40,7 @@ var levels = map[string]int{
 	"/internal/markdown":         0,
 	"/internal/guestos":          0,
 	"/internal/host":             0,
+	"/web":                       0,
 	"":                           0, // the embedded data
 }
 

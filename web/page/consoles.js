@@ -1,0 +1,181 @@
+// @ts-check
+// The consoles of a lab: one at a time or all together, and the network beside them.
+import { html, nothing, render } from "../npm/lit-html/lit-html.js";
+import { repeat } from "../npm/lit-html/directives/repeat.js";
+import { Console } from "./console.js";
+import { keep, kept } from "./keep.js";
+import { language, say } from "./phrases.js";
+
+export class Consoles {
+  /** @type {Map<string, Console>} */
+  #consoles = new Map();
+  /** @type {Map<string, HTMLElement>} */
+  #places = new Map();
+  shown = ""; // the machine, or "network"
+  all = kept("split", "off") === "on";
+  #network = false; // it was opened
+
+  /**
+   * @param {HTMLElement} element
+   * @param {string} base the session's address
+   * @param {import("./fold.js").Run} run
+   * @param {() => void} changed what is shown has changed
+   */
+  constructor(element, base, run, changed) {
+    this.element = element;
+    this.base = base;
+    this.run = run;
+    this.changed = changed;
+  }
+
+  names() {
+    return [...this.run.machines.keys()];
+  }
+
+  /**
+   * Draws the tabs and panels for the run as it stands.
+   * @param {import("./fold.js").Run} run
+   */
+  draw(run) {
+    this.run = run;
+    const names = this.names();
+    if (this.shown !== "network" && !names.includes(this.shown)) this.shown = names[0] ?? "";
+    render(this.#view(names), this.element);
+    for (const name of names) {
+      const place = /** @type {HTMLElement} */ (this.element.querySelector(`[data-terminal="${CSS.escape(name)}"]`));
+      let console = this.#consoles.get(name);
+      if (!console) {
+        const { base } = this;
+        console = new Console(name, place, { base, readonly: run.readonly, changed: () => this.changed() });
+        this.#consoles.set(name, console);
+      }
+      if (this.#visible(name) && place.clientWidth > 0) console.start();
+    }
+  }
+
+  /** @param {string} name */
+  #visible(name) {
+    return this.shown !== "network" && (this.all || this.shown === name);
+  }
+
+  /** @param {string[]} names */
+  #view(names) {
+    const network = this.shown === "network";
+    return html`
+      <div class="tabs" role="toolbar" aria-label=${say("page consoles")}>
+        ${repeat(names, (name) => name, (name) => this.#tab(name))}
+        <span class="gap"></span>
+        ${names.length > 1 ? html`<button type="button" class="tab quiet" id="split" aria-pressed=${this.all && !network}
+          @click=${() => this.split()}>${say("page split")}</button>` : nothing}
+        <button type="button" class="tab quiet" data-tab="network" aria-pressed=${network}
+          @click=${() => this.show("network")}>${say("page network")}</button>
+      </div>
+      <div class="panels ${this.all && !network ? "all" : ""}" ?hidden=${network}>
+        ${repeat(names, (name) => name, (name) => this.#panel(name))}
+      </div>
+      <div class="network-panel" id="network" role="region" aria-label=${say("page network")} ?hidden=${!network}></div>`;
+  }
+
+  /** @param {string} name */
+  #tab(name) {
+    const machine = this.run.machine(name);
+    const here = this.run.asked?.console === name;
+    return html`<button type="button" class="tab ${here ? "here" : ""}" data-tab=${name}
+        aria-pressed=${this.#visible(name)} @click=${() => this.go(name)}>
+      <span class="lamp ${machine.on ? "on" : ""}" aria-hidden="true"></span>${name}
+      <span class="hidden">${machine.on ? say("page on") : say("page off")}</span>
+      ${here ? html`<span class="now">${say("page now")}</span>` : nothing}</button>`;
+  }
+
+  /** @param {string} name */
+  #panel(name) {
+    const console = this.#consoles.get(name);
+    const lost = console && ["waiting", "connecting"].includes(console.state) && console.socket;
+    return html`<section class="console" data-console=${name} data-state=${console?.state ?? "connecting"}
+        aria-label=${say("page console of", name)} ?hidden=${!this.#visible(name)}>
+      ${this.all ? html`<h3>${name}</h3>` : nothing}
+      <div class="terminal" data-terminal=${name}></div>
+      ${this.run.readonly ? html`<p class="line">${say("page watching console")}</p>` : this.#line(name)}
+      ${lost ? html`<p class="lost" role="status">${say("page console lost")}</p>` : nothing}
+    </section>`;
+  }
+
+  /**
+   * A line to type in, for input methods and touch screens.
+   * @param {string} name
+   */
+  #line(name) {
+    /** @param {Event} event */
+    const send = (event) => {
+      event.preventDefault();
+      const input = /** @type {HTMLInputElement} */ (/** @type {HTMLFormElement} */ (event.target).elements[0]);
+      this.#consoles.get(name)?.type(input.value, true);
+      input.value = "";
+    };
+    const keys = { Tab: "\t", Esc: "\x1b", "Ctrl-C": "\x03", "Ctrl-D": "\x04", "↑": "\x1b[A", "↓": "\x1b[B" };
+    return html`<form class="line" lang=${language()} @submit=${send}>
+      <input class="send" autocomplete="off" autocapitalize="off" spellcheck="false" enterkeyhint="send"
+        aria-label=${say("page line label", name)} placeholder=${say("page line")}>
+      <button type="submit">${say("page send")}</button>
+      <span class="keys">${Object.entries(keys).map(([label, key]) => html`<button type="button"
+        @click=${() => this.#consoles.get(name)?.type(key, false)}>${label}</button>`)}</span>
+    </form>`;
+  }
+
+  /** Shows all consoles together, or one. */
+  split() {
+    this.all = this.shown === "network" || !this.all;
+    if (this.shown === "network") this.shown = this.names()[0] ?? "";
+    keep("split", this.all ? "on" : "off");
+    this.changed();
+  }
+
+  /**
+   * Shows a machine's console, or the network.
+   * @param {string} name
+   */
+  show(name) {
+    this.shown = name;
+    this.changed();
+    if (name === "network" && !this.#network) {
+      this.#network = true;
+      const place = /** @type {HTMLElement} */ (this.element.querySelector("#network"));
+      import("./network.js").then((module) => module.network(place, this.base, say), (error) => {
+        this.#network = false;
+        place.textContent = say("page no network", String(error));
+      });
+    }
+  }
+
+  /**
+   * Shows a machine's console and sits down at it.
+   * @param {string} name
+   */
+  go(name) {
+    this.show(name);
+    this.#consoles.get(name)?.focus();
+  }
+
+  /**
+   * Types at a console, which is shown.
+   * @param {string} name
+   * @param {string} text
+   * @param {boolean} enter
+   */
+  type(name, text, enter) {
+    this.go(name);
+    this.#consoles.get(name)?.type(text, enter);
+  }
+
+  /** What the user prefers has changed. */
+  prefer() {
+    for (const console of this.#consoles.values()) {
+      console.prefer();
+      console.rename();
+    }
+  }
+
+  dispose() {
+    for (const console of this.#consoles.values()) console.dispose();
+  }
+}

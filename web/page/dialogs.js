@@ -1,0 +1,71 @@
+// @ts-check
+// Dialogs: a question before what cannot be taken back, help, settings.
+import { html, render } from "../npm/lit-html/lit-html.js";
+import { keep, kept } from "./keep.js";
+import { otherKeys, wordKeys } from "./keys.js";
+import { say } from "./phrases.js";
+
+/**
+ * Shows a dialog until it is closed, and returns the value of the button that closed it.
+ * @param {string} title
+ * @param {unknown} content
+ * @returns {Promise<string>}
+ */
+function show(title, content) {
+  const dialog = document.createElement("dialog");
+  dialog.setAttribute("aria-labelledby", "dialog-title");
+  render(html`<form method="dialog"><h2 id="dialog-title">${title}</h2>${content}</form>`, dialog);
+  document.body.append(dialog);
+  const before = /** @type {HTMLElement | null} */ (document.activeElement);
+  return new Promise((resolve) => {
+    dialog.onclose = () => {
+      dialog.remove();
+      before?.focus();
+      resolve(dialog.returnValue);
+    };
+    dialog.onclick = (event) => event.target === dialog && dialog.close();
+    dialog.showModal();
+  });
+}
+
+/**
+ * @param {string} question
+ * @param {string} yes
+ */
+export async function confirm(question, yes) {
+  return (await show(say("page sure"), html`<p>${question}</p><div class="actions">
+    <button value="yes" class="main" data-do="yes">${yes}</button>
+    <button value="" data-do="no">${say("page cancel")}</button></div>`)) === "yes";
+}
+
+export function help() {
+  return show(say("page help"), html`
+    <p>${say("page help how")}</p>
+    <h3>${say("page help words")}</h3>
+    <dl class="key-list">${Object.entries(wordKeys).map(([key, word]) => html`
+      <div><dt><kbd>Alt+Shift+${key}</kbd></dt><dd>${say(`page help ${word}`)}</dd></div>`)}</dl>
+    <h3>${say("page help keys")}</h3>
+    <dl class="key-list">${Object.entries(otherKeys).map(([key, name]) => html`
+      <div><dt><kbd>${key}</kbd></dt><dd>${say(name)}</dd></div>`)}</dl>
+    <p>${say("page help attach")}</p>
+    <div class="actions"><button value="" class="main">${say("page close")}</button></div>`);
+}
+
+/** @param {() => void} changed */
+export function settings(changed) {
+  /**
+   * @param {string} name
+   * @param {(target: HTMLInputElement) => string} value
+   */
+  const keeper = (name, value) => (/** @type {Event} */ event) => {
+    keep(name, value(/** @type {HTMLInputElement} */ (event.target)));
+    changed();
+  };
+  return show(say("page settings"), html`
+    <label class="row"><span>${say("page size")}</span><input type="range" name="size" min="10" max="24" step="1"
+      .value=${kept("size", "14")} @input=${keeper("size", (target) => target.value)}></label>
+    <label class="row"><span>${say("page reader")}</span><input type="checkbox" name="reader"
+      .checked=${kept("reader", "off") === "on"} @change=${keeper("reader", (target) => (target.checked ? "on" : "off"))}></label>
+    <p class="dim">${say("page reader how")}</p>
+    <div class="actions"><button value="" class="main">${say("page close")}</button></div>`);
+}

@@ -1,0 +1,46 @@
+// @ts-check
+// Where the page begins. Its address says what is shown: nothing behind # is the list of missions, #lab/SESSION a lab.
+// Nothing is imported here that may be missing: then the page says so.
+import { get } from "./api.js";
+import { kept } from "./keep.js";
+import { language, say, speak } from "./phrases.js";
+
+const page = /** @type {HTMLElement} */ (document.querySelector("#page"));
+
+/** @param {string} text */
+function plain(text) {
+  const p = document.createElement("p");
+  p.className = "plain";
+  p.setAttribute("role", "alert");
+  p.textContent = text;
+  page.replaceChildren(p);
+}
+
+/** @type {{ dispose(): void } | undefined} */
+let shown;
+
+async function show() {
+  const home = await get("api/home");
+  if (home.missing) {
+    plain(home.missing);
+    return;
+  }
+  const wanted = kept("language", home.language);
+  if (!shown || language() !== wanted) await speak(wanted);
+  const session = /^#lab\/(.+)$/.exec(location.hash)?.[1];
+  shown?.dispose();
+  shown = undefined;
+  page.replaceChildren();
+  if (session) {
+    const { Lab } = await import("./lab.js");
+    shown = new Lab(page, decodeURIComponent(session), home);
+  } else {
+    const { Home } = await import("./home.js");
+    document.title = "labrun";
+    shown = new Home(page, home);
+  }
+}
+
+const start = () => show().catch((error) => plain(error.status === 401 ? say("page login") : String(error.message ?? error)));
+addEventListener("hashchange", start);
+start();

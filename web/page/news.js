@@ -1,0 +1,64 @@
+// @ts-check
+// What is new, said politely to a screen reader, and shown for a moment where it is an answer to a click.
+import { say, sentences } from "./phrases.js";
+
+/** What of an event is said; events that are not here are not news. @type {Record<string, (e: any) => string>} */
+const words = {
+  step_started: (e) => (e.replayed ? "" : say("step", e.index, e.total, e.title)),
+  step_ended: (e) => (e.error ? "" : say(e.passed ? (e.skipped ? "step skipped" : "step done") : "step left", e.index)),
+  instructed: (e) => (e.known && e.verb !== "stay" ? "" : [e.say, e.goal, e.block].filter(Boolean).join(" ")),
+  missed: (e) => say("not yet", e.reason),
+  hinted: (e) => say("hint", e.level, e.of, e.text),
+  told: (e) => e.text,
+  answered: (e) => (e.verdict ? say({ right: "right", wrong: "wrong" }[/** @type {string} */ (e.verdict)] ?? "noted") : ""),
+  paused: (e) => say("page kept", e.at),
+};
+
+export class News {
+  /** @type {string[]} */
+  #kept = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {HTMLElement} page */
+  constructor(page) {
+    this.live = document.createElement("div");
+    this.live.className = "hidden";
+    this.live.id = "news";
+    this.live.setAttribute("aria-live", "polite");
+    this.toast = document.createElement("div");
+    this.toast.className = "toast";
+    this.toast.id = "toast";
+    this.toast.setAttribute("role", "status");
+    page.after(this.live, this.toast);
+  }
+
+  /**
+   * Says an event, together with those that come at the same time. Of many, as after a reload, only the last are news.
+   * @param {any} e
+   */
+  hear(e) {
+    const text = words[e.event]?.(e);
+    if (!text) return;
+    this.#kept = [...this.#kept, text.replaceAll("`", "")].slice(-3);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.live.textContent = sentences(...this.#kept.splice(0));
+    }, 300);
+  }
+
+  /** Shows a short answer to something that the user did. @param {string} text */
+  say(text) {
+    this.toast.textContent = text;
+    this.toast.classList.add("shown");
+    clearTimeout(this.fading);
+    this.fading = setTimeout(() => this.toast.classList.remove("shown"), 4000);
+  }
+
+  dispose() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.fading);
+    this.live.remove();
+    this.toast.remove();
+  }
+}
