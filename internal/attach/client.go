@@ -332,14 +332,9 @@ func Find(ctx context.Context, root string) []Found {
 	for i, lock := range locks {
 		folder := strings.TrimSuffix(lock, ".lock")
 		asking.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, askLimit)
-			defer cancel()
-			conn, a, err := ask(ctx, folder, request{Op: "status"})
-			if err != nil || a.Status == nil {
-				return
+			if f, err := At(ctx, folder); err == nil {
+				found[i] = &f
 			}
-			conn.Close()
-			found[i] = &Found{folder, *a.Status}
 		})
 	}
 	asking.Wait()
@@ -350,6 +345,21 @@ func Find(ctx context.Context, root string) []Found {
 		}
 	}
 	return runs
+}
+
+// At asks the run whose session folder is given how it is.
+func At(ctx context.Context, folder string) (Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	conn, a, err := ask(ctx, folder, request{Op: "status"})
+	if err != nil {
+		return Found{}, err
+	}
+	conn.Close()
+	if a.Status == nil {
+		return Found{}, fmt.Errorf("reach the labrun in %s: it does not say how it is", filepath.Base(folder))
+	}
+	return Found{folder, *a.Status}, nil
 }
 
 // Stop asks a run to stop as its user would, and waits until it is over.

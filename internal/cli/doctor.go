@@ -29,13 +29,13 @@ type tool struct {
 type use int
 
 const (
-	labs  use = iota // play labs, in a terminal
-	serve            // build the page of `labrun serve`: npm alone is some 400 packages, so it is for those who want it
-	test             // run labrun's own tests
+	labs use = iota // play labs, in a terminal
+	page            // build the page of `labrun serve`: npm alone is some 400 packages, so it is for those who want it
+	test            // run labrun's own tests
 )
 
 // uses are their names on the command line; labs are always wanted.
-var uses = map[string]use{"serve": serve, "test": test}
+var uses = map[string]use{"serve": page, "test": test}
 
 // tools is the one list of what labrun needs from the system: doctor checks it
 // and --mend installs it.
@@ -52,7 +52,7 @@ var tools = []tool{
 		"tells that packages are Debian's", labs, false,
 	},
 	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", labs, true},
-	{"npm", "npm", "gets the libraries of the page of labrun serve when labrun is built", serve, false},
+	{"npm", "npm", "gets the libraries of the page of labrun serve when labrun is built", page, false},
 	{"chromium", "chromium", "is a student's browser in labrun's own tests", test, false},
 	{"busybox", "busybox", "is a guest's shell in labrun's own tests", test, false},
 	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", test, false},

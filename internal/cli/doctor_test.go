@@ -10,7 +10,7 @@ func TestNeededTools(t *testing.T) {
 	for _, test := range []struct {
 		wanted        use
 		npm, chromium bool
-	}{{labs, false, false}, {serve, true, false}, {test, true, true}} {
+	}{{labs, false, false}, {page, true, false}, {test, true, true}} {
 		has := func(pkg string) bool {
 			return slices.ContainsFunc(needed(test.wanted), func(t tool) bool { return t.pkg == pkg })
 		}

@@ -78,16 +78,12 @@ func OpenProgress(folder, mission string) (*Progress, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the progress folder: %w", err)
 	}
-	sum := sha256.Sum256([]byte(mission))
-	name := unsafe.ReplaceAllString(strings.TrimSuffix(filepath.Base(mission), ".star"), "-")
-	p := &Progress{file: filepath.Join(folder, fmt.Sprintf("%.40s-%x.json", name, sum[:4]))}
-	p.lock = flock.New(strings.TrimSuffix(p.file, ".json") + ".lock")
+	p := &Progress{file: progressFile(folder, mission)}
+	p.lock = flock.New(p.lockFile())
 	if held, err := p.lock.TryLock(); err != nil {
 		return nil, fmt.Errorf("lock the progress %s: %w", p.file, err)
 	} else if !held {
-		data, _ := os.ReadFile(p.lock.Path())
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
-		return nil, &BusyError{pid}
+		return nil, &BusyError{p.holder()}
 	}
 	// Who holds it is only for the other's message.
 	os.WriteFile(p.lock.Path(), fmt.Appendln(nil, os.Getpid()), 0o600)
@@ -105,6 +101,33 @@ func OpenProgress(folder, mission string) (*Progress, error) {
 	}
 	p.Mission = mission
 	return p, nil
+}
+
+// LookAtProgress reads the progress in a mission, which another labrun may hold meanwhile,
+// as it was saved last: none, where there is no file that can be read. Holder is the process that holds
+// it, or has held it last; 0: nobody has.
+func LookAtProgress(folder, mission string) (p *Progress, holder int) {
+	p = &Progress{Mission: mission, file: progressFile(folder, mission)}
+	if data, err := os.ReadFile(p.file); err == nil {
+		p.read(data)
+	}
+	return p, p.holder()
+}
+
+// progressFile is where the progress in a mission is kept.
+func progressFile(folder, mission string) string {
+	sum := sha256.Sum256([]byte(mission))
+	name := unsafe.ReplaceAllString(strings.TrimSuffix(filepath.Base(mission), ".star"), "-")
+	return filepath.Join(folder, fmt.Sprintf("%.40s-%x.json", name, sum[:4]))
+}
+
+// lockFile is who has it: locked, and the number of the process is in it.
+func (p *Progress) lockFile() string { return strings.TrimSuffix(p.file, ".json") + ".lock" }
+
+func (p *Progress) holder() int {
+	data, _ := os.ReadFile(p.lockFile())
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	return pid
 }
 
 // read takes over what Save wrote, or nothing.

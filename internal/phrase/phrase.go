@@ -123,6 +123,14 @@ func (l *Language) Say(name string, args ...any) string {
 	return joined(fmt.Sprintf(text, args...))
 }
 
+// Phrases are all of a language's phrases by their names, with fmt's verbs as they stand:
+// a page puts in itself what they are about.
+func (l *Language) Phrases() map[string]string {
+	all := maps.Clone(load()[original].phrases)
+	maps.Copy(all, l.phrases)
+	return all
+}
+
 // seam marks where a text that a phrase was given ends in it. Such a text may be a whole
 // sentence that has a full stop of its own.
 const seam = "\x00"

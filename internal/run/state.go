@@ -63,16 +63,29 @@ func missionOf(dir string) string {
 	return base[len(recordsTime):end]
 }
 
-// OpenProgress reads how far a student is in a mission, and holds it until it is closed. A
-// mission in a file is known by where that is, a built-in one by its name.
+// OpenProgress reads how far a student is in a mission, and holds it until it is closed.
 func OpenProgress(state string, m *mission.Mission) (*guide.Progress, error) {
-	identity := m.File
+	return guide.OpenProgress(progressIn(state), identity(m))
+}
+
+// LookAtProgress is OpenProgress for who only looks: it holds nothing, and tells which process
+// does, or did last.
+func LookAtProgress(state string, m *mission.Mission) (p *guide.Progress, holder int) {
+	return guide.LookAtProgress(progressIn(state), identity(m))
+}
+
+// progressIn is the folder of a state folder in which progress is.
+func progressIn(state string) string { return filepath.Join(state, "progress") }
+
+// identity tells missions apart: one in a file is known by where that is, a built-in one by
+// its name.
+func identity(m *mission.Mission) string {
 	if _, err := os.Stat(m.File); err == nil {
 		if whole, err := filepath.Abs(m.File); err == nil {
-			identity = whole
+			return whole
 		}
 	}
-	return guide.OpenProgress(filepath.Join(state, "progress"), identity)
+	return m.File
 }
 
 // Begin is the start of labrun's own work at a step, counted from 1. The state of a lab

@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/labrun/labrun/internal/lab"
+	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/run"
+	"github.com/labrun/labrun/internal/serve"
+	"github.com/labrun/labrun/web"
+)
+
+// usualPort is where the page is if nobody says otherwise: always the same, so that one that
+// is open comes back when serve was ended and started again.
+const usualPort = 8017
+
+type serveFlags struct {
+	port    int
+	origins []string
+	noOpen  bool
+}
+
+func (p *program) newServe() *cobra.Command {
+	var f serveFlags
+	c := &cobra.Command{
+		Use:   "serve [MISSION…]",
+		Short: "show labs in a browser: the guide, the consoles and the network side by side",
+		Long: `serve shows labs in a browser on this computer: the guide on the left, the machines' consoles on the right.
+It says the address to open; whoever has that address may do all that you may do in the lab, so keep it to yourself. It
+offers the missions that are named, or else those that are built in. Ctrl-C ends it and stops the labs that it has
+started; their progress is kept. docs/serve.md tells of cloud IDEs, proxies, and links for watching.`,
+		Example: `  labrun serve                 offer all missions that are built in
+  labrun serve week1 my.star   offer these two
+  labrun serve --origin https://lab.example.org/os/   where a proxy shows it there`,
+		RunE: func(c *cobra.Command, args []string) error { return p.serve(c.Context(), c, args, f) },
+	}
+	c.Flags().IntVar(&f.port, "port", 0, fmt.Sprintf("listen on this `port` of 127.0.0.1, and on no other (usually %d)", usualPort))
+	c.Flags().StringArrayVar(
+		&f.origins, "origin", nil, "the `URL` at which browsers find the page, if a proxy leads there; may be repeated",
+	)
+	c.Flags().BoolVar(&f.noOpen, "no-open", false, "open no browser")
+	return c
+}
+
+func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f serveFlags) error {
+	origins, err := parseOrigins(f.origins)
+	if err != nil {
+		return err
+	}
+	lock, err := p.lock()
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		names = missionNames()
+	}
+	load := func(ctx context.Context, name, language string) (*mission.Mission, error) {
+		return p.load(ctx, c, name, mission.Options{Images: lock.Names(), Language: language})
+	}
+	names = slices.Compact(names)
+	for _, name := range names {
+		if _, err := load(ctx, name, ""); err != nil {
+			return err // now, and not to a student
+		}
+	}
+	store, err := p.store(lock, nil)
+	if err != nil {
+		return err
+	}
+	sessions := lab.Sessions(store)
+	store.Close() // a run has the cache to itself while it changes it
+	state, err := run.StateFolder(p.Getenv)
+	if err != nil {
+		return &environmentError{err}
+	}
+	secret, err := serve.Secret(state)
+	if err != nil {
+		return &environmentError{err}
+	}
+	command, err := p.again()
+	if err != nil {
+		return err
+	}
+	listener, err := p.listen(f.port)
+	if err != nil {
+		return err
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	server := serve.New(serve.Options{
+		Page: web.Files(), Missing: web.Missing(), Secret: secret, Origins: origins, Version: version(),
+		Language: p.spoken(), Missions: names, Load: load, State: state, Sessions: sessions, Command: command,
+		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
+	}, port)
+	if missing := web.Missing(); missing != "" {
+		p.tell(p.Err, "note: %s", missing)
+	}
+	for _, origin := range append([]*url.URL{{Scheme: "http", Host: "127.0.0.1:" + port, Path: "/"}}, origins...) {
+		p.tell(p.Out, "the lab is at %s?key=%s", origin, secret)
+	}
+	p.tell(p.Out, "Ctrl-C ends it and stops the labs that were started here; their progress is kept")
+	if err := server.Serve(ctx, listener); err != nil {
+		return &environmentError{fmt.Errorf("serve: %w", err)}
+	}
+	return nil
+}
+
+// parseOrigins reads the URLs at which browsers find the page.
+func parseOrigins(texts []string) ([]*url.URL, error) {
+	var origins []*url.URL
+	for _, text := range texts {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsAny(u.Host, " ;,'\"*") {
+			return nil, &usageError{fmt.Sprintf("--origin %s: say it as a browser does, for instance https://lab.example.org/os/", text)}
+		}
+		u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+		if !strings.HasSuffix(u.Path, "/") {
+			u.Path += "/"
+		}
+		origins = append(origins, u)
+	}
+	return origins, nil
+}
+
+// again is how this labrun is started once more, up to what is to be done.
+func (p *program) again() ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, &environmentError{fmt.Errorf("find labrun's own file: %w", err)}
+	}
+	command := []string{program}
+	if p.lockFile != "" {
+		command = append(command, "--lock", p.lockFile)
+	}
+	if p.strict {
+		command = append(command, "--strict")
+	}
+	return command, nil
+}
+
+// listen listens on a port of this computer alone; 0: the usual one, or the next that is
+// free.
+func (p *program) listen(port int) (net.Listener, error) {
+	if port != 0 {
+		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			return nil, &environmentError{fmt.Errorf("listen on port %d: %w: say another --port, or none", port, err)}
+		}
+		return l, nil
+	}
+	for port := usualPort; ; port++ {
+		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		switch {
+		case err == nil && port != usualPort:
+			p.tell(p.Err, "note: port %d is taken, perhaps by another labrun serve; this one is on port %d", usualPort, port)
+			fallthrough
+		case err == nil:
+			return l, nil
+		case !errors.Is(err, syscall.EADDRINUSE) || port == usualPort+mostPorts:
+			return nil, &environmentError{fmt.Errorf("listen on port %d: %w", port, err)}
+		}
+	}
+}
+
+// mostPorts is how many ports behind the usual one are tried.
+const mostPorts = 100
