@@ -45,7 +45,9 @@ started; their progress is kept. docs/serve.md tells of cloud IDEs, proxies, and
   labrun serve --origin https://lab.example.org/os/   where a proxy shows it there`,
 		RunE: func(c *cobra.Command, args []string) error { return p.serve(c.Context(), c, args, f) },
 	}
-	c.Flags().IntVar(&f.port, "port", 0, fmt.Sprintf("listen on this `port` of 127.0.0.1, and on no other (usually %d)", usualPort))
+	c.Flags().IntVar(
+		&f.port, "port", 0, fmt.Sprintf("listen on this `port` of 127.0.0.1, and on no other (usually %d)", usualPort),
+	)
 	c.Flags().StringArrayVar(
 		&f.origins, "origin", nil, "the `URL` at which browsers find the page, if a proxy leads there; may be repeated",
 	)
@@ -121,7 +123,9 @@ func parseOrigins(texts []string) ([]*url.URL, error) {
 	for _, text := range texts {
 		u, err := url.Parse(text)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsAny(u.Host, " ;,'\"*") {
-			return nil, &usageError{fmt.Sprintf("--origin %s: say it as a browser does, for instance https://lab.example.org/os/", text)}
+			return nil, &usageError{
+				fmt.Sprintf("--origin %s: say it as a browser does, for instance https://lab.example.org/os/", text),
+			}
 		}
 		u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 		if !strings.HasSuffix(u.Path, "/") {

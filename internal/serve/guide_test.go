@@ -96,7 +96,8 @@ func TestGuide(t *testing.T) {
 		t.Errorf("%v", m)
 	}
 	for _, want := range []struct{ event, field, html string }{
-		{"step_started", "narration_html", "<p>Go <em>on</em></p>\n"}, {"instructed", "goal_html", "<p><code>ls</code></p>\n"},
+		{"step_started", "narration_html", "<p>Go <em>on</em></p>\n"},
+		{"instructed", "goal_html", "<p><code>ls</code></p>\n"},
 		{"hinted", "text_html", "<p><strong>so</strong></p>\n"}, {"instructed", "goal_html", ""}, {"hinted", "text_html", ""},
 		{"told", "text_html", "<p><em>a</em></p>\n"}, {"told", "text_html", ""}, {"said", "text_html", "<p><em>c</em></p>\n"},
 	} {
@@ -134,9 +135,11 @@ func TestHostileTexts(t *testing.T) {
 	x := newSite(t)
 	l := x.runs("lab")
 	for _, text := range []string{
-		"<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "[a](JaVaScRiPt&colon;alert(1))",
+		"<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))",
+		"[a](JaVaScRiPt&colon;alert(1))",
 		"[a](data:text/html,<script>alert(1)</script>)", "![a](https://evil.example/x.png)", "\x1b]0;title\x07 \u202egpj.exe",
-		"<a href='javascript:alert(1)'>a</a>", "```\"><script>\nalert(1)\n```", "<javascript:alert(1)>", "a <!-- --><svg/onload=alert(1)>",
+		"<a href='javascript:alert(1)'>a</a>", "```\"><script>\nalert(1)\n```", "<javascript:alert(1)>",
+		"a <!-- --><svg/onload=alert(1)>",
 		"</p></div><iframe srcdoc='<script>alert(1)</script>'>", "[x]: javascript:alert(1)\n\n[x]",
 	} {
 		l.events.Emit(event.Told{Text: text, Markdown: true})
@@ -151,7 +154,8 @@ func TestHostileTexts(t *testing.T) {
 		if html == "" {
 			t.Errorf("%v", m)
 		}
-		for _, bad := range []string{"<script", "<img", "<svg", "<iframe", "href=\"javascript", "href=\"data", "\x1b", "\u202e", " onerror=\"", "<a href='"} {
+		for _, bad := range []string{"<script", "<img", "<svg", "<iframe", "href=\"javascript", "href=\"data", "\x1b", "\u202e",
+			" onerror=\"", "<a href='"} {
 			if strings.Contains(strings.ToLower(html), bad) {
 				t.Errorf("%q became %q", m["text"], html)
 			}
@@ -209,7 +213,8 @@ func TestGuessedSessions(t *testing.T) {
 	x := newSite(t)
 	x.runs("lab")
 	b := x.student()
-	for _, name := range []string{"lab-3", "..", "%2e%2e%2fsessions%2flab", "lab%2f", "lab%00", ".", "LAB", "lab.lock", "-", "lab--2"} {
+	for _, name := range []string{"lab-3", "..", "%2e%2e%2fsessions%2flab", "lab%2f", "lab%00", ".", "LAB", "lab.lock",
+		"-", "lab--2"} {
 		conn, r, err := b.dial("api/sessions/" + name + "/guide")
 		if err != nil {
 			if r == nil || r.StatusCode != 404 {

@@ -372,7 +372,8 @@ func (b *browser) dial(path string, header ...string) (*websocket.Conn, *http.Re
 	for i := 0; i < len(header); i += 2 {
 		h.Set(header[i], header[i+1])
 	}
-	conn, r, err := websocket.Dial(b.x.t.Context(), b.base+path, &websocket.DialOptions{HTTPClient: b.Client, HTTPHeader: h})
+	options := &websocket.DialOptions{HTTPClient: b.Client, HTTPHeader: h}
+	conn, r, err := websocket.Dial(b.x.t.Context(), b.base+path, options)
 	if err == nil {
 		b.x.t.Cleanup(func() { conn.CloseNow() })
 		conn.SetReadLimit(8 << 20)
@@ -430,12 +431,13 @@ func TestComingIn(t *testing.T) {
 		t.Errorf("redirected to %q", got)
 	}
 	c := r.Cookies()[0]
-	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "" || c.Secure || strings.Contains(c.Value, x.Secret) ||
-		c.Name != "labrun-"+x.port {
+	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "" || c.Secure ||
+		strings.Contains(c.Value, x.Secret) || c.Name != "labrun-"+x.port {
 		t.Errorf("the cookie: %v", c)
 	}
 	for header, want := range map[string]string{
-		"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "no-referrer",
 	} {
 		if got := r.Header.Get(header); !strings.Contains(got, want) {
 			t.Errorf("%s: %q", header, got)
@@ -450,7 +452,8 @@ func TestNobodyComesInWithoutTheSecret(t *testing.T) {
 	for _, query := range []string{"", "key=", "key=wrong", "key=" + x.Secret[:5], "watch=", "watch=lab.x.y", "watch=.",
 		"watch=lab." + url.QueryEscape(x.sign("watch", "other"))} {
 		b, r := x.visits(x.at+"/", query)
-		if text := body(r); r.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "labrun serve") || strings.Contains(text, "refresh") {
+		text := body(r)
+		if r.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "labrun serve") || strings.Contains(text, "refresh") {
 			t.Errorf("%q: %s %s", query, r.Status, text)
 		}
 		for _, path := range []string{"api/home", "api/phrases", "api/watch?session=lab"} {
@@ -477,7 +480,8 @@ func TestNobodyComesInWithoutTheSecret(t *testing.T) {
 		}
 	}
 	// A page that another site led to has no cookie yet, and comes back by itself.
-	if text := body(b.get("", "Sec-Fetch-Site", "cross-site")); !strings.Contains(text, `http-equiv="refresh" content="0;url=./"`) {
+	text := body(b.get("", "Sec-Fetch-Site", "cross-site"))
+	if !strings.Contains(text, `http-equiv="refresh" content="0;url=./"`) {
 		t.Errorf("it does not come back: %s", text)
 	}
 	if text := body(b.get("", "Accept-Language", "zh-TW,zh;q=0.9")); !strings.Contains(text, "鑰匙") {
@@ -529,10 +533,12 @@ func TestOtherNamesAreRefused(t *testing.T) {
 	}
 	for origin, want := range map[string]int{
 		x.at: 404, "https://lab.example.org": 404,
-		"http://lab.example.org": 403, "https://evil.example": 403, "null": 403, "http://127.0.0.1:1": 403, "http://localhost:" + x.port: 403,
+		"http://lab.example.org": 403, "https://evil.example": 403, "null": 403, "http://127.0.0.1:1": 403,
+		"http://localhost:" + x.port: 403,
 	} {
 		r := b.do("POST", "api/stop", `{"session":"none"}`, "Origin", origin)
-		if text := body(r); r.StatusCode != want || want == 403 && origin != "null" && !strings.Contains(text, "--origin "+origin) {
+		text := body(r)
+		if r.StatusCode != want || want == 403 && origin != "null" && !strings.Contains(text, "--origin "+origin) {
 			t.Errorf("%s: %s %s", origin, r.Status, text)
 		}
 		conn, r, err := b.dial("api/sessions/lab/guide", "Origin", origin)
@@ -543,8 +549,9 @@ func TestOtherNamesAreRefused(t *testing.T) {
 			conn.CloseNow()
 		}
 	}
-	if got := b.get("").Header.Get("Content-Security-Policy"); !strings.Contains(got, "frame-ancestors 'self' https://lab.example.org") {
-		t.Errorf("frames: %s", got)
+	policy := b.get("").Header.Get("Content-Security-Policy")
+	if !strings.Contains(policy, "frame-ancestors 'self' https://lab.example.org") {
+		t.Errorf("frames: %s", policy)
 	}
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if c := b.get("?key="+x.Secret, "Host", "lab.example.org").Cookies()[0]; !c.Secure {
@@ -574,7 +581,8 @@ func TestHome(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	got := h.Missions[0]
-	if got.Title != "A lab" || got.Steps != 2 || got.Done != 1 || got.Finished || got.Session != "lab-2" || got.Refused != "" {
+	if got.Title != "A lab" || got.Steps != 2 || got.Done != 1 || got.Finished || got.Session != "lab-2" ||
+		got.Refused != "" {
 		t.Errorf("the lab: %+v", got)
 	}
 	if got := h.Missions[1].Refused; !strings.Contains(got, "--allow host") {

@@ -30,7 +30,9 @@ type pace struct {
 	look   time.Duration // for a run that was started
 }
 
-var usualPace = pace{ping: 25 * time.Second, pong: 5 * time.Minute, status: 3 * time.Second, look: 50 * time.Millisecond}
+var usualPace = pace{
+	ping: 25 * time.Second, pong: 5 * time.Minute, status: 3 * time.Second, look: 50 * time.Millisecond,
+}
 
 // The bounds of how many websockets there are: of one browser, a lab has one for the
 // guide, one for the network and one for each console, and several pages may be open.

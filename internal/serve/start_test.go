@@ -68,7 +68,8 @@ func TestStarting(t *testing.T) {
 	}
 	b.starts(lab, "")
 	x.end()
-	if found := attach.Find(t.Context(), x.Sessions); len(found) != 0 || len(x.told) == 0 || !strings.HasPrefix(x.told[0], "stopping ") {
+	found := attach.Find(t.Context(), x.Sessions)
+	if len(found) != 0 || len(x.told) == 0 || !strings.HasPrefix(x.told[0], "stopping ") {
 		t.Errorf("at the end: %v, %q", found, x.told)
 	}
 }
@@ -115,7 +116,8 @@ func TestStartingFails(t *testing.T) {
 			t.Errorf("%q: %s %s", mission, r.Status, got)
 		}
 	}
-	if r := b.post("api/start", `{"mission":"`+strings.Repeat("x", longestBody)+`"}`); r.StatusCode != http.StatusBadRequest {
+	huge := `{"mission":"` + strings.Repeat("x", longestBody) + `"}`
+	if r := b.post("api/start", huge); r.StatusCode != http.StatusBadRequest {
 		t.Errorf("a huge body: %s", r.Status)
 	}
 	if r := b.post("api/start", `{"mission":`); r.StatusCode != http.StatusBadRequest {

@@ -114,7 +114,8 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 var closedPage = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="{{.Language}}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">{{if .Again}}<meta http-equiv="refresh" content="0;url=./">{{end}}
-<title>labrun</title><style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}</style>
+<title>labrun</title>
+<style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}</style>
 <h1>{{.Title}}</h1>
 <p>{{.Text}}</p>
 <p><a href="./">{{.Try}}</a></p>
