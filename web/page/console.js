@@ -9,7 +9,7 @@ import { FitAddon } from "../npm/xterm/addon-fit.mjs";
 import { Unicode11Addon } from "../npm/xterm/addon-unicode11.mjs";
 import { ClipboardAddon } from "../npm/xterm/addon-clipboard.mjs";
 import { WebLinksAddon } from "../npm/xterm/addon-web-links.mjs";
-import { kept } from "./keep.js";
+import { kept, size } from "./keep.js";
 import { say } from "./phrases.js";
 import { Socket } from "./socket.js";
 
@@ -84,7 +84,7 @@ export class Console {
     this.terminal = new Terminal({
       allowProposedApi: true, // unicode versions
       cols: 80, rows: 24, scrollback: 5000, cursorBlink: false, disableStdin: readonly,
-      fontFamily: fonts, fontSize: Number(kept("size", "14")), lineHeight: 1.15, minimumContrastRatio: 4.5,
+      fontFamily: fonts, fontSize: Number(size()), lineHeight: 1.15, minimumContrastRatio: 4.5,
       screenReaderMode: kept("reader", "off") === "on", theme: colours, macOptionIsMeta: false,
     });
     this.fitter = new FitAddon();
@@ -139,7 +139,7 @@ export class Console {
 
   /** Takes over what the user chose: text size, a screen reader's mode. */
   prefer() {
-    this.terminal.options.fontSize = Number(kept("size", "14"));
+    this.terminal.options.fontSize = Number(size());
     this.terminal.options.screenReaderMode = kept("reader", "off") === "on";
     this.fit();
   }
@@ -207,7 +207,7 @@ export class Console {
   #say(text) {
     this.note = text;
     if (this.terminal.buffer.active.type === "normal") {
-      this.terminal.write(`${this.#fresh ? "" : "\r\n"}\x1b[2m[labrun: ${text}]\x1b[22m\r\n`);
+      this.terminal.write(`${this.#fresh ? "" : "\r\n"}\x1b[38;5;110m[labrun: ${text}]\x1b[39m\r\n`);
       this.#fresh = true;
     }
     this.changed();

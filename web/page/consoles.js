@@ -92,9 +92,10 @@ export class Consoles {
     const console = this.#consoles.get(name);
     const lost = console && ["waiting", "connecting"].includes(console.state) && console.socket;
     return html`<section class="console" data-console=${name} data-state=${console?.state ?? "connecting"}
-        aria-label=${say("page console of", name)} ?hidden=${!this.#visible(name)}>
+        aria-label=${say("page console of", name)} ?hidden=${!this.#visible(name)}
+        data-active=${this.shown === name} @focusin=${() => this.#sit(name)}>
       ${this.all ? html`<h3>${name}</h3>` : nothing}
-      <div class="terminal" data-terminal=${name}></div>
+      <div class="screen" data-terminal=${name}></div>
       ${this.run.readonly ? html`<p class="line">${say("page watching console")}</p>` : this.#line(name)}
       ${lost ? html`<p class="lost" role="status">${say("page console lost")}</p>` : nothing}
     </section>`;
@@ -120,6 +121,16 @@ export class Consoles {
       <span class="keys">${Object.entries(keys).map(([label, key]) => html`<button type="button"
         @click=${() => this.#consoles.get(name)?.type(key, false)}>${label}</button>`)}</span>
     </form>`;
+  }
+
+  /**
+   * Somebody is at a console, one of several.
+   * @param {string} name
+   */
+  #sit(name) {
+    if (this.shown === name) return;
+    this.shown = name;
+    this.changed();
   }
 
   /** Shows all consoles together, or one. */

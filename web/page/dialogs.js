@@ -1,7 +1,7 @@
 // @ts-check
 // Dialogs: a question before what cannot be taken back, help, settings.
 import { html, render } from "../npm/lit-html/lit-html.js";
-import { keep, kept } from "./keep.js";
+import { keep, kept, size } from "./keep.js";
 import { otherKeys, wordKeys } from "./keys.js";
 import { say } from "./phrases.js";
 
@@ -63,7 +63,7 @@ export function settings(changed) {
   };
   return show(say("page settings"), html`
     <label class="row"><span>${say("page size")}</span><input type="range" name="size" min="10" max="24" step="1"
-      .value=${kept("size", "14")} @input=${keeper("size", (target) => target.value)}></label>
+      .value=${size()} @input=${keeper("size", (target) => target.value)}></label>
     <label class="row"><span>${say("page reader")}</span><input type="checkbox" name="reader"
       .checked=${kept("reader", "off") === "on"} @change=${keeper("reader", (target) => (target.checked ? "on" : "off"))}></label>
     <p class="dim">${say("page reader how")}</p>

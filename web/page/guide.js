@@ -16,8 +16,8 @@ export function guide(run, acts, looked, look) {
   const at = looked || run.at;
   const step = run.steps[at - 1];
   return html`
+    ${run.steps.length ? steps(run, at, look) : nothing}
     <div class="reading" tabindex="0" role="region" aria-label=${say("page text")}>
-      ${run.steps.length ? steps(run, at, look) : nothing}
       ${at <= (run.welcome?.from ?? 1) ? welcome(run) : nothing}
       ${step ? shown(run, step, acts) : nothing}
       ${looked && looked !== run.at ? html`<p class="back"><button type="button" class="main"
@@ -34,19 +34,30 @@ const marks = { done: "✓", skipped: "✓", left: "–", here: "●", replaying
 /** @param {string} state */
 export const stateName = (state) => say(`state ${state === "replaying" ? "ahead" : state}`);
 
+let listed = false; // the steps are shown with their titles
+
 /**
  * @param {import("./fold.js").Run} run
  * @param {number} at
  * @param {(index: number) => void} look
  */
 function steps(run, at, look) {
-  return html`<nav class="steps" aria-label=${say("page steps")}><ol>${run.steps.map((step) => html`<li>
-    <button type="button" data-step=${step.index} data-state=${step.state} class="step"
-      aria-current=${step.index === at ? "step" : "false"} ?disabled=${step.state === "ahead" || !step.narration}
-      title=${step.title} @click=${() => look(step.index === run.at ? 0 : step.index)}>
-      <span class="mark" aria-hidden="true">${marks[step.state] || step.index}</span>
-      <span class="hidden">${say("step", step.index, run.steps.length, step.title)} (${stateName(step.state)})</span>
-    </button></li>`)}</ol></nav>`;
+  const list = () => {
+    listed = !listed;
+    look(at === run.at ? 0 : at);
+  };
+  return html`<nav class="steps" aria-label=${say("page steps")}>
+    <ol class=${listed ? "list" : "row"}>${run.steps.map((step) => html`<li>
+      <button type="button" data-step=${step.index} data-state=${step.state} class="step"
+        aria-current=${step.index === at ? "step" : "false"} ?disabled=${!step.narration} title=${listed ? "" : step.title}
+        @click=${() => look(step.index === run.at ? 0 : step.index)}>
+        <span class="mark" aria-hidden="true">${marks[step.state] || step.index}</span>
+        ${listed ? html`<span class="title">${step.title}</span> <span class="when">${stateName(step.state)}${
+          step.seconds ? `, ${duration(step.seconds)}` : ""}</span>`
+          : html`<span class="hidden">${say("step", step.index, run.steps.length, step.title)} (${stateName(step.state)})</span>`}
+      </button></li>`)}</ol>
+    <button type="button" id="steps" class="quiet" aria-expanded=${listed} title=${say("page steps list")}
+      aria-label=${say("page steps list")} @click=${list}><span aria-hidden="true">☰</span></button></nav>`;
 }
 
 /** @param {import("./fold.js").Run} run */

@@ -32,3 +32,6 @@ export function switchTheme() {
   keep("theme", next);
   document.dispatchEvent(new CustomEvent("labrun-theme", { detail: next }));
 }
+
+/** The text size of consoles, in pixels: less on a narrow screen, so that lines fit. */
+export const size = () => kept("size", innerWidth < 600 ? "12" : "14");

@@ -139,8 +139,15 @@ export class Lab {
     }
   }
 
-  /** Shows a new step's beginning, and what is new in its story. */
+  /** Shows a new step's beginning, and what is new in its story and below what is to do. */
   #scroll() {
+    const news = `${this.run.asked?.number} ${this.run.hints.length} ${this.run.missed?.time} ${this.refused}`;
+    if (news !== this.shownNews) {
+      this.shownNews = news;
+      const body = this.element.querySelector("#now .body");
+      const last = this.refused ? ".refused" : this.run.missed ? ".missed" : ".hint:last-child";
+      if (body) body.querySelector(last)?.scrollIntoView({ block: "nearest" });
+    }
     const reading = this.element.querySelector(".reading");
     if (!reading) return;
     const step = this.looked || this.run.at;

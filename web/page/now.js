@@ -31,11 +31,13 @@ export function now(run, acts) {
   if (run.ended || ["over", "gone", "login"].includes(acts.state)) return over(run, acts);
   const asked = run.asked;
   if (!asked) return working(run, acts);
-  return html`
-    <h2 class="label">${label(asked)}</h2>
-    ${asked.verb === "stay" ? stay(run) : task(run, acts)}
-    ${run.missed && asked.verb !== "check" ? html`<p class="missed">${rich(missed(run.missed), acts)}</p>` : nothing}
-    ${run.hints.length ? html`<ol class="hints">${run.hints.map((h) => hint(h, asked, acts))}</ol>` : nothing}
+  return html`<div class="body">
+      <h2 class="label">${label(asked)}</h2>
+      ${asked.verb === "stay" ? stay(run) : task(run, acts)}
+      ${run.hints.length ? html`<ol class="hints">${run.hints.map((h) => hint(h, asked, acts))}</ol>` : nothing}
+      ${run.missed && asked.verb !== "check" ? html`<p class="missed">${rich(missed(run.missed), acts)}</p>` : nothing}
+      <p class="refused" role="status">${acts.refused ? rich(acts.refused, acts) : nothing}</p>
+    </div>
     ${run.readonly ? nothing : actions(run, acts)}`;
 }
 
@@ -65,12 +67,11 @@ function task(run, acts) {
   const typed = e.block || (e.verb === "send" && !e.goal ? e.text : "");
   const enter = boot || e.verb === "wait_prompt";
   return html`
-    <p class="say">${rich(e.say || say("page look", e.console ?? ""), acts)}
-      ${boot ? say("page boot how", e.console) : nothing}</p>
+    <p class="say">${rich(e.say || say("page look", e.console ?? ""), acts)}${boot ? ` ${say("page boot how")}` : nothing}</p>
     ${e.goal ? marked(e.goal_html, e.goal, acts) : nothing}
     ${e.block ? html`<pre class="block"><code>${e.block}</code></pre>` : nothing}
     ${e.console ? html`<div class="ways">
-      <button type="button" data-do="go" @click=${() => acts.go(e.console)}>${say("page go", e.console)}</button>
+      <button type="button" class="main" data-do="go" @click=${() => acts.go(e.console)}>${say("page go", e.console)}</button>
       ${typed && !run.readonly ? html`<button type="button" data-do="type"
         @click=${() => acts.type(e.console, typed, !e.keys)}>${say("page type")}</button>` : nothing}
       ${typed ? html`<button type="button" data-do="copy" @click=${() => acts.copy(typed)}>${say("page copy")}</button>`
@@ -137,19 +138,20 @@ function actions(run, acts) {
     @click=${() => acts.word(word)}>${word === "hint" && told ? say("page word hint more", told, e.hints)
       : say(`page word ${word}`)}</button>`;
   const hintless = told >= (e.hints ?? 0);
+  const quit = html`<button type="button" data-word="quit" class=${e.verb === "stay" ? "main" : ""} ?disabled=${acts.busy}
+    @click=${() => acts.word("quit")}>${e.verb === "stay" ? say("page word quit done") : say("page word quit")}</button>`;
   const more = ["skip", "redo"].filter((word) => may.includes(word));
   return html`<div class="actions">
       ${first.filter((word) => may.includes(word) && !(word === "hint" && hintless)).map(button)}
-      <button type="button" data-word="quit" @click=${() => acts.word("quit")}>${
-        e.verb === "stay" ? say("page word quit done") : say("page word quit")}</button>
+      ${e.verb === "stay" ? quit : nothing}
       <details class="more"><summary>${say("page more")}</summary><div>
         ${more.map(button)}
         ${may.includes("restart") ? acts.machines().map((machine) => html`<button type="button" data-word="restart"
           data-machine=${machine} @click=${() => acts.word("restart", machine)}>${say("page word restart", machine)}</button>`)
           : nothing}
+        ${e.verb === "stay" ? nothing : quit}
       </div></details>
-    </div>
-    <p class="refused" role="status">${acts.refused ? rich(acts.refused, acts) : nothing}</p>`;
+    </div>`;
 }
 
 /** @param {Run} run */
@@ -177,12 +179,12 @@ function working(run, acts) {
   if (acts.state !== "open" && !run.title) what = say("page connecting");
   else if (step?.state === "replaying") what = say("replaying", step.index, step.title);
   else if (run.acted?.verb === "send") what = say("page types", run.acted.machine, run.acted.text ?? "");
-  return html`<h2 class="label">${say("page wait")}</h2>
+  return html`<div class="body"><h2 class="label">${say("page wait")}</h2>
     <p class="say working">${rich(what)}</p>
     ${[...run.work.values()].map((w) => html`<p class="work"><span>${w.subject}: ${w.note || w.phase}</span>
       ${w.total > 0 ? html`<progress max=${w.total} value=${w.done} aria-label=${w.subject}></progress>
         <span>${Math.floor((100 * w.done) / w.total)} %</span>` : nothing}</p>`)}
-    ${booting.map((m) => html`<p class="work">${say("page boots", m.name, duration((Date.now() - m.since) / 1000))}</p>`)}`;
+    ${booting.map((m) => html`<p class="work">${say("page boots", m.name, duration((Date.now() - m.since) / 1000))}</p>`)}</div>`;
 }
 
 /**
@@ -192,12 +194,13 @@ function working(run, acts) {
  */
 function over(run, acts) {
   const ended = run.ended;
-  if (acts.state === "login") return html`<h2 class="label">${say("page over")}</h2><p>${say("page login")}</p>`;
-  return html`<h2 class="label">${say("page over")}</h2>
+  if (acts.state === "login") return html`<div class="body"><h2 class="label">${say("page over")}</h2><p>${say("page login")}</p></div>`;
+  return html`<div class="body"><h2 class="label">${say("page over")}</h2>
     ${run.completed ? html`<p class="say">${complete(run)}</p>${helped(run)}` : nothing}
     ${run.paused ? html`<p class="say">${say("page kept", run.paused.at)}</p>` : nothing}
     ${ended && !ended.passed && ended.failed && !run.paused ? html`<p class="say">${rich(ended.failed)}</p>` : nothing}
     ${!ended ? html`<p class="say">${say("page ended")}</p>` : nothing}
+    <p class="refused" role="status">${acts.refused}</p></div>
     <div class="actions">
       ${run.readonly || !run.mission ? nothing : html`<button type="button" class="main" data-do="resume"
         @click=${acts.resume}>${run.completed ? say("page anew") : say("page resume")}</button>`}
