@@ -1,6 +1,11 @@
 // @ts-check
 // Requests to the page's own server; all addresses are relative to the page.
 
+import { kept } from "./keep.js";
+
+/** The language of the server's answers; empty: as the browser wishes. */
+export const spoken = { tag: kept("language", "") };
+
 /** What the server says when it refuses; its message is a sentence for the user. */
 export class Refused extends Error {
   /**
@@ -19,7 +24,9 @@ export class Refused extends Error {
  * @returns {Promise<any>}
  */
 async function ask(address, options) {
-  const response = await fetch(address, { credentials: "same-origin", ...options });
+  const url = new URL(address, document.baseURI);
+  if (spoken.tag && !url.searchParams.has("language")) url.searchParams.set("language", spoken.tag);
+  const response = await fetch(url, { credentials: "same-origin", ...options });
   const text = await response.text();
   let body = null;
   try {

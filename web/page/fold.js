@@ -140,7 +140,6 @@ const fold = {
     if (!step) return;
     step.title = e.title;
     step.narration = e.narration_html ?? "";
-    if (run.at === e.index && (step.state === "here" || step.state === "replaying")) return; // in another language now
     run.at = e.index;
     run.work.clear();
     step.state = e.replayed ? "replaying" : "here";
@@ -172,10 +171,17 @@ const fold = {
     if (step) step.since = Date.parse(e.time);
     add(run, { kind: "note", event: { phrase: e.restored ? "redoing restored" : "redoing", args: [] } });
   },
+  translated(run, e) {
+    Object.assign(run, { language: e.language, title: e.title });
+    name(run, e.titles, e.titles.length);
+    const step = run.steps[e.at - 1];
+    if (step) step.narration = e.narration_html ?? "";
+  },
   instructed(run, e) {
-    const again = run.asked?.number === e.number; // in another language now
-    if (!e.known && !again) run.missed = null;
-    if (!again) run.hints = [];
+    // What comes of an instruction may have been missed just before. One that is told again, in another language, is
+    // followed by its hints and by why it is not done.
+    if (!e.known || e.retold) run.missed = null;
+    run.hints = [];
     run.asked = e;
     run.acted = null;
     run.work.clear();

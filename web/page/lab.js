@@ -16,7 +16,7 @@
 //   #language, #theme, #help, #settings, #panes button     what they say
 //   window.labrun.consoles.get("debian").terminal          its xterm.js terminal
 import { html, nothing, render } from "../npm/lit-html/lit-html.js";
-import { post } from "./api.js";
+import { get, post } from "./api.js";
 import { Consoles } from "./consoles.js";
 import { copy } from "./console.js";
 import { confirm, help, settings } from "./dialogs.js";
@@ -29,6 +29,9 @@ import { News } from "./news.js";
 import { language, say, speak } from "./phrases.js";
 import { Socket } from "./socket.js";
 import { top } from "./top.js";
+
+/** A mission's name without folder and ending: runs have a file's name, the list what the user named. @param {string} name */
+const stem = (name) => name.replace(/^.*\//, "").replace(/\.star$/, "");
 
 export class Lab {
   run = new Run();
@@ -43,6 +46,8 @@ export class Lab {
   #sent = 0;
   #drawing = 0;
   #number = 0; // of the instruction that was shown last
+  #language = ""; // of the run
+  #news = ""; // below what is to do, shown last
 
   /**
    * @param {HTMLElement} element
@@ -85,7 +90,6 @@ export class Lab {
       return;
     }
     apply(this.run, e);
-    if (e.event === "session" && e.language && e.language !== language()) this.#speak(e.language);
     this.news.hear(e);
     this.#later();
   }
@@ -98,6 +102,10 @@ export class Lab {
   draw() {
     clearTimeout(this.#drawing);
     this.#drawing = 0;
+    if (this.run.language && this.run.language !== this.#language) {
+      this.#language = this.run.language; // somebody has switched it, maybe in another browser
+      this.#speak(this.#language);
+    }
     const asked = this.run.asked;
     if (asked && asked.number !== this.#number) {
       this.#number = asked.number;
@@ -142,8 +150,8 @@ export class Lab {
   /** Shows a new step's beginning, and what is new in its story and below what is to do. */
   #scroll() {
     const news = `${this.run.asked?.number} ${this.run.hints.length} ${this.run.missed?.time} ${this.refused}`;
-    if (news !== this.shownNews) {
-      this.shownNews = news;
+    if (news !== this.#news) {
+      this.#news = news;
       const body = this.element.querySelector("#now .body");
       const last = this.refused ? ".refused" : this.run.missed ? ".missed" : ".hint:last-child";
       if (body) body.querySelector(last)?.scrollIntoView({ block: "nearest" });
@@ -255,7 +263,7 @@ export class Lab {
 
   /** @param {string} tag */
   async #speak(tag) {
-    await speak(tag);
+    if (tag !== language()) await speak(tag);
     this.consoles.prefer();
     for (const button of this.element.querySelectorAll("button.copy")) button.textContent = say("page copy");
     this.draw();
@@ -277,7 +285,9 @@ export class Lab {
     this.draw();
     try {
       const anew = Boolean(this.run.completed);
-      const { session } = await post("api/start", { mission: this.run.mission, language: language(), anew });
+      const { missions } = await get("api/home");
+      const mission = missions.find((/** @type {{ name: string }} */ m) => stem(m.name) === stem(this.run.mission))?.name;
+      const { session } = await post("api/start", { mission, language: language(), anew });
       location.hash = `lab/${session}`;
     } catch (error) {
       this.refused = /** @type {Error} */ (error).message;

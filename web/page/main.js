@@ -2,8 +2,7 @@
 // Where the page begins. Its address says what is shown: nothing behind # is the list of missions, #lab/SESSION a lab.
 // Nothing is imported here that may be missing: then the page says so.
 import { get } from "./api.js";
-import { kept } from "./keep.js";
-import { language, say, speak } from "./phrases.js";
+import { say, speak } from "./phrases.js";
 
 const page = /** @type {HTMLElement} */ (document.querySelector("#page"));
 
@@ -25,8 +24,7 @@ async function show() {
     plain(home.missing);
     return;
   }
-  const wanted = kept("language", home.language);
-  if (!shown || language() !== wanted) await speak(wanted);
+  await speak(home.language);
   const session = /^#lab\/(.+)$/.exec(location.hash)?.[1];
   shown?.dispose();
   shown = undefined;

@@ -1,10 +1,11 @@
 // @ts-check
 // labrun's words in the reader's language, from the same catalogue as the terminal's.
-import { get } from "./api.js";
+import { get, spoken } from "./api.js";
 
 /** @type {Record<string, string>} */
 let phrases = {};
 let tag = "en";
+let turns = 0; // how often a language was asked for
 
 /** The language spoken now, a BCP 47 tag. */
 export const language = () => tag;
@@ -14,8 +15,11 @@ export const language = () => tag;
  * @param {string} to
  */
 export async function speak(to) {
-  phrases = await get(`api/phrases?language=${encodeURIComponent(to)}`);
-  tag = to;
+  const turn = ++turns;
+  const loaded = await get(`api/phrases?language=${encodeURIComponent(to)}`);
+  if (turn !== turns) return; // another one was asked for since
+  phrases = loaded;
+  tag = spoken.tag = to;
   document.documentElement.lang = to;
 }
 
