@@ -4,7 +4,14 @@
 import { get } from "./api.js";
 import { say, speak } from "./phrases.js";
 
-const page = /** @type {HTMLElement} */ (document.querySelector("#page"));
+let page = /** @type {HTMLElement} */ (document.querySelector("#page"));
+
+/** Empties the page; lit-html would look for its own marks in what it has rendered to before. */
+function clear() {
+  const fresh = /** @type {HTMLElement} */ (page.cloneNode(false));
+  page.replaceWith(fresh);
+  page = fresh;
+}
 
 /** @param {string} text */
 function plain(text) {
@@ -12,7 +19,8 @@ function plain(text) {
   p.className = "plain";
   p.setAttribute("role", "alert");
   p.textContent = text;
-  page.replaceChildren(p);
+  clear();
+  page.append(p);
 }
 
 /** @type {{ dispose(): void } | undefined} */
@@ -28,7 +36,7 @@ async function show() {
   const session = /^#lab\/(.+)$/.exec(location.hash)?.[1];
   shown?.dispose();
   shown = undefined;
-  page.replaceChildren();
+  clear();
   if (session) {
     const { Lab } = await import("./lab.js");
     shown = new Lab(page, decodeURIComponent(session), home);
