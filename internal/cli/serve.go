@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,9 +46,7 @@ started; their progress is kept. docs/serve.md tells of cloud IDEs, proxies, and
   labrun serve --origin https://lab.example.org/os/   where a proxy shows it there`,
 		RunE: func(c *cobra.Command, args []string) error { return p.serve(c.Context(), c, args, f) },
 	}
-	c.Flags().IntVar(
-		&f.port, "port", 0, fmt.Sprintf("listen on this `port` of 127.0.0.1, and on no other (usually %d)", usualPort),
-	)
+	c.Flags().IntVar(&f.port, "port", usualPort, "listen on this `port` of 127.0.0.1, and on no other")
 	c.Flags().StringArrayVar(
 		&f.origins, "origin", nil, "the `URL` at which browsers find the page, if a proxy leads there; may be repeated",
 	)
@@ -70,8 +69,10 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	load := func(ctx context.Context, name, language string) (*mission.Mission, error) {
 		return p.load(ctx, c, name, mission.Options{Images: lock.Names(), Language: language})
 	}
-	names = slices.Compact(names)
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return &usageError{fmt.Sprintf("serve: %s is named twice", name)}
+		}
 		if _, err := load(ctx, name, ""); err != nil {
 			return err // now, and not to a student
 		}
@@ -94,11 +95,12 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	if err != nil {
 		return err
 	}
-	listener, err := p.listen(f.port)
+	listener, err := p.listen(f.port, c.Flags().Changed("port"))
 	if err != nil {
 		return err
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	origins = append(origins, p.codespace(port)...)
 	server := serve.New(serve.Options{
 		Page: web.Files(), Missing: web.Missing(), Secret: secret, Origins: origins, Version: version(),
 		Language: p.spoken(), Missions: names, Load: load, State: state, Sessions: sessions, Command: command,
@@ -107,10 +109,14 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	if missing := web.Missing(); missing != "" {
 		p.tell(p.Err, "note: %s", missing)
 	}
-	for _, origin := range append([]*url.URL{{Scheme: "http", Host: "127.0.0.1:" + port, Path: "/"}}, origins...) {
-		p.tell(p.Out, "the lab is at %s?key=%s", origin, secret)
+	local := &url.URL{Scheme: "http", Host: "127.0.0.1:" + port, Path: "/"}
+	for _, at := range append([]*url.URL{local}, origins...) {
+		p.tell(p.Out, "the lab is at %s?key=%s", at, secret)
 	}
 	p.tell(p.Out, "Ctrl-C ends it and stops the labs that were started here; their progress is kept")
+	if !f.noOpen {
+		p.openBrowser(local.String() + "?key=" + server.Opening())
+	}
 	if err := server.Serve(ctx, listener); err != nil {
 		return &environmentError{fmt.Errorf("serve: %w", err)}
 	}
@@ -152,29 +158,52 @@ func (p *program) again() ([]string, error) {
 	return command, nil
 }
 
-// listen listens on a port of this computer alone; 0: the usual one, or the next that is
-// free.
-func (p *program) listen(port int) (net.Listener, error) {
-	if port != 0 {
-		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			return nil, &environmentError{fmt.Errorf("listen on port %d: %w: say another --port, or none", port, err)}
-		}
-		return l, nil
-	}
-	for port := usualPort; ; port++ {
-		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+// listen listens on a port of this computer alone; or, if it was not asked for, on the next
+// that is free.
+func (p *program) listen(port int, asked bool) (net.Listener, error) {
+	for next := port; ; next++ {
+		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(next)))
 		switch {
-		case err == nil && port != usualPort:
-			p.tell(p.Err, "note: port %d is taken, perhaps by another labrun serve; this one is on port %d", usualPort, port)
-			fallthrough
+		case err == nil && next != port:
+			p.tell(p.Err, "note: port %d is taken, perhaps by another labrun serve; this one is on port %d", port, next)
+			return l, nil
 		case err == nil:
 			return l, nil
-		case !errors.Is(err, syscall.EADDRINUSE) || port == usualPort+mostPorts:
-			return nil, &environmentError{fmt.Errorf("listen on port %d: %w", port, err)}
+		case asked:
+			return nil, &environmentError{fmt.Errorf("listen on port %d: %w: say another --port, or none", port, err)}
+		case !errors.Is(err, syscall.EADDRINUSE) || next == port+mostPorts:
+			return nil, &environmentError{fmt.Errorf("listen on port %d: %w", next, err)}
 		}
 	}
 }
 
 // mostPorts is how many ports behind the usual one are tried.
 const mostPorts = 100
+
+// codespace is where GitHub shows a port of a codespace, if this is one.
+func (p *program) codespace(port string) []*url.URL {
+	name, domain := p.Getenv("CODESPACE_NAME"), p.Getenv("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN")
+	if name == "" || domain == "" {
+		return nil
+	}
+	return []*url.URL{{Scheme: "https", Host: name + "-" + port + "." + domain, Path: "/"}}
+}
+
+// openBrowser shows an address in a browser, if there is one here: $BROWSER, which cloud IDEs
+// set to a program that opens it on their user's computer, or the desktop's. It lives as
+// long as it likes, so nobody waits for it; that there is none is no error, since the
+// address was told.
+func (p *program) openBrowser(address string) {
+	browser, _, _ := strings.Cut(p.Getenv("BROWSER"), ":")
+	if browser == "" && p.Getenv("DISPLAY")+p.Getenv("WAYLAND_DISPLAY") != "" {
+		browser = "xdg-open"
+	}
+	if browser == "" {
+		return
+	}
+	command := exec.Command(browser, address)
+	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is not meant for it
+	if command.Start() == nil {
+		go command.Wait()
+	}
+}

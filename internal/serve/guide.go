@@ -32,7 +32,7 @@ func (s *Server) guide(w http.ResponseWriter, r *http.Request, v visitor, names 
 			defer g.saying.Wait()
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
-			if err := g.introduce(); err != nil {
+			if err := g.introduce(s.missionOf(ctx, run)); err != nil {
 				return err
 			}
 			g.saying.Go(func() { g.report(ctx, s.pace.status) })
@@ -54,14 +54,15 @@ type guided struct {
 	said   int // words that wait for the dialogue
 }
 
-// introduce says what the run is.
-func (g *guided) introduce() error {
+// introduce says what the run is, and of which mission in the list. The language is told by the
+// run's own events.
+func (g *guided) introduce(mission string) error {
 	machines := []string{}
 	for _, m := range g.run.Machines {
 		machines = append(machines, m.Name)
 	}
 	return g.say(map[string]any{
-		"event": "session", "session": g.run.Session(), "mission": g.run.Mission,
+		"event": "session", "session": g.run.Session(), "mission": mission,
 		"machines": machines, "readonly": g.readonly,
 	})
 }
@@ -109,7 +110,7 @@ func (g *guided) dress(line []byte) []byte {
 	}
 	text, field := "", ""
 	switch {
-	case e.Event == "step_started":
+	case e.Event == "step_started", e.Event == "translated":
 		text, field = e.Narration, "narration_html"
 	case e.Event == "instructed":
 		g.goal = e.Goal != ""

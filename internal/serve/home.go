@@ -95,6 +95,18 @@ func sessionOf(m *mission.Mission, holder int, found []attach.Found) string {
 	return ""
 }
 
+// missionOf is the mission in the list that a run is of; empty if it is of none.
+func (s *Server) missionOf(ctx context.Context, found attach.Found) string {
+	for _, name := range s.Missions {
+		if m, err := s.Load(ctx, name, ""); err == nil {
+			if _, holder := run.LookAtProgress(s.State, m); sessionOf(m, holder, []attach.Found{found}) != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
 // phrases tells labrun's words in a language.
 func (s *Server) phrases(w http.ResponseWriter, r *http.Request, _ visitor, _ []string) {
 	s.answer(w, http.StatusOK, phrase.In(s.languageOf(r)).Phrases())

@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -631,4 +633,36 @@ func (x *site) foundRun(session string) attach.Found {
 		x.t.Fatal(err)
 	}
 	return run
+}
+
+// Other users of this computer see with which address the browser was started. It lets in
+// nobody but the server's own user; they lack the secret.
+func TestAnotherUserOfTheComputer(t *testing.T) {
+	x := newSite(t)
+	asks := func(user *syscall.SysProcAttr) string {
+		t.Helper()
+		_, port, _ := net.SplitHostPort(strings.TrimPrefix(x.at, "http://"))
+		c := exec.CommandContext(t.Context(), "bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/$0 &&
+			printf 'GET /?key=%s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$1" >&3 && head -n 1 <&3`, port, x.Opening())
+		c.Dir, c.SysProcAttr = "/", user
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	if got := asks(nil); !strings.Contains(got, "303") {
+		t.Errorf("this user gets %s", got)
+	}
+	w := httptest.NewRecorder()
+	x.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/?key="+x.Opening(), nil))
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("who is not known gets %d", w.Code)
+	}
+	if os.Getuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	if got := asks(&syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}); !strings.Contains(got, "401") {
+		t.Errorf("another user gets %s", got)
+	}
 }

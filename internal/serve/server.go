@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"net"
@@ -35,6 +36,7 @@ type Options struct {
 type Server struct {
 	Options
 	port    string // in the cookie's name: browsers tell cookies of one host apart by nothing else
+	opening string // a key that is good for this user's own browsers only, since ps shows it to all
 	pace    pace
 	sockets sockets
 	starts  starts
@@ -46,11 +48,15 @@ type Server struct {
 
 // New returns a server for a listener's port.
 func New(o Options, port string) *Server {
-	s := &Server{Options: o, port: port, pace: usualPace}
+	s := &Server{Options: o, port: port, opening: rand.Text(), pace: usualPace}
 	s.starts.under, s.starts.children = map[string]*starting{}, map[*child]struct{}{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
+
+// Opening is the key with which this user's browser is started: other users of this computer
+// see how programs are started, and it is of no use to them.
+func (s *Server) Opening() string { return s.opening }
 
 // The bounds of what a stranger may send before anything is known of them.
 const (

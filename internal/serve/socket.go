@@ -71,14 +71,33 @@ func (n *sockets) leave(browser string) {
 // turnAway closes a websocket that nobody will use. A page is not told why a websocket was
 // not opened, so it is opened for that.
 func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, code websocket.StatusCode, reason string) {
-	if conn, err := accept(w, r); err == nil {
+	if conn, leave, ok := s.accept(w, r, ""); ok {
 		conn.Close(code, reason)
+		leave()
 	}
 }
 
-// accept opens a websocket. Its origin was looked at already: see wrongOrigin.
-func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
-	return websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+// accept opens a websocket of a browser's, if it does not have too many; strangers together
+// count as one browser. Its origin was looked at already: see wrongOrigin. Leave must be
+// called when the websocket is used no more.
+func (s *Server) accept(
+	w http.ResponseWriter, r *http.Request, browser string,
+) (conn *websocket.Conn, leave func(), ok bool) {
+	if !s.sockets.enter(browser) {
+		http.Error(w, "this browser has too many pages open here", http.StatusTooManyRequests)
+		return nil, nil, false
+	}
+	s.tasks.Add(1)
+	leave = func() {
+		s.sockets.leave(browser)
+		s.tasks.Done()
+	}
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil { // it was told
+		leave()
+		return nil, nil, false
+	}
+	return conn, leave, true
 }
 
 // link is a websocket that is used.
@@ -115,17 +134,11 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, v visitor, sess
 		s.turnAway(w, r, closeNotFound, "no such session")
 		return
 	}
-	if !s.sockets.enter(v.browser) {
-		http.Error(w, "this browser has too many pages open here", http.StatusTooManyRequests)
+	conn, leave, ok := s.accept(w, r, v.browser)
+	if !ok {
 		return
 	}
-	defer s.sockets.leave(v.browser)
-	conn, err := accept(w, r)
-	if err != nil {
-		return // it was told
-	}
-	s.tasks.Add(1)
-	defer s.tasks.Done()
+	defer leave()
 	ctx, cancel := context.WithCancel(s.ctx)
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
@@ -134,13 +147,13 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, v visitor, sess
 	b := between(l, run)
 	conn.SetReadLimit(b.longest)
 	tasks.Go(func() { s.keepAlive(ctx, conn) })
-	talking, leave := context.WithCancel(ctx)
+	talking, hangUp := context.WithCancel(ctx)
 	tasks.Go(func() {
-		defer leave()
+		defer hangUp()
 		l.listen(talking, b.hear)
 	})
-	err = b.speak(talking)
-	leave()
+	err := b.speak(talking)
+	hangUp()
 	conn.Close(ending(err)) // listen takes the browser's answer to that; so its context has to go on until then
 }
 

@@ -207,6 +207,11 @@ func (s *Server) stopAll() {
 			s.Tell("%s does not end within %v: it is process %d", c.mission, endTime, c.Process.Pid)
 		}
 	}
+	for _, run := range attach.Find(context.Background(), s.Sessions) {
+		if run.Guided {
+			s.Tell("%s goes on: the next labrun serve finds it, and `labrun stop %s` ends it", run.Session(), run.Session())
+		}
+	}
 }
 
 var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)

@@ -8,11 +8,16 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"net"
 	"net/http"
+	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/labrun/labrun/internal/attach"
+	"github.com/labrun/labrun/internal/host"
+	"github.com/labrun/labrun/internal/markdown"
 )
 
 // visitor is who has come in.
@@ -89,7 +94,7 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	}
 	v, known := s.visitor(r)
 	query := r.URL.Query()
-	if key := query.Get("key"); key != "" && same(key, s.Secret) {
+	if key := query.Get("key"); same(key, s.Secret) || same(key, s.opening) && ownBrowser(r) {
 		s.letIn(w, r, "")
 		return
 	}
@@ -109,6 +114,18 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// ownBrowser reports whether the program at the other end is run by the user who runs the
+// server, on the same computer.
+func ownBrowser(r *http.Request) bool {
+	here, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	there, err := netip.ParseAddrPort(r.RemoteAddr)
+	if here == nil || err != nil {
+		return false
+	}
+	uid, err := host.TCPPeerUID(here.AddrPort(), there)
+	return err == nil && uid == os.Getuid()
+}
+
 // closedPage is what others see. The server gives no cookie to a page that another site
 // leads to (SameSite=Strict); then the page comes back by itself, and has it.
 var closedPage = template.Must(template.New("").Parse(`<!doctype html>
@@ -117,7 +134,7 @@ var closedPage = template.Must(template.New("").Parse(`<!doctype html>
 <title>labrun</title>
 <style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}</style>
 <h1>{{.Title}}</h1>
-<p>{{.Text}}</p>
+{{.Text}}
 <p><a href="./">{{.Try}}</a></p>
 </html>
 `))
@@ -128,7 +145,7 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusUnauthorized)
 	closedPage.Execute(w, map[string]any{
-		"Language": s.languageOf(r), "Title": s.say(r, "serve closed title"), "Text": s.say(r, "serve closed"),
+		"Language": s.languageOf(r), "Title": s.say(r, "serve closed title"), "Text": template.HTML(markdown.HTML(s.say(r, "serve closed"))),
 		"Try": s.say(r, "serve try"), "Again": r.Header.Get("Sec-Fetch-Site") == "cross-site",
 	})
 }
