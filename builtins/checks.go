@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/internal/guide"
 )
 
 func checks() []Entry {
@@ -98,7 +100,7 @@ type seen struct {
 // A student's command need not be the right one at once: final says that the check
 // takes a value from the output, and reason what the student is told.
 func (c *call) observe(
-	final bool, satisfied func(text string) bool, reason func(t talker, text string) string,
+	final bool, satisfied func(text string) bool, reason func(t talker, text string) guide.Text,
 ) (seen, error) {
 	v, _ := c.value("subject")
 	if text, ok := v.(starlark.String); ok {
@@ -106,7 +108,7 @@ func (c *call) observe(
 	}
 	t := v.(talker)
 	if c.student() {
-		text, err := c.observeStudent(t, final, satisfied, func(text string) string { return reason(t, text) })
+		text, err := c.observeStudent(t, final, satisfied, func(text string) guide.Text { return reason(t, text) })
 		return seen{what: t.name() + "'s output", text: text}, err
 	}
 	terminal, err := t.console(c.Session)
@@ -168,8 +170,8 @@ func assertContains(c *call) (starlark.Value, error) {
 		return missing
 	}
 	s, err := c.observe(false, func(text string) bool { return len(missing(text)) == 0 },
-		func(t talker, text string) string {
-			return c.say("lacks", t.name(), strings.Join(missing(text), ", "))
+		func(t talker, text string) guide.Text {
+			return c.phrase("lacks", t.name(), strings.Join(missing(text), ", "))
 		})
 	if err != nil {
 		return nil, err
@@ -183,7 +185,7 @@ func assertContains(c *call) (starlark.Value, error) {
 func assertMatch(c *call) (starlark.Value, error) {
 	pattern := c.pattern("pattern")
 	s, err := c.observe(
-		true, pattern.MatchString, func(t talker, _ string) string { return c.say("no match", t.name()) },
+		true, pattern.MatchString, func(t talker, _ string) guide.Text { return c.phrase("no match", t.name()) },
 	)
 	if err != nil {
 		return nil, err

@@ -93,11 +93,18 @@ func (c *call) question() (*guide.Question, error) {
 	if err := c.answerIsAChoice(); err != nil {
 		return nil, err
 	}
-	q := &guide.Question{Text: c.translate(c.text("question")), Answer: c.translate(c.text("answer"))}
-	for _, choice := range c.texts("choices") {
-		q.Choices = append(q.Choices, c.translate(choice))
+	return &guide.Question{
+		Text: c.told("question"), Choices: c.translations(c.texts("choices")), Answer: c.told("answer"),
+	}, nil
+}
+
+// asked is a question as the records have it.
+func asked(q *guide.Question) event.Asked {
+	e := event.Asked{Question: q.Text.String()}
+	for _, choice := range q.Choices {
+		e.Choices = append(e.Choices, choice.String())
 	}
-	return q, nil
+	return e
 }
 
 func ask(c *call) (starlark.Value, error) {
@@ -105,7 +112,9 @@ func ask(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.events.Emit(event.Asked{Question: q.Text, Choices: q.Choices, Answer: q.Answer})
+	e := asked(q)
+	e.Answer = q.Answer.String()
+	c.events.Emit(e)
 	return starlark.String(c.text("answer")), nil
 }
 
@@ -124,7 +133,7 @@ func (c *call) answerIsAChoice() error {
 func leadSay(c *call) (starlark.Value, error) {
 	if !c.led.said[c.led.calls] {
 		c.led.said[c.led.calls] = true
-		c.led.dialogue.Tell(c.translate(c.text("text")))
+		c.led.dialogue.Tell(c.told("text"))
 	}
 	return say(c)
 }
@@ -136,13 +145,14 @@ func leadAsk(c *call) (starlark.Value, error) {
 	}
 	d, open := c.led.dialogue, len(q.Choices) == 0 // the answer is in the student's own words
 	if !c.student() {
-		d.Tell(c.say("do ask", q.Text))
+		d.Tell(c.phrase("do ask", q.Text))
 		c.tellAnswer(q)
 		return ask(c)
 	}
-	c.events.Emit(event.Asked{Question: q.Text, Choices: q.Choices})
+	e := asked(q)
+	c.events.Emit(e)
 	done, err := c.instruct(guide.Instruction{
-		Text: q.Text, Show: c.say("do ask", q.Text), Question: q, Solve: true,
+		Text: e.Question, Show: c.phrase("do ask", q.Text), Question: q, Solve: true,
 	}, guide.Forever)
 	switch {
 	case err != nil:
@@ -150,8 +160,8 @@ func leadAsk(c *call) (starlark.Value, error) {
 	case !done:
 		c.tellAnswer(q)
 		return starlark.String(c.text("answer")), nil
-	case open && q.Answer != "":
-		d.Tell(c.say("one answer", q.Answer))
+	case open && c.text("answer") != "":
+		d.Tell(c.phrase("one answer", q.Answer))
 	}
 	c.explain()
 	if open {
@@ -162,14 +172,14 @@ func leadAsk(c *call) (starlark.Value, error) {
 
 // tellAnswer tells a student what the answer is, and why.
 func (c *call) tellAnswer(q *guide.Question) {
-	if q.Answer != "" {
-		c.led.dialogue.Tell(c.say("the answer", q.Answer))
+	if c.text("answer") != "" {
+		c.led.dialogue.Tell(c.phrase("the answer", q.Answer))
 	}
 	c.explain()
 }
 
 func (c *call) explain() {
-	if why := c.translate(c.text("explain")); why != "" {
-		c.led.dialogue.Tell(why)
+	if c.text("explain") != "" {
+		c.led.dialogue.Tell(c.told("explain"))
 	}
 }

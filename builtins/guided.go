@@ -162,8 +162,25 @@ func (c *call) instruct(i guide.Instruction, watch func(context.Context) error) 
 	return outcome != guide.ByLabrun, err
 }
 
-// say is a phrase in the student's language.
-func (c *call) say(name string, args ...any) string { return c.led.dialogue.Say(name, args...) }
+// phrase is one of labrun's phrases, in the student's language.
+func (c *call) phrase(name string, args ...any) guide.Text {
+	return c.led.dialogue.Phrase(name, args...)
+}
+
+// translation is a text of the script's, in the reader's language.
+func (c *call) translation(text string) guide.Text {
+	return func() string { return c.translate(text) }
+}
+
+func (c *call) translations(texts []string) (all []guide.Text) {
+	for _, text := range texts {
+		all = append(all, c.translation(text))
+	}
+	return all
+}
+
+// told is an argument that is told to the reader, in their language.
+func (c *call) told(parameter string) guide.Text { return c.translation(c.text(parameter)) }
 
 // commandTime is how long what a student has typed may take before labrun looks at
 // its effects elsewhere than on its console.
@@ -202,11 +219,11 @@ func (c *call) settle(terminal *console.Console, name string) error {
 		return nil
 	}
 	i := guide.Instruction{
-		Console: name, Text: p.want, Show: c.say("otherwise", p.line.Text, p.want), Agree: true, Solve: true,
-		Hints: []string{c.say("hint send", name, name, p.want)},
+		Console: name, Text: p.want, Show: c.phrase("otherwise", p.line.Text, p.want), Agree: true, Solve: true,
+		Hints: []guide.Text{c.phrase("hint send", name, name, p.want)},
 	}
 	if p.line.Prompt == console.PasswordPrompt {
-		i.Show = c.say("otherwise password")
+		i.Show = c.phrase("otherwise password")
 	}
 	outcome, err := c.led.dialogue.Await(c.ctx, i, func(ctx context.Context) error {
 		for line := p.line; !sameLine(p.want, line.Text); {

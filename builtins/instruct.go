@@ -31,8 +31,8 @@ func leadBoot(c *call) (starlark.Value, error) {
 		}
 		c.lab.Permit(m)
 		done, err := c.instruct(guide.Instruction{
-			Console: m.Name(), Show: c.say("do boot", m.Name()),
-			Hints: []string{c.say("hint boot", m.Name())}, Solve: true,
+			Console: m.Name(), Show: c.phrase("do boot", m.Name()),
+			Hints: []guide.Text{c.phrase("hint boot", m.Name())}, Solve: true,
 		}, m.AwaitRunning)
 		if err != nil {
 			return nil, err
@@ -58,14 +58,14 @@ func leadSend(c *call) (starlark.Value, error) {
 	cancel()
 	at, after, mark := terminal.Waiting(), c.led.used[terminal], terminal.KeyMark()
 	i := guide.Instruction{
-		Console: name, Text: text, Show: c.say("do send", name), Block: text,
-		Hints: []string{c.say("hint send", name, name, text)}, Solve: true,
+		Console: name, Text: text, Show: c.phrase("do send", name), Block: text,
+		Hints: []guide.Text{c.phrase("hint send", name, name, text)}, Solve: true,
 	}
 	switch {
 	case !enter:
-		i.Show = c.say("do send keys", name)
+		i.Show = c.phrase("do send keys", name)
 	case at == console.PasswordPrompt:
-		i.Show, i.Block = c.say("do send secret", name, text), ""
+		i.Show, i.Block = c.phrase("do send secret", name, text), ""
 	}
 	var entered console.Line
 	done, err := c.instruct(i, func(ctx context.Context) error {
@@ -136,8 +136,8 @@ func leadSendKey(c *call) (starlark.Value, error) {
 	}
 	mark, key := terminal.KeyMark(), keyLabel(c.text("key"))
 	done, err := c.instruct(guide.Instruction{
-		Console: name, Text: c.text("key"), Show: c.say("do key", name, key),
-		Hints: []string{c.say("hint key", name, key)}, Solve: true,
+		Console: name, Text: c.text("key"), Show: c.phrase("do key", name, key),
+		Hints: []guide.Text{c.phrase("hint key", name, key)}, Solve: true,
 	}, func(ctx context.Context) error { return terminal.AwaitKey(ctx, code, mark) })
 	if err != nil {
 		return nil, err
@@ -165,8 +165,8 @@ func leadWaitPrompt(c *call) (starlark.Value, error) {
 	}
 	var kind starlark.Value
 	done, err := c.instruct(guide.Instruction{
-		Console: on.name(), Show: c.say("do prompt", on.name()), Delay: soon, Solve: true,
-		Hints: []string{c.say("hint prompt", on.name(), on.name())},
+		Console: on.name(), Show: c.phrase("do prompt", on.name()), Delay: soon, Solve: true,
+		Hints: []guide.Text{c.phrase("hint prompt", on.name(), on.name())},
 	}, func(ctx context.Context) error {
 		match, err := on.awaitPrompt(ctx, c.Session)
 		kind = promptName(match.Prompt)
@@ -193,12 +193,12 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 	}
 	asked := c.led.pending[terminal]
 	i := guide.Instruction{
-		Console: name, Show: c.say("do wait", name), Delay: 2 * soon,
-		Hints: []string{c.say("hint wait", name)}, Solve: true,
+		Console: name, Show: c.phrase("do wait", name), Delay: 2 * soon,
+		Hints: []guide.Text{c.phrase("hint wait", name)}, Solve: true,
 	}
 	if asked != nil {
-		i.Show, i.Block, i.Known = c.say("do send", name), asked.want, true
-		i.Hints = []string{c.say("hint send", name, name, asked.want)}
+		i.Show, i.Block, i.Known = c.phrase("do send", name), asked.want, true
+		i.Hints = []guide.Text{c.phrase("hint send", name, name, asked.want)}
 	}
 	var match console.Match
 	used := c.led.used[terminal]
@@ -214,7 +214,7 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 				return err
 			}
 			if asked != nil {
-				c.led.dialogue.Missed(missKey(terminal), c.say("no answer", line.Text, name), false)
+				c.led.dialogue.Missed(missKey(terminal), c.phrase("no answer", line.Text, name), false)
 			}
 			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
 				return err
@@ -244,14 +244,14 @@ func leadLogin(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := guide.Instruction{Console: m.Name(), Text: user, Show: c.say("do login", m.Name(), user, password),
+	i := guide.Instruction{Console: m.Name(), Text: user, Show: c.phrase("do login", m.Name(), user, password),
 		Delay: soon, Solve: true,
-		Hints: []string{c.say("hint prompt", m.Name(), m.Name()), c.say("hint login", user, password)}}
+		Hints: []guide.Text{c.phrase("hint prompt", m.Name(), m.Name()), c.phrase("hint login", user, password)}}
 	switch {
 	case user == "":
-		i.Show, i.Hints = c.say("do login self", m.Name()), i.Hints[:1]
+		i.Show, i.Hints = c.phrase("do login self", m.Name()), i.Hints[:1]
 	case terminal.OtherUser(user):
-		i.Show = c.say("do login other", m.Name(), terminal.User(), user, password)
+		i.Show = c.phrase("do login other", m.Name(), terminal.User(), user, password)
 	}
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		tried := terminal.LastLine().Number
@@ -263,9 +263,9 @@ func leadLogin(c *call) (starlark.Value, error) {
 			}
 			line := terminal.LastLine()
 			if line.Number > tried && match.Prompt == console.ShellPrompt {
-				c.led.dialogue.Missed(missKey(terminal), c.say("other user", terminal.User(), m.Name(), user), false)
+				c.led.dialogue.Missed(missKey(terminal), c.phrase("other user", terminal.User(), m.Name(), user), false)
 			} else if line.Number > tried && line.Prompt == console.PasswordPrompt {
-				c.led.dialogue.Missed(missKey(terminal), c.say("refused", m.Name()), false)
+				c.led.dialogue.Missed(missKey(terminal), c.phrase("refused", m.Name()), false)
 			}
 			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
 				return err
@@ -296,7 +296,7 @@ func leadOutput(c *call) (starlark.Value, error) {
 // observeStudent waits until the output of a command that the student typed
 // satisfies a check, however many it takes.
 func (c *call) observeStudent(
-	t talker, final bool, satisfied func(string) bool, reason func(string) string,
+	t talker, final bool, satisfied func(string) bool, reason func(string) guide.Text,
 ) (string, error) {
 	terminal, err := t.console(c.Session)
 	if err != nil {
@@ -313,11 +313,11 @@ func (c *call) observeStudent(
 	}
 	i := guide.Instruction{Console: t.name(), Known: true}
 	if asked != nil {
-		i.Text, i.Show, i.Block, i.Solve = asked.want, c.say("do send", t.name()), asked.want, true
-		i.Hints = []string{c.say("hint send", t.name(), t.name(), asked.want)}
+		i.Text, i.Show, i.Block, i.Solve = asked.want, c.phrase("do send", t.name()), asked.want, true
+		i.Hints = []guide.Text{c.phrase("hint send", t.name(), t.name(), asked.want)}
 	}
 	if hint := c.hint(); hint != "" {
-		i.Hints = slices.Insert(i.Hints, 0, hint)
+		i.Hints = slices.Insert(i.Hints, 0, c.translation(hint))
 	}
 	var text string
 	done, err := c.instruct(i, func(ctx context.Context) error {

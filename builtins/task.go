@@ -1,7 +1,6 @@
 package builtins
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,20 +193,14 @@ func leadTask(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	i := guide.Instruction{
-		Console: on.name(), Text: c.text("prompt"), Show: c.say("do task", on.name()),
-		Goal: c.translate(c.text("prompt")), Solve: true,
-	}
-	for _, hint := range c.texts("hints") {
-		i.Hints = append(i.Hints, c.translate(hint))
+		Console: on.name(), Text: c.text("prompt"), Show: c.phrase("do task", on.name()),
+		Goal: c.told("prompt"), Hints: c.translations(c.texts("hints")), Solve: true,
 	}
 	solution, _ := c.value("solution")
 	if text, ok := solution.(starlark.String); ok {
-		i.Hints = append(
-			i.Hints,
-			c.say("hint solution", on.name())+"\n\n    "+strings.ReplaceAll(
-				strings.TrimSpace(string(text)), "\n", "\n    ",
-			),
-		)
+		lines := "\n\n    " + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    ")
+		whereTo := c.phrase("hint solution", on.name())
+		i.Hints = append(i.Hints, func() string { return whereTo.String() + lines })
 	}
 	again := make(chan struct{}, 1)
 	i.Check = func() {
@@ -230,7 +223,7 @@ func leadTask(c *call) (starlark.Value, error) {
 // awaitGoal makes the task's check until it holds, and tells the student why it
 // does not yet after each line they enter, or when they ask.
 func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <-chan struct{}) error {
-	told, before := terminal.LastLine().Number, ""
+	told, before := terminal.LastLine().Number, guide.Text(nil)
 	asked, answered := 0, 0 // how often the student asked
 	for {
 		// A line that is still at work, or that answers a program's question, is no
@@ -246,8 +239,11 @@ func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <
 			return nil
 		}
 		if line.Number > told && idle || asked > answered {
-			reason := cmp.Or(failure.Hint, c.say("goal"))
-			again := reason == before && asked == answered
+			reason := c.phrase("goal")
+			if failure.Hint != "" {
+				reason = c.translation(failure.Hint)
+			}
+			again := reason.String() == before.String() && asked == answered
 			before, told, answered = reason, line.Number, asked
 			c.led.dialogue.Missed(fmt.Sprintf("%s/%d", missOf(terminal, line), asked), reason, again)
 		}

@@ -194,7 +194,7 @@ func (c *comparison) texts(originals []readerText) {
 	known := map[string]bool{}
 	for _, t := range originals {
 		switch {
-		case t.composed && letters.MatchString(verb.ReplaceAllString(t.text, "")):
+		case t.composed && letters.MatchString(script.Verb.ReplaceAllString(t.text, "")):
 			c.report(t.file, t.span, "this text is put together when the lab runs, so "+file+" cannot have it",
 				"write tr(\"…\") with %s in it, and % after that")
 		case t.composed: // of nothing but values
@@ -236,10 +236,7 @@ func (c *comparison) stale(text string, missing []readerText) []readerText {
 
 var letters = regexp.MustCompile(`\pL`)
 
-// verb is a place in a text where a script fills something in.
-var verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z%]`)
-
-func verbs(text string) string { return strings.Join(verb.FindAllString(text, -1), " ") }
+func verbs(text string) string { return strings.Join(script.Verb.FindAllString(text, -1), " ") }
 
 func or(verbs string) string {
 	if verbs == "" {

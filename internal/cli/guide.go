@@ -65,7 +65,7 @@ func (p *program) guide(
 			closePanes = p.openPanes(ctx, l)
 		}
 		view := terminal.New(terminal.Options{
-			In: p.In, Out: p.Out, Width: p.width, Color: style.Color, Language: student.Language,
+			In: p.In, Out: p.Out, Width: p.width, Color: style.Color,
 			Panes: f.tmux, Machines: &consoles{p, l},
 		}, d)
 		events.Attach(view.Record)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/phrase"
-	"github.com/labrun/labrun/internal/script"
 )
 
 // language is what the user wants to read, as a BCP 47 tag; empty if they have said
@@ -26,7 +25,7 @@ func (p *program) language() string {
 
 // spoken is the language of labrun's own words to a student.
 func (p *program) spoken() string {
-	if l, ok := script.MatchLanguage(p.language(), phrase.Languages()); ok {
+	if l, ok := phrase.Match(p.language(), phrase.Languages()); ok {
 		return l
 	}
 	return phrase.Languages()[0]
@@ -38,7 +37,7 @@ func (p *program) checkLanguage(m *mission.Mission) error {
 	if p.lang == "" {
 		return nil
 	}
-	if l, ok := script.MatchLanguage(p.language(), m.Languages()); ok && l == m.Language() {
+	if l, ok := phrase.Match(p.language(), m.Languages()); ok && l == m.Language() {
 		return nil
 	}
 	languages := m.Languages()

@@ -7,12 +7,26 @@ package event
 // Welcomed opens the dialogue and says where the student begins.
 type Welcomed struct {
 	Title    string `json:"title"`
+	Language string `json:"language"` // of labrun's own words, a BCP 47 tag
 	Steps    int    `json:"steps"`
 	Minutes  int    `json:"minutes,omitempty"`  // what the author expects it to take
 	From     int    `json:"from"`               // the step, counted from 1
 	Why      string `json:"why,omitempty"`      // "resumed", "finished" or "changed"; empty: at the first step, as asked
 	Finished string `json:"finished,omitempty"` // the day on which the student has come to the end before
 	Damaged  string `json:"damaged,omitempty"`  // where a file of progress is that could not be read
+}
+
+// Translated says that all is in another language from here on, and what of the mission
+// stands before the student's eyes: whoever folds events has these titles from then on.
+// What the student is asked follows, told anew in the new language (Retold): the Instructed
+// with its number, so that what is said about it stays valid, the hints that were given for
+// it, and why it is not done yet.
+type Translated struct {
+	Language  string   `json:"language"` // of labrun's own words, a BCP 47 tag
+	Title     string   `json:"title"`    // of the mission
+	Titles    []string `json:"titles"`   // of all steps
+	At        int      `json:"at"`       // the present step, counted from 1; 0: none has begun
+	Narration string   `json:"narration,omitempty"`
 }
 
 // Returned says that the machines are as they were when the step began that the student
@@ -41,9 +55,10 @@ type Instructed struct {
 	Block    string   `json:"block,omitempty"`    // lines to show as they are, below it
 	Question bool     `json:"question,omitempty"` // an answer is asked for: one of Choices, or if there are none in own words
 	Choices  []string `json:"choices,omitempty"`
-	Hints    int      `json:"hints,omitempty"` // how many there are
-	May      []string `json:"may,omitempty"`   // the commands that are taken now
-	Known    bool     `json:"known,omitempty"` // the student was told already: it is what comes of an earlier one
+	Hints    int      `json:"hints,omitempty"`  // how many there are
+	May      []string `json:"may,omitempty"`    // the commands that are taken now
+	Known    bool     `json:"known,omitempty"`  // the student was told already: it is what comes of an earlier one
+	Retold   bool     `json:"retold,omitempty"` // it takes the place of the one of that number: see Translated
 }
 
 // Fulfilled says that the last instruction that was not Known has ended.
@@ -56,6 +71,7 @@ type Fulfilled struct {
 type Missed struct {
 	Reason string `json:"reason"`
 	Again  bool   `json:"again,omitempty"` // it is the same as the time before
+	Retold bool   `json:"retold,omitempty"`
 }
 
 // Told is a word to the student, of labrun's or of the script's.
@@ -75,9 +91,10 @@ type Answered struct {
 // Hinted is a hint that a student asked for: number Level of Of, counted from 1; the last
 // one is the whole answer.
 type Hinted struct {
-	Level int    `json:"level"`
-	Of    int    `json:"of"`
-	Text  string `json:"text"`
+	Level  int    `json:"level"`
+	Of     int    `json:"of"`
+	Text   string `json:"text"`
+	Retold bool   `json:"retold,omitempty"` // it was given before: see Translated
 }
 
 // Helped records that labrun does something at a student's word: "do", "skip", "redo",
@@ -110,6 +127,7 @@ type Paused struct {
 }
 
 func (Welcomed) Kind() string   { return "welcomed" }
+func (Translated) Kind() string { return "translated" }
 func (Returned) Kind() string   { return "returned" }
 func (Redone) Kind() string     { return "redone" }
 func (Instructed) Kind() string { return "instructed" }

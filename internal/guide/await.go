@@ -24,11 +24,11 @@ type Instruction struct {
 	Verb    string // the builtin it comes from
 	Words   string // what that asks for, for the records; empty: Verb says it
 	Console string // the machine it is about; empty: none
-	Text    string // what to type, if it is that
-	Show    string // what to do, in words
-	Goal    string // in Markdown, what Show announces; then Hints are Markdown, too
+	Text    string // what to type, if it is that; the question, as it was asked at first
+	Show    Text   // what to do, in words
+	Goal    Text   // in Markdown, what Show announces; then Hints are Markdown, too
 	Block   string // lines to be shown as they are, below it
-	Hints   []string
+	Hints   []Text
 	Delay   time.Duration // it is shown only if it is not done by then
 	Known   bool          // it was shown before, as another instruction's part
 
@@ -60,8 +60,10 @@ type wait struct {
 	number   int
 	level    int // hints given; under the dialogue's lock
 
+	told  bool // as an event; under the dialogue's speech, as shown is
+	shown bool // so that the student sees it, which is no more Known
+
 	acting  chan struct{} // holds a value while a command is carried out, and when Await ends; guards all below
-	told    bool          // it was told as an event
 	decided chan struct{} // closed when the student has decided; outcome and err say how
 	over    bool
 	outcome Outcome
@@ -112,8 +114,11 @@ func (d *Dialogue) Await(ctx context.Context, i Instruction, watch func(context.
 // listen makes an instruction the one that commands are about.
 func (d *Dialogue) listen(ctx context.Context, i Instruction) *wait {
 	if i.Question != nil {
-		i.Hints = i.Question.hints(d.Say)
+		i.Hints = i.Question.hints(d)
 	}
+	d.speech.Lock()
+	defer d.speech.Unlock()
+	d.why = nil
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.number++
@@ -138,6 +143,8 @@ func (w *wait) end(err error) (Outcome, error) {
 	w.acting <- struct{}{}
 	defer w.release()
 	d := w.dialogue
+	d.speech.Lock()
+	defer d.speech.Unlock()
 	d.mu.Lock()
 	d.turn(nil)
 	d.mu.Unlock()
@@ -146,7 +153,7 @@ func (w *wait) end(err error) (Outcome, error) {
 		outcome, err = w.outcome, w.err
 	}
 	w.over = true
-	if w.told && !w.Known {
+	if w.shown {
 		by := "student"
 		switch {
 		case err != nil:
@@ -167,14 +174,14 @@ func (w *wait) decide(outcome Outcome, err error) {
 	close(w.decided)
 }
 
-// asked is the instruction as data.
+// asked is the instruction as data, in the present language.
 func (w *wait) asked() event.Instructed {
 	e := event.Instructed{
 		Number: w.number, Console: w.Console, Verb: w.Verb, Words: w.Words, Text: w.Text,
-		Say: w.Show, Goal: w.Goal, Block: w.Block, Hints: len(w.Hints), Known: w.Known,
+		Say: w.Show.String(), Goal: w.Goal.String(), Block: w.Block, Hints: len(w.Hints), Known: w.Known,
 	}
-	if w.Question != nil {
-		e.Question, e.Choices = true, w.Question.Choices
+	if q := w.Question; q != nil {
+		e.Question, e.Text, e.Choices = true, q.Text.String(), said(q.Choices)
 	}
 	for _, word := range Words {
 		if w.may(word) {
@@ -185,23 +192,29 @@ func (w *wait) asked() event.Instructed {
 }
 
 // tell tells the views, once. What comes of an earlier instruction is waited for again and
-// again, and told when it is another. The wait's acting lock is held.
+// again, and told when it is another.
 func (w *wait) tell() {
+	d := w.dialogue
+	d.speech.Lock()
+	defer d.speech.Unlock()
 	if w.told {
 		return
 	}
-	d, e := w.dialogue, w.asked()
-	same := e
-	same.Number = 0
-	d.mu.Lock()
-	before := d.known
-	d.known = same
-	d.mu.Unlock()
-	if w.Known && reflect.DeepEqual(same, before) {
+	e := w.asked()
+	if same := d.asks(e); w.Known && same {
 		return
 	}
-	w.told = true
+	w.told, w.shown = true, !w.Known
 	d.emit(e)
+}
+
+// asks notes what is asked, and reports whether it is the same as the time before. The lock
+// speech is held.
+func (d *Dialogue) asks(e event.Instructed) (same bool) {
+	e.Number = 0
+	same = reflect.DeepEqual(e, d.known)
+	d.known = e
+	return same
 }
 
 // Forever is a watch for what only the student's word ends.
@@ -212,12 +225,13 @@ func Forever(ctx context.Context) error {
 
 // Trouble tells the student what has gone wrong and waits for what they say to do:
 // nil to try again, or one of Await's errors. Leave offers to go on without.
-func (d *Dialogue) Trouble(ctx context.Context, text string, leave bool) error {
+func (d *Dialogue) Trouble(ctx context.Context, text Text, leave bool) error {
 	d.setTaking(false)
+	show := text
 	if leave {
-		text = d.options.Language.Sentences(text, d.Say("next hint"))
+		show = func() string { return d.Sentences(text.String(), d.Say("next hint")) }
 	}
-	_, err := d.Await(ctx, Instruction{Verb: "trouble", Show: text, Leave: leave, Again: true}, Forever)
+	_, err := d.Await(ctx, Instruction{Verb: "trouble", Show: show, Leave: leave, Again: true}, Forever)
 	return err
 }
 
@@ -225,7 +239,7 @@ func (d *Dialogue) Trouble(ctx context.Context, text string, leave bool) error {
 // done.
 func (d *Dialogue) Stay(ctx context.Context) {
 	i := Instruction{
-		Verb: "stay", Show: d.Say("stay", strings.Join(d.options.Machines.Names(), ", ")), Known: true, Over: true,
+		Verb: "stay", Show: d.Phrase("stay", strings.Join(d.options.Machines.Names(), ", ")), Known: true, Over: true,
 	}
 	for err := ErrRetry; errors.Is(err, ErrRetry); { // a machine was started anew
 		_, err = d.Await(ctx, i, Forever)
@@ -236,12 +250,16 @@ func (d *Dialogue) Stay(ctx context.Context) {
 // returns or the student asks, which means that it is worth another look. Watch
 // reports whether the student did anything; then the reason is told anew.
 func (d *Dialogue) NotYet(
-	ctx context.Context, reason string, watch func(context.Context) (active bool, err error),
+	ctx context.Context, reason Text, watch func(context.Context) (active bool, err error),
 ) (active bool, err error) {
-	d.Missed(fmt.Sprintf("try %d: %s", d.tries, reason), reason, false)
+	if reason.String() != d.before.String() {
+		d.reason++
+	}
+	d.before = reason
+	d.Missed(fmt.Sprintf("try %d: reason %d", d.tries, d.reason), reason, false)
 	i := Instruction{
-		Verb: "check", Text: reason, Show: d.Say("not yet", reason), Known: true, Leave: true, Again: true,
-		Hints: []string{d.Say("hint text"), reason},
+		Verb: "check", Text: reason.String(), Show: d.Phrase("not yet", reason), Known: true, Leave: true, Again: true,
+		Hints: []Text{d.Phrase("hint text"), reason},
 	}
 	watched := false
 	_, err = d.Await(ctx, i, func(ctx context.Context) (err error) {

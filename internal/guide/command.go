@@ -12,12 +12,12 @@ import (
 // Command is what a student says to the dialogue.
 type Command struct {
 	Word string `json:"word"`           // one of Words
-	Text string `json:"text,omitempty"` // for "answer" the answer, for "restart" the machine
+	Text string `json:"text,omitempty"` // for "answer" the answer, for "restart" the machine, for "language" its tag
 	For  int    `json:"for,omitempty"`  // the number of the instruction it is about; 0: whichever there is
 }
 
 // Words are the commands, in the order in which a view may offer them.
-var Words = []string{"answer", "hint", "do", "skip", "check", "ok", "next", "redo", "restart", "quit"}
+var Words = []string{"answer", "hint", "do", "skip", "check", "ok", "next", "redo", "restart", "language", "quit"}
 
 // Refusal says why a command cannot be taken, in the student's language.
 type Refusal struct{ Text string }
@@ -40,8 +40,12 @@ func (d *Dialogue) Asked(ctx context.Context) (event.Instructed, error) {
 
 // Command takes a student's word. While labrun is at work it waits until something is
 // asked, so that nothing is lost that was said too soon. It fails with a *Refusal if the
-// word has no place now, with ErrOver, or with ctx's cause.
+// word has no place now, with ErrOver, or with ctx's cause. The language is about no
+// instruction, and is another one at once.
 func (d *Dialogue) Command(ctx context.Context, c Command) error {
+	if c.Word == "language" {
+		return d.translate(c.Text)
+	}
 	w, err := d.take(ctx)
 	if err != nil {
 		return err
@@ -82,7 +86,7 @@ func (d *Dialogue) take(ctx context.Context) (*wait, error) {
 // may reports whether a command is taken now.
 func (w *wait) may(word string) bool {
 	switch word {
-	case "quit", "restart":
+	case "quit", "restart", "language":
 		return true
 	case "redo":
 		return !w.Over
@@ -167,6 +171,8 @@ func (w *wait) solve(word string) {
 // hint gives the next hint; the last one is the whole answer.
 func (w *wait) hint() error {
 	d, of := w.dialogue, len(w.Hints)
+	d.speech.Lock()
+	defer d.speech.Unlock()
 	d.mu.Lock()
 	if w.level == of {
 		d.mu.Unlock()
@@ -176,7 +182,7 @@ func (w *wait) hint() error {
 	level := w.level
 	d.record.Hints++
 	d.mu.Unlock()
-	d.emit(event.Hinted{Level: level, Of: of, Text: w.Hints[level-1]})
+	d.emit(event.Hinted{Level: level, Of: of, Text: w.Hints[level-1].String()})
 	return nil
 }
 

@@ -3,8 +3,8 @@ package guide
 import (
 	"context"
 	"os"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labrun/labrun/internal/event"
@@ -19,12 +19,28 @@ type Machines interface {
 	Restart(ctx context.Context, machine string) error
 }
 
+// Mission is what the student is led through, told in one language at a time. Its methods
+// are safe for concurrent use.
+type Mission interface {
+	// Title is the mission's.
+	Title() string
+	// GuideSteps are its steps, as many and in the same order whatever the language.
+	GuideSteps() []Step
+	// Languages are the tags of those that it can be told in.
+	Languages() []string
+	// TellIn has it told, from now on, in the language of its own that a reader of tag
+	// understands; false: there is none, or it cannot be had, and it stays as it is.
+	TellIn(tag string) (ok bool, err error)
+	// Forms are a text of the mission's in all languages that it was told in.
+	Forms(text string) []string
+}
+
 // Options are what a dialogue needs.
 type Options struct {
-	Language *phrase.Language // of labrun's own words
-	Title    string           // of the mission
-	Minutes  int              // what its author expects it to take; 0: they do not say
-	Command  string           // how it is named after `labrun --guide`
+	Language *phrase.Language // of labrun's own words, at first
+	Mission  Mission
+	Minutes  int    // what its author expects it to take; 0: they do not say
+	Command  string // how it is named after `labrun --guide`
 	Events   *event.Log
 	Progress *Progress
 	Machines Machines
@@ -38,17 +54,26 @@ type Step struct {
 }
 
 // Dialogue leads one student through one mission. The methods that lead are for the
-// goroutine that runs the mission; Snapshot, Asked, Command, Missed and Tell are safe for
-// concurrent use.
+// goroutine that runs the mission; Snapshot, Asked, Command, Say, Phrase, Missed and Tell
+// are safe for concurrent use.
 type Dialogue struct {
-	options Options
-	steps   []Step
+	options  Options
+	language atomic.Pointer[phrase.Language]
 
 	began  time.Time // the present step
 	silent bool      // what the script says is not shown: a step is played again
 	tries  int       // looks at checks that the student had a part in
+	before Text      // the last reason of NotYet
+	reason int       // how many of them were other than the one before
+
+	// speech is held while a text is put into words and told, so that nothing comes in the
+	// old language after the switch to another. It is taken before mu, and after a wait's acting.
+	speech sync.Mutex
+	begun  int  // the present step as it was told, counted from 1; 0: none
+	why    Text // the last Missed, while what it is about is asked
 
 	mu      sync.Mutex
+	steps   []Step // in the present language
 	at      int    // index of the present step
 	record  Record // of the present step
 	taking  bool   // labrun does the rest of the present step
@@ -59,9 +84,11 @@ type Dialogue struct {
 	number  int           // of the last instruction
 }
 
-// New returns a dialogue about steps.
-func New(options Options, steps []Step) *Dialogue {
-	return &Dialogue{options: options, steps: steps, changed: make(chan struct{})}
+// New returns a dialogue about a mission.
+func New(options Options) *Dialogue {
+	d := &Dialogue{options: options, steps: options.Mission.GuideSteps(), changed: make(chan struct{})}
+	d.language.Store(options.Language)
+	return d
 }
 
 // StepState is how a step stands.
@@ -95,13 +122,10 @@ func (d *Dialogue) Snapshot() Snapshot {
 	}
 	if w := d.waiting; w != nil {
 		asked := w.asked()
-		s.Asked, s.Hints = &asked, slices.Clone(w.Hints[:w.level])
+		s.Asked, s.Hints = &asked, said(w.Hints[:w.level])
 	}
 	return s
 }
-
-// Say returns one of labrun's phrases in the student's language.
-func (d *Dialogue) Say(name string, args ...any) string { return d.options.Language.Say(name, args...) }
 
 // Mission is how the mission is named after `labrun --guide`.
 func (d *Dialogue) Mission() string { return d.options.Command }
@@ -113,11 +137,11 @@ func (d *Dialogue) emit(e event.Event) { d.options.Events.Emit(e) }
 func (d *Dialogue) Begin(anew bool) (from int) {
 	p := d.options.Progress
 	var names []string
-	for _, s := range d.steps {
+	for _, s := range d.options.Mission.GuideSteps() {
 		names = append(names, s.Name)
 	}
 	next, known := p.Next(names)
-	e := event.Welcomed{Title: d.options.Title, Steps: len(d.steps), Minutes: d.options.Minutes, Damaged: p.Damaged}
+	e := event.Welcomed{Steps: len(names), Minutes: d.options.Minutes, Damaged: p.Damaged}
 	switch {
 	case anew:
 		p.Begin()
@@ -136,8 +160,21 @@ func (d *Dialogue) Begin(anew bool) (from int) {
 	d.mu.Lock()
 	d.at = next
 	d.mu.Unlock()
-	d.emit(e)
+	d.tell(func() event.Event {
+		e.Title, e.Language = d.options.Mission.Title(), d.language.Load().Tag()
+		return e
+	})
 	return next
+}
+
+// StepStarted tells that a step begins, with its title and its narration.
+func (d *Dialogue) StepStarted(e event.StepStarted) {
+	d.tell(func() event.Event {
+		d.begun, d.why = e.Index, nil
+		step := d.options.Mission.GuideSteps()[e.Index-1]
+		e.Title, e.Narration = step.Title, step.Narration
+		return e
+	})
 }
 
 // Replaying says that labrun plays a step that the student has behind them; Replayed is
@@ -213,7 +250,7 @@ func (d *Dialogue) EndStep(state State) Record {
 // done, by whomever.
 func (d *Dialogue) Complete() (done int) {
 	os.RemoveAll(d.options.Progress.Machines()) // nobody goes on from there
-	e := event.Completed{Of: len(d.steps)}
+	e := event.Completed{Of: len(d.options.Mission.GuideSteps())}
 	for i, r := range d.options.Progress.Steps {
 		if r.State != Left {
 			e.Done++
@@ -228,21 +265,23 @@ func (d *Dialogue) Complete() (done int) {
 
 // Pause says that the progress is kept, when a run ends before the last step.
 func (d *Dialogue) Pause() {
-	if n := len(d.options.Progress.Steps); n < len(d.steps) {
+	if n := len(d.options.Progress.Steps); n < len(d.options.Mission.GuideSteps()) {
 		d.emit(event.Paused{At: n + 1})
 	}
 }
 
 // Tell shows the student a text of the script's, in Markdown; not while a step is
 // replayed.
-func (d *Dialogue) Tell(text string) {
+func (d *Dialogue) Tell(text Text) {
 	if !d.silent {
-		d.emit(event.Told{Text: text, Markdown: true})
+		d.tell(func() event.Event { return event.Told{Text: text.String(), Markdown: true} })
 	}
 }
 
 // Remark tells the student one of labrun's phrases.
-func (d *Dialogue) Remark(name string, args ...any) { d.emit(event.Told{Text: d.Say(name, args...)}) }
+func (d *Dialogue) Remark(name string, args ...any) {
+	d.tell(func() event.Event { return event.Told{Text: d.Say(name, args...)} })
+}
 
 // Taking reports whether labrun does the rest of the present step by itself.
 func (d *Dialogue) Taking() bool {
@@ -259,12 +298,15 @@ func (d *Dialogue) setTaking(taking bool) {
 
 // Missed says why what is asked for is not done yet, once for each key. Again says that
 // the reason is the one that was told the time before.
-func (d *Dialogue) Missed(key, reason string, again bool) {
+func (d *Dialogue) Missed(key string, reason Text, again bool) {
 	d.mu.Lock()
 	news := d.missed != key
 	d.missed = key
 	d.mu.Unlock()
 	if news {
-		d.emit(event.Missed{Reason: reason, Again: again})
+		d.tell(func() event.Event {
+			d.why = reason
+			return event.Missed{Reason: reason.String(), Again: again}
+		})
 	}
 }

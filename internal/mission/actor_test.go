@@ -40,11 +40,10 @@ func leadAtHost(t *testing.T, source string) (said <-chan string, typing io.Writ
 	}
 	in, typed := io.Pipe()
 	out := &output{}
-	words := phrase.In("en")
 	d := guide.New(guide.Options{
-		Language: words, Command: "lab.star", Events: events, Progress: progress, Machines: noMachines{},
-	}, m.GuideSteps())
-	view := terminal.New(terminal.Options{In: in, Out: out, Width: func() int { return 80 }, Language: words, Machines: noMachines{}}, d)
+		Language: phrase.In("en"), Mission: m, Command: "lab.star", Events: events, Progress: progress, Machines: noMachines{},
+	})
+	view := terminal.New(terminal.Options{In: in, Out: out, Width: func() int { return 80 }, Machines: noMachines{}}, d)
 	events.Attach(view.Record)
 	lines, result := make(chan string, 1000), make(chan error, 1)
 	events.Attach(func(r event.Record) { lines <- fmt.Sprintf("%s %+v", r.Event.Kind(), r.Event) })

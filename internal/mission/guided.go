@@ -21,6 +21,9 @@ const (
 	longestPause = 30 * time.Second
 )
 
+// Title returns the mission's title.
+func (m *Mission) Title() string { return m.Declared().Title }
+
 // GuideSteps returns the mission's steps as the guide shows them.
 func (m *Mission) GuideSteps() []guide.Step {
 	var steps []guide.Step
@@ -57,11 +60,10 @@ func (m *Mission) Guide(
 	}
 	for i, step := range steps {
 		started := time.Now()
-		events.Emit(event.StepStarted{
-			Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration,
-			Replayed: i < from, Restored: i < from && restored,
+		d.StepStarted(event.StepStarted{
+			Index: i + 1, Total: len(steps), Replayed: i < from, Restored: i < from && restored,
 		})
-		ended := event.StepEnded{Index: i + 1, Total: len(steps), Title: step.Title, Passed: true}
+		ended := event.StepEnded{Index: i + 1, Total: len(steps), Passed: true}
 		var err error
 		switch {
 		case i < from && restored:
@@ -76,7 +78,7 @@ func (m *Mission) Guide(
 			record, err = lesson.lead(ctx, i, step)
 			ended.Skipped, ended.Passed = record.State == guide.Skipped, record.State != guide.Left
 		}
-		ended.Seconds = time.Since(started).Seconds()
+		ended.Title, ended.Seconds = m.Declared().Steps[i].Title, time.Since(started).Seconds()
 		if err != nil {
 			ended.Passed, ended.Error = false, err.Error()
 		}
@@ -108,7 +110,7 @@ func (l *lesson) replay(ctx context.Context, index int, step builtins.Step) erro
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		trouble := d.Say("fail replay", index+1, plain(err), d.Mission())
+		trouble := d.Phrase("fail replay", index+1, plain(err), d.Mission())
 		if err = d.Trouble(ctx, trouble, false); err != nil && !again(err) {
 			return err
 		}
@@ -173,22 +175,22 @@ func (l *lesson) unfinished(ctx context.Context, err error, pause *time.Duration
 	d := l.dialogue
 	var check *builtins.CheckError
 	var refused *control.GuestError
-	var reason string
+	var reason guide.Text
 	switch {
 	case errors.Is(err, control.ErrRestarted) && !d.Taking():
 		return nil // the machine starts again, as students have it do; the next look waits for it
 	case errors.As(err, &check) && check.Hint != "":
-		reason = check.Hint
+		reason = func() string { return l.m.Text(check.Hint) }
 	case errors.As(err, &check):
-		reason = d.Say("goal")
+		reason = d.Phrase("goal")
 	case errors.As(err, &refused): // a file that is not there yet, most likely
-		reason = plain(err)
+		reason = guide.Plain(plain(err))
 	}
-	if reason == "" || d.Taking() {
+	if reason == nil || d.Taking() {
 		*pause = lookAgain
 		trouble, script := trouble(err, d)
 		if d.Taking() && !script {
-			trouble = d.Say("fail by labrun", plain(err))
+			trouble = d.Phrase("fail by labrun", plain(err))
 		}
 		return d.Trouble(ctx, trouble, true)
 	}
@@ -213,7 +215,7 @@ func plain(err error) string {
 
 // trouble tells what has gone wrong, in the student's words, and whether it is the
 // script's fault.
-func trouble(err error, d *guide.Dialogue) (text string, script bool) {
+func trouble(err error, d *guide.Dialogue) (text guide.Text, script bool) {
 	var exit *qemu.ExitError
 	var panicked *lab.PanicError
 	var login *lab.LoginError
@@ -221,23 +223,23 @@ func trouble(err error, d *guide.Dialogue) (text string, script bool) {
 	var environment *lab.EnvironmentError
 	switch {
 	case errors.As(err, &panicked):
-		return d.Say("fail panicked", panicked.Machine, panicked.Machine), false
+		return d.Phrase("fail panicked", panicked.Machine, panicked.Machine), false
 	case errors.As(err, &exit) && (exit.Reason == qemu.PoweredOff || exit.Reason == qemu.Stopped):
-		return d.Say("fail powered off", exit.Machine, exit.Machine), false
+		return d.Phrase("fail powered off", exit.Machine, exit.Machine), false
 	case errors.As(err, &exit):
-		return d.Say("fail emulator", exit.Machine, exit.Error(), exit.Machine), false
+		return d.Phrase("fail emulator", exit.Machine, exit.Error(), exit.Machine), false
 	case errors.As(err, &login):
-		return d.Say("fail login", login.Machine, login.Machine), false
+		return d.Phrase("fail login", login.Machine, login.Machine), false
 	case errors.As(err, &notBooted):
-		return d.Say("fail not on", notBooted.Machine, notBooted.Machine), false
+		return d.Phrase("fail not on", notBooted.Machine, notBooted.Machine), false
 	case errors.As(err, &environment):
-		return d.Say("fail environment", plain(err)), false
+		return d.Phrase("fail environment", plain(err)), false
 	case errors.Is(err, context.DeadlineExceeded):
-		return d.Say("fail timeout", plain(err)), false
+		return d.Phrase("fail timeout", plain(err)), false
 	}
 	var failed *Error
 	if errors.As(err, &failed) {
-		return d.Say("fail script", fmt.Sprintf("%s: %s", failed.Position, failed.Message)), true
+		return d.Phrase("fail script", fmt.Sprintf("%s: %s", failed.Position, failed.Message)), true
 	}
-	return d.Say("fail script", err.Error()), true
+	return d.Phrase("fail script", err.Error()), true
 }

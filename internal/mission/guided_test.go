@@ -84,11 +84,10 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 	}
 	in, typing := io.Pipe()
 	c.typing = typing
-	words := phrase.In("en")
 	d := guide.New(guide.Options{
-		Language: words, Command: "lab.star", Events: events, Progress: progress, Machines: c,
-	}, m.GuideSteps())
-	view := terminal.New(terminal.Options{In: in, Out: c.out, Width: func() int { return 80 }, Language: words, Machines: c}, d)
+		Language: phrase.In("en"), Mission: m, Command: "lab.star", Events: events, Progress: progress, Machines: c,
+	})
+	view := terminal.New(terminal.Options{In: in, Out: c.out, Width: func() int { return 80 }, Machines: c}, d)
 	events.Attach(view.Record)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	finished := make(chan struct{})

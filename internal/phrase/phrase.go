@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
+	"golang.org/x/text/language"
 )
 
 //go:embed *.toml
@@ -101,6 +102,24 @@ func Languages() []string {
 	tags = slices.DeleteFunc(tags, func(tag string) bool { return tag == original })
 	return slices.Insert(tags, 0, original)
 }
+
+// Match returns which of the languages a reader of wanted, a BCP 47 tag, understands well;
+// false if none is.
+func Match(wanted string, languages []string) (string, bool) {
+	tag, err := language.Parse(wanted)
+	if err != nil || len(languages) == 0 {
+		return "", false
+	}
+	var supported []language.Tag
+	for _, l := range languages {
+		supported = append(supported, language.Make(l))
+	}
+	_, i, confidence := language.NewMatcher(supported).Match(tag)
+	return languages[i], confidence >= language.High
+}
+
+// Tag is the language's BCP 47 tag.
+func (l *Language) Tag() string { return l.tag }
 
 // Say returns a phrase with what it is about put into it, by fmt's verbs. A name that
 // English does not have is a mistake of the caller's, and panics.

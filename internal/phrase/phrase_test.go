@@ -64,6 +64,21 @@ func TestWord(t *testing.T) {
 	}
 }
 
+func TestMatch(t *testing.T) {
+	for wanted, want := range map[string]string{
+		"zh-TW": "zh-TW", "zh-Hant": "zh-TW", "zh-HK": "zh-TW", "zh-CN": "",
+		"en-US": "en", "en": "en", "de": "", "": "", "no tag!": "",
+	} {
+		got, ok := Match(wanted, []string{"en", "zh-TW"})
+		if !ok {
+			got = ""
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", wanted, got, want)
+		}
+	}
+}
+
 // A translation that is not complete speaks English where it has no words of its own,
 // and a file with a mistake is refused.
 func TestParse(t *testing.T) {
@@ -92,6 +107,7 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 	want := []string{
 		"fail by labrun", "fail console", "fail emulator", "fail environment", "fail login", "fail not on",
 		"fail panicked", "fail powered off", "fail progress", "fail replay", "fail restart", "fail script", "fail second", "fail timeout",
+		"fail translation",
 	}
 	var got []string
 	for name := range In(original).phrases {
@@ -118,7 +134,7 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 func TestFailuresOfferNothingTwice(t *testing.T) {
 	words := regexp.MustCompile(`\b(check|next|quit|redo|hint)\b`)
 	for name := range In(original).phrases {
-		if !strings.HasPrefix(name, "fail ") || slices.Contains([]string{"fail replay", "fail restart", "fail console", "fail progress", "fail second"}, name) {
+		if !strings.HasPrefix(name, "fail ") || slices.Contains([]string{"fail replay", "fail restart", "fail console", "fail progress", "fail second", "fail translation"}, name) {
 			continue // that the hint does not follow
 		}
 		for _, tag := range Languages() {

@@ -36,7 +36,7 @@ const (
 // step is one step and all that happened in it, each time that it was played.
 type step struct {
 	Index     int
-	Title     string
+	Title     string // the first it had: a student may go on in another language
 	State     state
 	Times     int     // how often it was begun
 	Seconds   float64 // all its times together
@@ -49,7 +49,15 @@ type step struct {
 	Consoles  []excerpt
 	Recalled  *event.Recalled // how it was done in an earlier run
 
+	named bool
 	spans []span
+}
+
+// called gives the step its title, unless it has one.
+func (s *step) called(title string) {
+	if !s.named && title != "" {
+		s.Title, s.named = title, true
+	}
 }
 
 // span is a time in which a step was played; without an end, it was the last.
@@ -99,7 +107,7 @@ func outlineOf(records []event.Record) *outline {
 			for i := range min(e.Steps, mostSteps) {
 				s := o.step(i + 1)
 				if i < len(e.Titles) {
-					s.Title = e.Titles[i]
+					s.called(e.Titles[i])
 				}
 			}
 		case event.Notice:
@@ -110,7 +118,8 @@ func outlineOf(records []event.Record) *outline {
 			o.End = &e
 		case event.StepStarted:
 			now = o.step(e.Index)
-			now.Title, now.State = e.Title, stateUnfinished
+			now.called(e.Title)
+			now.State = stateUnfinished
 			now.Times++
 			now.spans = append(now.spans, span{from: r.Time})
 			if e.Replayed {
@@ -173,7 +182,8 @@ func (s *step) ended(e event.StepEnded, at time.Time) {
 	if len(s.spans) > 0 {
 		s.spans[len(s.spans)-1].to = at
 	}
-	s.Title, s.Error = e.Title, e.Error
+	s.called(e.Title)
+	s.Error = e.Error
 	s.Seconds += e.Seconds
 	switch {
 	case !e.Passed && e.Error == "":
@@ -206,7 +216,9 @@ func (s *step) happened(e event.Event) {
 		}
 		s.Recalled = &e
 	case event.Hinted:
-		s.Hints = append(s.Hints, e)
+		if !e.Retold {
+			s.Hints = append(s.Hints, e)
+		}
 	case event.Helped:
 		s.Helps = append(s.Helps, e)
 	case event.Checked:

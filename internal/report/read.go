@@ -28,6 +28,7 @@ var decoders = map[string]func([]byte) (event.Event, error){
 	event.Helped{}.Kind():      decode[event.Helped],
 	event.Recalled{}.Kind():    decode[event.Recalled],
 	event.Welcomed{}.Kind():    decode[event.Welcomed],
+	event.Translated{}.Kind():  decode[event.Translated],
 	event.Returned{}.Kind():    decode[event.Returned],
 	event.Redone{}.Kind():      decode[event.Redone],
 	event.Fulfilled{}.Kind():   decode[event.Fulfilled],

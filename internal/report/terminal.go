@@ -92,12 +92,15 @@ func (t *Terminal) Record(r event.Record) {
 		}
 		t.indented(text)
 	case event.Instructed:
-		if !e.Known {
+		if !e.Known && !e.Retold {
 			t.indented(instruction(e))
 		}
 	case event.Recalled:
 		t.indented(recalledText(&e))
 	case event.Hinted:
+		if e.Retold {
+			return
+		}
 		t.indented(fmt.Sprintf("Hint %d of %d: %s", e.Level, e.Of, e.Text))
 	case event.Helped:
 		t.indented("Help: " + helpText(e))

@@ -14,7 +14,7 @@ import (
 // Student is who is led through a run.
 type Student struct {
 	Progress *guide.Progress
-	Language *phrase.Language // of labrun's own words
+	Language *phrase.Language // of labrun's own words, at first
 	Command  string           // how the mission is named after `labrun --guide`
 	Anew     bool             // begin at the first step, whatever the progress says
 	Stays    bool             // at the end there is somebody who looks around, and says quit
@@ -35,11 +35,11 @@ type lesson struct {
 }
 
 func newLesson(m *mission.Mission, s *Student, events *event.Log) *lesson {
-	n, declared := &lesson{mission: m, student: s, events: events}, m.Declared()
+	n := &lesson{mission: m, student: s, events: events}
 	n.dialogue = guide.New(guide.Options{
-		Language: s.Language, Title: declared.Title, Minutes: declared.Minutes, Command: s.Command,
+		Language: s.Language, Mission: m, Minutes: m.Declared().Minutes, Command: s.Command,
 		Events: events, Progress: s.Progress, Machines: n,
-	}, m.GuideSteps())
+	})
 	return n
 }
 

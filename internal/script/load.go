@@ -1,17 +1,18 @@
 package script
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"sync/atomic"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/phrase"
 )
 
 // Script is a script that has been loaded: what it declares, and its files.
@@ -21,12 +22,11 @@ type Script struct {
 	Session *builtins.Session // that it declared to
 	Sources []Source          // all files that were executed, the script first
 
-	folder      fs.FS              // that it was loaded from; closed if onDisk
-	onDisk      bool               // File is a file of the host, whose folder can be opened again
-	modules     map[string]*module // by path in the folder
-	languages   []string           // that there are translations in
-	chosen      string             // one of them; empty: the original
-	translation *Translation       // of the chosen language; nil: the original
+	folder    fs.FS              // that it was loaded from; closed if onDisk
+	onDisk    bool               // File is a file of the host, whose folder can be opened again
+	modules   map[string]*module // by path in the folder
+	languages []string           // that there are translations in
+	telling   atomic.Pointer[telling]
 }
 
 // Source is a file of a script as it was loaded.
@@ -45,18 +45,9 @@ type Options struct {
 	NoSteps bool
 }
 
-// Declared returns what the script declared, in the chosen language.
+// Declared returns what the script declared, in the present language.
 func (s *Script) Declared() builtins.Declaration {
-	return s.translation.apply(s.Session.Declared())
-}
-
-// Language returns the language that the mission is told in.
-func (s *Script) Language() string { return cmp.Or(s.chosen, s.Session.Declared().Language) }
-
-// Languages returns the languages that the mission can be told in, the original's
-// first.
-func (s *Script) Languages() []string {
-	return append([]string{s.Session.Declared().Language}, s.languages...)
+	return s.telling.Load().by.apply(s.Session.Declared())
 }
 
 // Names returns what is at the script's top level: its own names, and those that it has
@@ -103,14 +94,15 @@ func LoadFile(ctx context.Context, file string, o Options) (*Script, error) {
 func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Script, error) {
 	folder = Overlay{folder}
 	s := &Script{File: shown, folder: folder, Name: name, languages: translations(folder, name)}
-	if tag, ok := MatchLanguage(o.Language, s.languages); ok {
-		var err error
-		if s.translation, err = readTranslation(folder, name, shown, tag); err != nil {
+	s.telling.Store(&telling{})
+	if tag, ok := phrase.Match(o.Language, s.languages); ok {
+		t, err := readTranslation(folder, name, shown, tag)
+		if err != nil {
 			return nil, err
 		}
-		s.chosen = tag
+		s.telling.Store(&telling{by: t, used: []*Translation{t}})
 	}
-	s.Session = builtins.New(o.Images, s.translation.text)
+	s.Session = builtins.New(o.Images, s.Text)
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: bounded(s.Session.Predeclared()), modules: map[string]*module{},

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/BurntSushi/toml"
 	"go.starlark.net/syntax"
@@ -27,7 +28,9 @@ type Translation struct {
 	Steps map[string]StepTranslation `toml:"steps"` // by the name of the step's function
 	Texts map[string]string          `toml:"texts"` // by the original
 
-	source []byte
+	language string // its tag
+	source   []byte
+	forms    func() []form // of the texts that something is put into
 }
 
 // StepTranslation is that of a step's docstring.
@@ -42,21 +45,6 @@ type StepTranslation struct {
 func Digest(step builtins.Step) string {
 	sum := sha256.Sum256([]byte(step.Title + "\n" + step.Narration))
 	return fmt.Sprintf("%x", sum[:4])
-}
-
-// MatchLanguage returns which of the languages a reader of wanted, a BCP 47 tag,
-// understands well; false if none is.
-func MatchLanguage(wanted string, languages []string) (string, bool) {
-	tag, err := language.Parse(wanted)
-	if err != nil || len(languages) == 0 {
-		return "", false
-	}
-	var supported []language.Tag
-	for _, l := range languages {
-		supported = append(supported, language.Make(l))
-	}
-	_, i, confidence := language.NewMatcher(supported).Match(tag)
-	return languages[i], confidence >= language.High
 }
 
 // translations returns the languages that a script has files for, sorted.
@@ -80,7 +68,8 @@ func translations(folder fs.FS, script string) []string {
 // *Error with its place in that file.
 func readTranslation(folder fs.FS, script, shown, tag string) (*Translation, error) {
 	suffix := "." + tag + ".toml"
-	t := &Translation{File: strings.TrimSuffix(shown, ".star") + suffix}
+	t := &Translation{File: strings.TrimSuffix(shown, ".star") + suffix, language: tag}
+	t.forms = sync.OnceValue(t.composed)
 	var err error
 	if t.source, err = fs.ReadFile(folder, strings.TrimSuffix(script, ".star")+suffix); err != nil {
 		return nil, &Error{Position: inFile(t.File), Message: plainPathError(err).Error()}
@@ -114,6 +103,18 @@ func (t *Translation) unknownKey(key toml.Key) *Error {
 // Translations reads the script's translations, as its folder has them now. Where one is
 // broken, that is an *Error, and those before it are returned.
 func (s *Script) Translations() (all []*Translation, err error) {
+	for _, tag := range s.languages {
+		t, err := s.translation(tag)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// translation reads the one into the language of a tag, as the folder has it now.
+func (s *Script) translation(tag string) (*Translation, error) {
 	folder := s.folder
 	if s.onDisk {
 		root, _, err := OpenFolder(s.File)
@@ -123,14 +124,7 @@ func (s *Script) Translations() (all []*Translation, err error) {
 		defer root.Close()
 		folder = root.FS()
 	}
-	for _, tag := range s.languages {
-		t, err := readTranslation(folder, s.Name, s.File, tag)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, t)
-	}
-	return all, nil
+	return readTranslation(folder, s.Name, s.File, tag)
 }
 
 // Line returns the line that a key is in, counted from 1; the first one if the key is

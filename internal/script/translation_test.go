@@ -19,21 +19,6 @@ def look():
 step(look)
 `
 
-func TestMatchLanguage(t *testing.T) {
-	for wanted, want := range map[string]string{
-		"zh-TW": "zh-TW", "zh-Hant": "zh-TW", "zh-HK": "zh-TW", "zh-CN": "",
-		"en-US": "en", "en": "en", "de": "", "": "", "no tag!": "",
-	} {
-		got, ok := MatchLanguage(wanted, []string{"en", "zh-TW"})
-		if !ok {
-			got = ""
-		}
-		if got != want {
-			t.Errorf("%q: %q, want %q", wanted, got, want)
-		}
-	}
-}
-
 func TestBrokenCatalogues(t *testing.T) {
 	for text, want := range map[string]string{
 		"title = \"x\"\ntexts = [":                        "lab.zh-TW.toml:2:",

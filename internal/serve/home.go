@@ -14,7 +14,6 @@ import (
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/phrase"
 	"github.com/labrun/labrun/internal/run"
-	"github.com/labrun/labrun/internal/script"
 )
 
 // listed is a mission in the list.
@@ -115,12 +114,12 @@ func (s *Server) phrases(w http.ResponseWriter, r *http.Request, _ visitor, _ []
 // languageOf is the language of labrun's own words in the answer to a request: as its query
 // says, else as its browser wishes.
 func (s *Server) languageOf(r *http.Request) string {
-	if l, ok := script.MatchLanguage(r.URL.Query().Get("language"), phrase.Languages()); ok {
+	if l, ok := phrase.Match(r.URL.Query().Get("language"), phrase.Languages()); ok {
 		return l
 	}
 	wanted, _, _ := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
 	for _, tag := range wanted {
-		if l, ok := script.MatchLanguage(tag.String(), phrase.Languages()); ok {
+		if l, ok := phrase.Match(tag.String(), phrase.Languages()); ok {
 			return l
 		}
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/markdown"
-	"github.com/labrun/labrun/internal/phrase"
 )
 
 // Machines is what the terminal needs of a lab.
@@ -43,7 +42,6 @@ type Options struct {
 	Out      io.Writer
 	Width    func() int // of Out, in columns
 	Color    bool
-	Language *phrase.Language
 	Panes    bool // each console has a pane beside the guide (tmux)
 	Machines Machines
 }
@@ -82,7 +80,7 @@ func New(options Options, dialogue *guide.Dialogue) *View {
 func (v *View) width() int { return min(max(v.options.Width(), 20), 100) }
 
 // say shows a phrase as a paragraph, wrapped to the terminal.
-func (v *View) say(name string, args ...any) { v.paragraph(v.options.Language.Say(name, args...)) }
+func (v *View) say(name string, args ...any) { v.paragraph(v.dialogue.Say(name, args...)) }
 
 func (v *View) paragraph(text string) { v.screen.write(markdown.Wrap(text, v.width()) + "\n") }
 
@@ -115,6 +113,8 @@ func (v *View) Record(r event.Record) {
 		default:
 			v.narrate()
 		}
+	case event.Translated:
+		v.translated(e)
 	case event.StepEnded:
 		v.stepEnded(e)
 	case event.Returned:
@@ -181,9 +181,22 @@ func (v *View) welcome(e event.Welcomed) {
 	}
 }
 
+// translated goes on in another language.
+func (v *View) translated(e event.Translated) {
+	v.blank()
+	v.say("language is")
+	if e.At == 0 {
+		return
+	}
+	v.step.Title, v.step.Narration = e.Titles[e.At-1], e.Narration
+	if !v.step.Replayed {
+		v.narrate()
+	}
+}
+
 // narrate shows the present step's text.
 func (v *View) narrate() {
-	title := v.options.Language.Say("step", v.step.Index, v.step.Total, v.step.Title)
+	title := v.dialogue.Say("step", v.step.Index, v.step.Total, v.step.Title)
 	v.blank()
 	v.markdown("## " + title + "\n\n" + v.step.Narration)
 }
@@ -223,7 +236,9 @@ func (v *View) instructed(e event.Instructed) {
 	if e.Known && e.Verb != stay {
 		return
 	}
-	v.news()
+	if !e.Retold {
+		v.news()
+	}
 	v.show(e)
 }
 
@@ -242,7 +257,7 @@ func (v *View) show(e event.Instructed) {
 		if v.options.Panes {
 			how = "do boot tmux"
 		}
-		say += " " + v.options.Language.Say(how, e.Console)
+		say += " " + v.dialogue.Say(how, e.Console)
 	}
 	if e.Goal == "" {
 		v.paragraph("> " + say)
@@ -264,13 +279,13 @@ func (v *View) show(e event.Instructed) {
 // choices are how a question is answered.
 func (v *View) choices(e event.Instructed) string {
 	if len(e.Choices) == 0 {
-		return v.options.Language.Say("do open")
+		return v.dialogue.Say("do open")
 	}
 	var lines []string
 	for n, choice := range e.Choices {
 		lines = append(lines, fmt.Sprintf("%d. %s", n+1, choice))
 	}
-	return strings.Join(append(lines, v.options.Language.Say("do choose")), "\n")
+	return strings.Join(append(lines, v.dialogue.Say("do choose")), "\n")
 }
 
 func (v *View) tellHint(e event.Hinted) {
@@ -278,7 +293,7 @@ func (v *View) tellHint(e event.Hinted) {
 		v.say("hint", e.Level, e.Of, e.Text)
 		return
 	}
-	label := strings.TrimSpace(v.options.Language.Say("hint", e.Level, e.Of, ""))
+	label := strings.TrimSpace(v.dialogue.Say("hint", e.Level, e.Of, ""))
 	v.markdown(labelled(label, e.Text))
 }
 
@@ -306,11 +321,11 @@ func (v *View) helped(e event.Helped) {
 }
 
 func (v *View) missed(e event.Missed) {
-	l, reason := v.options.Language, e.Reason
+	d, reason := v.dialogue, e.Reason
 	if e.Again && v.at == v.screen.count() { // it stands right above
-		reason = l.Say("same")
+		reason = d.Say("same")
 	}
-	v.paragraph(l.Sentences(l.Say("not yet", reason), l.Say("not yet hint")))
+	v.paragraph(d.Sentences(d.Say("not yet", reason), d.Say("not yet hint")))
 	v.at = v.screen.count()
 }
 

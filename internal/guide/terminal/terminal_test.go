@@ -82,6 +82,16 @@ var threeSteps = []guide.Step{
 	{Name: "three", Title: "The third"},
 }
 
+// course is a mission of three steps in one language.
+type course struct{}
+
+func (course) Title() string              { return "Week 1" }
+func (course) GuideSteps() []guide.Step   { return threeSteps }
+func (course) Languages() []string        { return []string{"en"} }
+func (course) Forms(text string) []string { return []string{text} }
+
+func (course) TellIn(tag string) (bool, error) { return tag == "en", nil }
+
 func newDesk(t *testing.T, language string) *desk {
 	t.Helper()
 	progress, err := guide.OpenProgress(t.TempDir(), "/labs/test.star")
@@ -94,11 +104,10 @@ func newDesk(t *testing.T, language string) *desk {
 	d := &desk{t: t, typing: typing, progress: progress}
 	log := &event.Log{}
 	log.Attach(func(r event.Record) { d.events = append(d.events, r.Event) })
-	words := phrase.In(language)
 	d.g = guide.New(guide.Options{
-		Language: words, Title: "Week 1", Minutes: 30, Command: "test.star", Events: log, Progress: progress, Machines: d,
-	}, threeSteps)
-	d.view = New(Options{In: in, Out: &d.out, Width: func() int { return 80 }, Language: words, Machines: d}, d.g)
+		Language: phrase.In(language), Mission: course{}, Minutes: 30, Command: "test.star", Events: log, Progress: progress, Machines: d,
+	})
+	d.view = New(Options{In: in, Out: &d.out, Width: func() int { return 80 }, Machines: d}, d.g)
 	log.Attach(d.view.Record)
 	ctx, cancel := context.WithCancel(t.Context())
 	var listening sync.WaitGroup
@@ -113,8 +122,7 @@ func newDesk(t *testing.T, language string) *desk {
 
 // begins has a step begin, as a mission does.
 func (d *desk) begins(index int) {
-	step := threeSteps[index]
-	d.log.Emit(event.StepStarted{Index: index + 1, Total: len(threeSteps), Title: step.Title, Narration: step.Narration})
+	d.g.StepStarted(event.StepStarted{Index: index + 1, Total: len(threeSteps)})
 	d.g.BeginStep(index)
 }
 
@@ -144,7 +152,7 @@ func (d *desk) reads(text string) {
 	}
 }
 
-var send = guide.Instruction{Verb: "send", Console: "debian", Text: "ip a", Show: "On debian, type:", Block: "ip a", Hints: []string{"a nudge", "the answer"}, Solve: true}
+var send = guide.Instruction{Verb: "send", Console: "debian", Text: "ip a", Show: guide.Plain("On debian, type:"), Block: "ip a", Hints: []guide.Text{guide.Plain("a nudge"), guide.Plain("the answer")}, Solve: true}
 
 // await runs an Await while the test plays the student.
 func (d *desk) await(i guide.Instruction, watch func(context.Context) error, student func()) (guide.Outcome, error) {
@@ -173,15 +181,15 @@ func TestWordsWhileWaiting(t *testing.T) {
 		{"in Chinese", []string{"提示", "離開"}, send, guide.ByStudent, guide.ErrQuit, []string{"Hint 1 of 2: a nudge"}},
 		{"hints to the end", []string{"hint", "h", "hint", "do"}, send, guide.ByLabrun, nil,
 			[]string{"Hint 1 of 2: a nudge", "Hint 2 of 2: the answer", "That was the last hint"}},
-		{"no hint", []string{"hint", "quit"}, guide.Instruction{Show: "x"}, guide.ByStudent, guide.ErrQuit, []string{"There is no hint for this"}},
-		{"nothing to do", []string{"do", "skip", "ok", "next", "quit"}, guide.Instruction{Show: "x"}, guide.ByStudent, guide.ErrQuit,
+		{"no hint", []string{"hint", "quit"}, guide.Instruction{Show: guide.Plain("x")}, guide.ByStudent, guide.ErrQuit, []string{"There is no hint for this"}},
+		{"nothing to do", []string{"do", "skip", "ok", "next", "quit"}, guide.Instruction{Show: guide.Plain("x")}, guide.ByStudent, guide.ErrQuit,
 			[]string{"nothing that labrun could do", "nothing to say ok to", "I do not know «next»"}},
 		{"a command for a machine", []string{"ip a", "quit"}, send, guide.ByStudent, guide.ErrQuit, []string{"I do not know «ip a»", "typed at its console"}},
 		{"help and text", []string{"?", "text", "steps", "quit"}, send, guide.ByStudent, guide.ErrQuit,
 			[]string{"a hint; each further one tells more", "Step 1 of 3: The first", "1. The first (you are here)", "3. The third (to come)"}},
-		{"ok", []string{"ok"}, guide.Instruction{Show: "x", Agree: true}, guide.Agreed, nil, nil},
-		{"next", []string{"next"}, guide.Instruction{Show: "x", Leave: true}, guide.ByStudent, guide.ErrLeave, nil},
-		{"check", []string{"c"}, guide.Instruction{Show: "x", Again: true}, guide.ByStudent, nil, nil},
+		{"ok", []string{"ok"}, guide.Instruction{Show: guide.Plain("x"), Agree: true}, guide.Agreed, nil, nil},
+		{"next", []string{"next"}, guide.Instruction{Show: guide.Plain("x"), Leave: true}, guide.ByStudent, guide.ErrLeave, nil},
+		{"check", []string{"c"}, guide.Instruction{Show: guide.Plain("x"), Again: true}, guide.ByStudent, nil, nil},
 		{"restart", []string{"restart", "restart alpine", "restart debian"}, send, guide.ByStudent, guide.ErrRetry,
 			[]string{"restart which machine?", "no machine called alpine", "debian is switched off and on"}},
 		{"Enter shows it again", []string{"", "quit"}, send, guide.ByStudent, guide.ErrQuit, []string{"> On debian, type:\n    ip a\n\n> On debian, type:"}},
@@ -195,8 +203,8 @@ func TestWordsWhileWaiting(t *testing.T) {
 				watch = func(context.Context) error { return boom }
 			}
 			outcome, err := d.await(tt.i, watch, func() {
-				if len(tt.said) > 0 && tt.i.Show != "" {
-					d.reads("> " + tt.i.Show)
+				if len(tt.said) > 0 && tt.i.Show != nil {
+					d.reads("> " + tt.i.Show.String())
 				}
 				for _, line := range tt.said {
 					d.says(line)
@@ -244,8 +252,11 @@ func TestSkip(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	d := newDesk(t, "en")
 	d.begins(0)
-	q := &guide.Question{Text: "Why?", Choices: []string{"because", "hint", "ok"}, Answer: "ok"}
-	outcome, err := d.await(guide.Instruction{Show: "Why?", Solve: true, Question: q}, guide.Forever, func() {
+	q := &guide.Question{Text: guide.Plain("Why?"), Answer: guide.Plain("ok")}
+	for _, choice := range []string{"because", "hint", "ok"} {
+		q.Choices = append(q.Choices, guide.Plain(choice))
+	}
+	outcome, err := d.await(guide.Instruction{Show: guide.Plain("Why?"), Solve: true, Question: q}, guide.Forever, func() {
 		d.reads("> Why?\n    1. because\n    2. hint\n    3. ok\n    Answer with a number.\n")
 		for _, line := range []string{"because", "hint", `"hint`, "7", "", "ok"} {
 			d.says(line)
@@ -268,9 +279,9 @@ func TestAnswers(t *testing.T) {
 func TestMissedIsToldOnce(t *testing.T) {
 	d := newDesk(t, "en")
 	d.begins(0)
-	d.g.Missed("a", "no lan0", false)
-	d.g.Missed("a", "no lan0", false)
-	d.g.Missed("b", "no lan0", false)
+	d.g.Missed("a", guide.Plain("no lan0"), false)
+	d.g.Missed("a", guide.Plain("no lan0"), false)
+	d.g.Missed("b", guide.Plain("no lan0"), false)
 	if n := strings.Count(d.out.String(), "Not yet: no lan0"); n != 2 {
 		t.Errorf("told %d times:\n%s", n, d.out.String())
 	}
@@ -297,7 +308,7 @@ func TestConsoleInThisTerminal(t *testing.T) {
 			held = strings.Contains(d.typed, "quit")
 			d.mu.Unlock()
 		}
-		d.g.Missed("x", "nothing", false)
+		d.g.Missed("x", guide.Plain("nothing"), false)
 		if strings.Contains(d.out.String(), "Not yet") {
 			t.Error("the guide speaks into the console")
 		}
@@ -361,13 +372,13 @@ func TestNotYet(t *testing.T) {
 		active bool
 		told   int
 	}{{idle, false, 1}, {idle, false, 1}, {busy, true, 1}, {idle, false, 2}} {
-		active, err := d.g.NotYet(t.Context(), "no file", tt.watch)
+		active, err := d.g.NotYet(t.Context(), guide.Plain("no file"), tt.watch)
 		if told := strings.Count(d.out.String(), "Not yet: no file"); active != tt.active || err != nil || told != tt.told {
 			t.Errorf("look %d: active %v, error %v, told %d times", i, active, err, told)
 		}
 	}
 	go d.says("check")
-	if active, err := d.g.NotYet(t.Context(), "no file", func(ctx context.Context) (bool, error) { <-ctx.Done(); return false, ctx.Err() }); !active || err != nil {
+	if active, err := d.g.NotYet(t.Context(), guide.Plain("no file"), func(ctx context.Context) (bool, error) { <-ctx.Done(); return false, ctx.Err() }); !active || err != nil {
 		t.Errorf("asked: active %v, error %v", active, err)
 	}
 }

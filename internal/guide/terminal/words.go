@@ -50,10 +50,14 @@ func (v *View) heard() {
 	}
 }
 
-// word tells which word a line is. Only some have a name behind them.
+// named are the words that have a name behind them.
+var named = []string{"console", "restart", "language"}
+
+// word tells which word a line is. What has more behind it than a word takes is none, and
+// may well be an answer.
 func word(line string) (name, rest string) {
 	name, rest = phrase.Word(line)
-	if rest != "" && name != "console" && name != "restart" {
+	if rest != "" && !slices.Contains(named, name) || strings.Contains(rest, " ") {
 		return "", ""
 	}
 	return name, rest
@@ -100,7 +104,7 @@ func (v *View) hear(ctx context.Context, line string) {
 func (v *View) local(ctx context.Context, name, rest string) bool {
 	switch name {
 	case "help":
-		v.screen.write(v.options.Language.Say("help") + "\n")
+		v.screen.write(v.dialogue.Say("help") + "\n")
 	case "text":
 		v.mu.Lock()
 		if v.step.Index > 0 {
@@ -112,15 +116,25 @@ func (v *View) local(ctx context.Context, name, rest string) bool {
 		}
 	case "steps":
 		for n, step := range v.dialogue.Snapshot().Steps {
-			state := v.options.Language.Say("state " + string(step.State))
+			state := v.dialogue.Say("state " + string(step.State))
 			v.paragraph(fmt.Sprintf("%2d. %s (%s)", n+1, step.Title, state))
 		}
 	case "console":
 		v.console(ctx, rest)
+	case "language":
+		v.language(ctx, rest)
 	default:
 		return false
 	}
 	return true
+}
+
+// language has all told in another language, which need not wait until something is asked.
+func (v *View) language(ctx context.Context, tag string) {
+	var refused *guide.Refusal
+	if errors.As(v.dialogue.Command(ctx, guide.Command{Word: "language", Text: tag}), &refused) {
+		v.paragraph(refused.Text)
+	}
 }
 
 // again shows what is asked for once more.
@@ -175,10 +189,10 @@ func (v *View) console(ctx context.Context, name string) {
 	v.mu.Unlock()
 	keys := v.input.keys()
 	v.screen.hold()
-	err := v.options.Machines.Open(ctx, name, keys, done, v.options.Language.Say("console note"))
+	err := v.options.Machines.Open(ctx, name, keys, done, v.dialogue.Say("console note"))
 	keys.finish()
 	if err == nil {
-		v.screen.first(markdown.Wrap(v.options.Language.Say("console back"), v.width()) + "\n")
+		v.screen.first(markdown.Wrap(v.dialogue.Say("console back"), v.width()) + "\n")
 	}
 	v.screen.release()
 	v.mu.Lock()
