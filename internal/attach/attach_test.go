@@ -38,6 +38,8 @@ type bench struct {
 	sizes   []size
 	stopped bool
 
+	wire
+
 	events  event.Log
 	command func(ctx context.Context, word, text string, number int) error // of a run with a student
 }

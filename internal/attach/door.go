@@ -50,27 +50,55 @@ func (s *Server) there(conn *net.UnixConn) (ctx context.Context, release func())
 func (s *Server) tell(conn *net.UnixConn) {
 	ctx, release := s.there(conn)
 	defer release()
-	hurry := func() { conn.SetWriteDeadline(s.last) }
-	defer context.AfterFunc(s.ctx, hurry)()
-	send := func(kind byte, payload []byte) error {
-		if conn.SetWriteDeadline(time.Now().Add(patience)); s.ctx.Err() != nil {
-			hurry()
-		}
-		return writeFrame(conn, kind, payload)
-	}
+	t := &teller{conn: conn, ended: s.ctx, last: func() time.Time { return s.last }}
+	defer context.AfterFunc(s.ctx, t.hurry)()
 	for record := range s.lab.Events().Follow(ctx) {
-		line, err := json.Marshal(record)
-		if err != nil {
-			continue // it has nothing that JSON has not
-		}
-		for part := range slices.Chunk(append(line, '\n'), longestFrame) { // a mission may say much at once
-			if send(frameEvents, part) != nil {
-				return
-			}
+		if t.line(record) != nil {
+			return
 		}
 	}
+	t.over()
+}
+
+// teller tells somebody who only listens. It may be used from several goroutines.
+type teller struct {
+	conn  *net.UnixConn
+	ended context.Context  // of what is told
+	last  func() time.Time // when nothing is told any more, once that has ended
+
+	writing sync.Mutex
+}
+
+// hurry is called when what is told has ended.
+func (t *teller) hurry() { t.conn.SetWriteDeadline(t.last()) }
+
+func (t *teller) send(kind byte, payload []byte) error {
+	if t.conn.SetWriteDeadline(time.Now().Add(patience)); t.ended.Err() != nil {
+		t.hurry()
+	}
+	return writeFrame(t.conn, kind, payload)
+}
+
+// line tells a value as a line of JSON.
+func (t *teller) line(value any) error {
+	line, err := json.Marshal(value)
+	if err != nil {
+		return nil // it has nothing that JSON has not
+	}
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	for part := range slices.Chunk(append(line, '\n'), longestFrame) { // a mission may say much at once
+		if err := t.send(frameEvents, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// over says that this was all.
+func (t *teller) over() {
 	if over, err := json.Marshal(note{Name: "over"}); err == nil {
-		send(frameNote, over)
+		t.send(frameNote, over)
 	}
 }
 
@@ -138,13 +166,18 @@ const longestLine = 32 << 20
 // returns. It returns when the run is over, or with tell's error. Who reads so slowly that
 // the run does not wait is told so by an error.
 func Events(ctx context.Context, folder string, tell func(line []byte) error) error {
-	conn, _, err := ask(ctx, folder, request{Op: "events"})
+	return hear(ctx, folder, request{Op: "events"}, func(conn net.Conn) error { return follow(conn, tell) })
+}
+
+// hear asks for what is told for a while, and has it read.
+func hear(ctx context.Context, folder string, r request, read func(conn net.Conn) error) error {
+	conn, _, err := ask(ctx, folder, r)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	err = follow(conn, tell)
+	err = read(conn)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/host"
+	"github.com/labrun/labrun/internal/lan"
 )
 
 // Lab is what viewers can sit at. Its methods are safe for concurrent use.
@@ -39,6 +41,13 @@ type Lab interface {
 	Command(ctx context.Context, word, text string, number int) error
 	// Stop ends the run as its user would.
 	Stop()
+	// Drawing is how the machines are wired at this moment, and a channel that is closed
+	// when that may be otherwise.
+	Drawing() (Drawing, <-chan struct{})
+	// Packets has told what crosses a network, until ctx ends: lan.Capture.Follow.
+	Packets(ctx context.Context, network string, tell func(packets []lan.Packet, skipped uint64) error) error
+	// Capture opens a file of what has crossed a network.
+	Capture(network string) (io.ReadCloser, error)
 }
 
 // ErrNoStudent says that labrun plays the run itself, so there is no dialogue.
@@ -165,6 +174,12 @@ func (s *Server) serve(conn *net.UnixConn) {
 		if stop() && writeJSON(conn, frameAnswer, answer{}) == nil {
 			s.tell(conn)
 		}
+	case "network":
+		if stop() && writeJSON(conn, frameAnswer, answer{}) == nil {
+			s.network(conn)
+		}
+	case "capture":
+		s.capture(conn, asked.Network)
 	case "command":
 		writeJSON(conn, frameAnswer, s.command(conn, asked))
 	case "attach":

@@ -19,7 +19,7 @@ const (
 	frameInput   = 'i' // client: keys
 	frameSize    = 'r' // client: a terminal's size, JSON
 	frameAnswer  = 'a' // server: to the request, JSON
-	frameOutput  = 'o' // server: what the guest prints
+	frameOutput  = 'o' // server: what the guest prints, or a part of a file
 	frameEvents  = 'e' // server: what happens, JSON lines or parts of them
 	frameNote    = 'n' // server: a note, JSON
 )
@@ -30,11 +30,12 @@ const longestFrame, longestJSON = 512 << 10, 64 << 10
 
 // request is a client's first frame.
 type request struct {
-	Op      string `json:"op"`                // attach, status, stop, events, command
+	Op      string `json:"op"`                // attach, status, stop, events, command, network, capture
 	Machine string `json:"machine,omitempty"` // to attach to
 	Word    string `json:"word,omitempty"`    // of a command
 	Text    string `json:"text,omitempty"`    // what belongs to the word
 	For     int    `json:"for,omitempty"`     // the instruction that it is about; 0: whichever there is
+	Network string `json:"network,omitempty"` // whose capture is asked for
 	size           // to attach
 }
 

@@ -189,5 +189,10 @@ func (m *Machine) SetCable(ctx context.Context, network string, in bool) error {
 	if err := g.settle(ctx); err != nil { // its cards may still be on their way
 		return err
 	}
-	return g.process.SetCarrier(ctx, card, in)
+	if err := g.process.SetCarrier(ctx, card, in); err != nil {
+		return err
+	}
+	g.unplugged[card].Store(!in)
+	m.lab.changes.ring()
+	return nil
 }

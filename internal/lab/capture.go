@@ -50,19 +50,27 @@ func (c *capture) packets() ([]lan.Packet, error) {
 // and how many more there were than its capture holds. What arrived in the last moment
 // may be missing.
 func (l *Lab) Packets(network string) (_ []lan.Packet, more uint64, _ error) {
+	c := l.capture(network)
+	if c == nil {
+		return nil, 0, nil // nothing has booted
+	}
+	packets, err := c.packets()
+	if err != nil {
+		return nil, 0, &EnvironmentError{fmt.Errorf("packets of %s: %w", network, err)}
+	}
+	return packets, c.capture.Dropped(), nil
+}
+
+// capture returns the capture of a network; nil before the first boot.
+func (l *Lab) capture(network string) *capture {
 	l.mu.Lock()
-	captures := l.captures
-	l.mu.Unlock()
-	for _, c := range captures {
+	defer l.mu.Unlock()
+	for _, c := range l.captures {
 		if c.network == network {
-			packets, err := c.packets()
-			if err != nil {
-				return nil, 0, &EnvironmentError{fmt.Errorf("packets of %s: %w", network, err)}
-			}
-			return packets, c.capture.Dropped(), nil
+			return c
 		}
 	}
-	return nil, 0, nil // nothing has booted
+	return nil
 }
 
 // startCapture captures a network into a file, and calls onFull when that holds all

@@ -35,7 +35,8 @@ type savedMachine struct {
 	User string `json:"user,omitempty"` // who had logged in at its console
 	// Claims are the addresses that the switch has heard of, by card: what the guest
 	// said of them it will not say again.
-	Claims [][]netip.Addr `json:"claims,omitempty"`
+	Claims    [][]netip.Addr `json:"claims,omitempty"`
+	Unplugged []bool         `json:"unplugged,omitempty"` // the cards whose cables are out, which the state knows, too
 }
 
 // StaleError says that a checkpoint does not fit the lab any more, or is damaged.
@@ -98,12 +99,13 @@ func (l *Lab) Checkpoint(ctx context.Context, dir string) (err error) {
 			release := g.shell.Hold()
 			defer release()
 			saved.On, saved.User = true, g.console.User()
-			for _, known := range g.neighbours {
+			for i, known := range g.neighbours {
 				var claims []netip.Addr
 				if known != nil {
 					claims = known.Claims()
 				}
 				saved.Claims = append(saved.Claims, claims)
+				saved.Unplugged = append(saved.Unplugged, g.unplugged[i].Load())
 			}
 			on, names = append(on, g), append(names, m.Name())
 		}
@@ -275,6 +277,9 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 		if i < len(g.neighbours) && g.neighbours[i] != nil {
 			g.neighbours[i].Recall(claims)
 		}
+	}
+	for i, out := range saved.Unplugged[:min(len(saved.Unplugged), len(g.unplugged))] {
+		g.unplugged[i].Store(out)
 	}
 	g.up.Store(true)
 	g.ready.Do(func() {}) // it was, before

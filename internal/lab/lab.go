@@ -84,6 +84,8 @@ type Lab struct {
 	viewers  *attach.Server
 	opened   time.Time
 	networks map[string]*lan.Network
+	segments []string // their names, in the order of the mission
+	changes  *bell    // rings when the lab may be drawn otherwise, and when its captures begin
 	captures []*capture
 	machines map[string]*Machine
 	order    []string
@@ -112,7 +114,7 @@ func New(config Config, options Options) (*Lab, error) {
 	l := &Lab{
 		options: options, opened: time.Now(),
 		networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
-		preparing: make(chan struct{}, 1),
+		preparing: make(chan struct{}, 1), segments: append([]string{}, config.Networks...), changes: newBell(),
 	}
 	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {
@@ -135,11 +137,11 @@ func New(config Config, options Options) (*Lab, error) {
 	if l.session, err = openSession(Sessions(options.Store), options.Mission); err != nil {
 		return nil, &EnvironmentError{err}
 	}
+	for _, name := range config.Networks {
+		l.networks[name] = lan.NewWatched(name, l.changes.ring)
+	}
 	if l.viewers, err = attach.Serve(l.session.dir, viewerSide{l}); err != nil {
 		return nil, &EnvironmentError{errors.Join(err, l.session.close())}
-	}
-	for _, name := range config.Networks {
-		l.networks[name] = lan.New(name)
 	}
 	return l, nil
 }
@@ -315,6 +317,7 @@ func (l *Lab) record() error {
 		}
 		l.captures = append(l.captures, c)
 	}
+	l.changes.ring()
 	return nil
 }
 

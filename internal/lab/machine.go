@@ -50,6 +50,7 @@ type guest struct {
 	transcript *console.Transcript
 	ports      []*lan.Port      // of each card, nil for the uplink
 	neighbours []*lan.Neighbour // what the switch knows of each card; nil for the uplink
+	unplugged  []atomic.Bool    // each card's cable is out
 	ctx        context.Context  // ends with the machine
 	cancel     context.CancelCauseFunc
 	failed     chan struct{}   // closed when the consoles know why the machine ended
@@ -241,6 +242,7 @@ func (m *Machine) adopt(g *guest) {
 	close(m.started)
 	m.started = make(chan struct{})
 	m.mu.Unlock()
+	m.lab.changes.ring()
 	g.public.Store(true)
 	e := event.Machine{Name: m.config.Name, State: "booting"}
 	if g.warm {
@@ -268,6 +270,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 	g := &guest{
 		process: process, warm: spec.Saved != nil,
 		failed: make(chan struct{}), watched: make(chan struct{}), settled: make(chan struct{}),
+		unplugged: make([]atomic.Bool, len(m.config.NICs)),
 	}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	if held {
@@ -384,6 +387,7 @@ func (g *guest) watch(l *Lab, name string) {
 	defer close(g.watched)
 	<-g.process.Done()
 	l.guests.Delete(g)
+	l.changes.ring()
 	exit := g.process.Exit()
 	g.fail(exit)
 	close(g.failed)

@@ -22,8 +22,9 @@ const (
 	// where it was.
 	CapturePackets = 100_000
 	CaptureBytes   = 64 << 20
-	// frameBlock is what pcapng puts around a frame, in bytes.
-	frameBlock = 32
+	// frameBlock is what pcapng puts around a frame, in bytes, and blockHead a block's
+	// type and length, with which each begins.
+	frameBlock, blockHead = 32, 8
 )
 
 // A Capture writes what crosses a network to a pcapng file. Its methods may be
@@ -33,6 +34,7 @@ type Capture struct {
 	wake    chan struct{} // holds one token when the writer should look again
 	done    sync.WaitGroup
 	close   func() error
+	newest  newest
 
 	mu      sync.Mutex
 	pending []captured // guarded by mu, as all below
@@ -124,6 +126,7 @@ func (c *Capture) add(from *Port, run []byte, frames uint64, now time.Time) {
 	}
 	if c.full || len(c.data)+len(run) > captureLimit {
 		c.dropped += frames
+		c.newest.miss(frames)
 		return
 	}
 	c.packets += frames
@@ -161,6 +164,9 @@ func (c *Capture) write(w io.Writer, onFull func()) error {
 				if failed == nil {
 					size := recordSize(rest)
 					failed = out.frame(p, rest[headerSize:size])
+					if failed == nil {
+						c.newest.add(p, rest[headerSize:size])
+					}
 					rest = rest[size:]
 				}
 				if failed != nil {
@@ -168,7 +174,9 @@ func (c *Capture) write(w io.Writer, onFull func()) error {
 				}
 			}
 		}
-		c.drop(missing)
+		if missing > 0 {
+			c.drop(missing)
+		}
 		if failed == nil && (len(pending) > 0 || closed) {
 			failed = out.flush()
 		}
@@ -190,6 +198,7 @@ func (c *Capture) drop(frames uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropped += frames
+	c.newest.miss(frames)
 }
 
 // A captureFile is a pcapng file with an interface for each port seen so far.

@@ -33,7 +33,7 @@
 // waits for the second, and no lock is held while either reads or writes: what
 // does not fit into a port's bounded queue is dropped and counted, as a real
 // switch does, so a stopped guest holds up nobody. A capture's writer has such a
-// queue too.
+// queue too, and whoever follows it sees the newest of what it has written.
 //
 // # Neighbours
 //

@@ -185,6 +185,7 @@ func (n *Neighbour) claim(a netip.Addr) *claim {
 		}
 		n.claims = append(n.claims, claim{address: a})
 		at = len(n.claims) - 1
+		n.port.network.notify()
 	}
 	return &n.claims[at]
 }
@@ -214,7 +215,7 @@ func (n *Neighbour) checks(a netip.Addr, now time.Time) {
 func (n *Neighbour) borrows(a netip.Addr, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.claims = slices.DeleteFunc(n.claims, func(c claim) bool { return !c.lent.IsZero() && c.address != a })
+	n.drop(func(c claim) bool { return !c.lent.IsZero() && c.address != a })
 	if c := n.claim(a); n.anew || c.lent.IsZero() {
 		c.lent = now
 	}
@@ -236,11 +237,19 @@ func (n *Neighbour) wants(anew bool) {
 func (n *Neighbour) loses(a netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	before := len(n.claims)
-	n.claims = slices.DeleteFunc(
-		n.claims, func(c claim) bool { return c.address == a || !a.IsValid() && !c.lent.IsZero() },
-	)
-	if len(n.claims) != before {
+	if n.drop(func(c claim) bool { return c.address == a || !a.IsValid() && !c.lent.IsZero() }) {
 		n.tell()
 	}
+}
+
+// drop forgets the claims that are over, and reports whether there were any. The caller
+// holds mu.
+func (n *Neighbour) drop(over func(claim) bool) bool {
+	before := len(n.claims)
+	n.claims = slices.DeleteFunc(n.claims, over)
+	if len(n.claims) == before {
+		return false
+	}
+	n.port.network.notify()
+	return true
 }

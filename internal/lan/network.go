@@ -25,11 +25,17 @@ type Network struct {
 
 	mu     sync.Mutex // serialises their changes
 	closed bool       // guarded by mu
+
+	notify func() // what is known of a neighbour's addresses has changed
 }
 
 // New returns a network without ports.
-func New(name string) *Network {
-	n := &Network{name: name, began: time.Now(), table: table{stations: make(map[mac]*station)}}
+func New(name string) *Network { return NewWatched(name, func() {}) }
+
+// NewWatched is New with a function that is called whenever the addresses that a
+// neighbour claims are others than before. It must not wait, nor ask the network.
+func NewWatched(name string, notify func()) *Network {
+	n := &Network{name: name, began: time.Now(), notify: notify, table: table{stations: make(map[mac]*station)}}
 	n.ports.Store(new([]*Port))
 	n.captures.Store(new([]*Capture))
 	n.neighbours.Store(&map[mac]*Neighbour{})

@@ -1,6 +1,8 @@
 package lan
 
 import (
+	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +16,9 @@ import (
 
 // A Packet is a frame as far as it was understood. What a protocol has not is empty.
 type Packet struct {
+	Number               uint64    // in the capture, from 1
 	Time                 time.Time // of its arrival at the switch
+	Port                 string    // by which it came in
 	SourceMAC, TargetMAC string
 	Protocol             string // «dhcp», «arp», «icmp», «icmpv6», «dns», «tcp», «udp», «ip», «ipv6», or «other»
 	Source, Target       string // IP addresses; of ARP: whose address it is, and which one is asked for
@@ -26,6 +30,8 @@ type Packet struct {
 	Operation string
 	ClientMAC string // DHCP's chaddr
 	YourIP    string // DHCP's yiaddr, what is offered or given; empty if none is
+	Name      string // that a DNS message asks for
+	Sequence  int    // of an ICMP echo
 	Size      int    // of the frame, in bytes
 }
 
@@ -48,9 +54,38 @@ func ReadPackets(r io.Reader) ([]Packet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read a capture: %w", err)
 		}
+		port, err := file.Interface(info.InterfaceIndex)
+		if err != nil {
+			return nil, fmt.Errorf("read a capture: %w", err)
+		}
 		p := decode(data)
-		p.Time = info.Timestamp
+		p.Number, p.Time, p.Port = uint64(len(packets)+1), info.Timestamp, port.Name
 		packets = append(packets, p)
+	}
+}
+
+// WholeSize returns how many bytes of a capture are whole records: one that still grows
+// may end in half a record.
+func WholeSize(r io.Reader) (size int64, err error) {
+	blocks := bufio.NewReaderSize(r, 1<<20)
+	for {
+		start, err := blocks.Peek(blockHead)
+		if ended(err) {
+			return size, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read a capture: %w", err)
+		}
+		length := int(binary.LittleEndian.Uint32(start[4:])) // as pcapgo writes it
+		if length < blockHead {
+			return 0, fmt.Errorf("read a capture: a block of %d bytes", length)
+		}
+		if _, err := blocks.Discard(length); ended(err) {
+			return size, nil
+		} else if err != nil {
+			return 0, fmt.Errorf("read a capture: %w", err)
+		}
+		size += int64(length)
 	}
 }
 
@@ -72,6 +107,9 @@ func decode(data []byte) Packet {
 			p.Protocol, p.Source, p.Target = "ipv6", l.SrcIP.String(), l.DstIP.String()
 		case *layers.ICMPv4:
 			p.Protocol, p.Operation = "icmp", icmpOperation(l.TypeCode.String())
+			if kind := l.TypeCode.Type(); kind == layers.ICMPv4TypeEchoRequest || kind == layers.ICMPv4TypeEchoReply {
+				p.Sequence = int(l.Seq)
+			}
 		case *layers.ICMPv6:
 			p.Protocol, p.Operation = "icmpv6", icmpOperation(l.TypeCode.String())
 		case *layers.TCP:
@@ -81,6 +119,9 @@ func decode(data []byte) Packet {
 			p.Protocol, p.SourcePort, p.TargetPort = "udp", int(l.SrcPort), int(l.DstPort)
 		case *layers.DNS:
 			p.Protocol, p.Operation = "dns", map[bool]string{false: "request", true: "reply"}[l.QR]
+			if len(l.Questions) > 0 {
+				p.Name = string(l.Questions[0].Name)
+			}
 		case *layers.DHCPv4:
 			p.Protocol, p.ClientMAC = "dhcp", l.ClientHWAddr.String()
 			if !l.YourClientIP.IsUnspecified() {

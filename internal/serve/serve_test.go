@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,7 @@ import (
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/lan"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/run"
 )
@@ -111,6 +113,21 @@ func (l *fakeLab) Events() *event.Log                       { return &l.events }
 func (l *fakeLab) Stop()                                    { l.once.Do(func() { close(l.stopped) }) }
 func (l *fakeLab) PowerOn(context.Context, string) error    { return attach.ErrNotYet }
 func (l *fakeLab) Resize(context.Context, string, int, int) {}
+
+// Drawing has one network, which nothing crosses.
+func (l *fakeLab) Drawing() (attach.Drawing, <-chan struct{}) {
+	return attach.Drawing{Networks: []string{"lan"}}, nil
+}
+
+func (l *fakeLab) Packets(ctx context.Context, _ string, _ func([]lan.Packet, uint64) error) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func (l *fakeLab) Capture(string) (io.ReadCloser, error) {
+	return nil, errors.New("nothing has crossed it")
+}
+
 func (l *fakeLab) Status() attach.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
