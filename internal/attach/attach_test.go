@@ -207,6 +207,7 @@ func (b *bench) sit(language string) *seat {
 }
 
 func TestViewing(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.on()
 	b.print("said before\r\n# ")
@@ -246,6 +247,7 @@ func TestViewing(t *testing.T) {
 
 // A terminal's answers to a guest's questions would be typed at the guest.
 func TestQuestionsAreNotPassedOn(t *testing.T) {
+	t.Parallel()
 	for _, parts := range [][]string{{"a\x1b[6nb\x1b[1mc\x1b[?1;2cd\x1b"}, strings.Split("a\x1b[6nb\x1b[1mc\x1b[?1;2cd\x1b", "")} {
 		var f filter
 		got := ""
@@ -282,6 +284,7 @@ func TestPower(t *testing.T) {
 }
 
 func TestWatchingOnly(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.watching = true
 	b.on()
@@ -314,6 +317,7 @@ func (b *bench) deaf() *net.UnixConn {
 // A viewer that does not read holds up neither the guest nor the others, and is
 // told what it missed when it reads again; one that is killed is forgotten.
 func TestViewerThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.on()
 	other, deaf, killed := b.sit("en"), b.deaf(), b.deaf()
@@ -360,6 +364,7 @@ func waitFor(t *testing.T, holds func() bool) {
 }
 
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.on()
 	last := func() size {
@@ -422,6 +427,7 @@ func TestEndOfWhatIsTyped(t *testing.T) {
 // What is typed just before a console is left arrives, however much the machine has to say
 // at that moment.
 func TestLastKeysArrive(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.on()
 	go io.WriteString(b.guest, strings.Repeat("much is said here\r\n", 20_000))
@@ -448,6 +454,7 @@ func TestLastKeysArrive(t *testing.T) {
 }
 
 func TestUnknownMachine(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	var unknown *UnknownMachineError
 	if err := View(t.Context(), b.folder, "debain", Terminal{In: strings.NewReader(""), Out: io.Discard}); !errors.As(err, &unknown) {
@@ -456,6 +463,7 @@ func TestUnknownMachine(t *testing.T) {
 }
 
 func TestFindAndStop(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	b := newBench(t)
 	if err := os.Symlink(b.folder, filepath.Join(root, "perm")); err != nil {
@@ -487,6 +495,7 @@ func TestFindAndStop(t *testing.T) {
 }
 
 func TestLongFolder(t *testing.T) {
+	t.Parallel()
 	b := &bench{t: t, folder: t.TempDir(), changed: make(chan struct{})}
 	for len(b.folder) < 300 {
 		b.folder = filepath.Join(b.folder, strings.Repeat("long", 20))
@@ -507,6 +516,7 @@ func TestLongFolder(t *testing.T) {
 const beNobody = "LABRUN_TEST_VIEW_AS_NOBODY"
 
 func TestOtherUsersAreRefused(t *testing.T) {
+	t.Parallel()
 	if folder := os.Getenv(beNobody); folder != "" {
 		err := View(t.Context(), folder, "debian", Terminal{In: strings.NewReader(""), Out: os.Stdout})
 		fmt.Printf("as %d: %v\n", os.Getuid(), err)

@@ -31,6 +31,7 @@ func (b *bench) follow(ctx context.Context, told func(text string)) error {
 // Who follows a run gets what has happened, then what happens, and is told of the end.
 // That comes after the consoles are gone.
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	long := strings.Repeat("<long>", 200_000) // a line of several frames
 	b.events.Emit(event.Notice{Text: "before"})
@@ -69,6 +70,7 @@ func TestEvents(t *testing.T) {
 
 // Following ends with its context, and with an error of who follows.
 func TestEventsCanBeLeft(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.events.Emit(event.Notice{Text: "one"})
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -85,6 +87,7 @@ func TestEventsCanBeLeft(t *testing.T) {
 // Somebody who does not read is sent away after a while, and at the end of the run at
 // once. Nobody waits for them, neither who makes events nor who reads them.
 func TestSlowReadersAreDropped(t *testing.T) {
+	t.Parallel()
 	oldPatience, oldLast := patience, lastPatience
 	t.Cleanup(func() { patience, lastPatience = oldPatience, oldLast })
 	for _, end := range []bool{false, true} {
@@ -121,6 +124,7 @@ func dropsSlowReaders(t *testing.T, end bool) {
 }
 
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	if err := Command(t.Context(), b.folder, "hint", ""); err == nil || err.Error() != ErrNoStudent.Error() {
 		t.Errorf("without a student: %v", err)
@@ -190,6 +194,7 @@ func TestCommands(t *testing.T) {
 
 // What is no request, or too large for one, gets no answer, and others still do.
 func TestStrangeRequests(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	frame := func(kind byte, size uint32, payload string) string {
 		return string(binary.BigEndian.AppendUint32([]byte{kind}, size)) + payload
@@ -218,6 +223,7 @@ func TestStrangeRequests(t *testing.T) {
 
 // A mission's title and name cannot be too long for who lists the labs.
 func TestLongTitle(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.title = strings.Repeat("標", 1<<20)
 	_, a, err := ask(t.Context(), b.folder, request{Op: "status"})

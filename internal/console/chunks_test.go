@@ -103,7 +103,7 @@ func FuzzChunks(f *testing.F) {
 		if len(b) > 2000 {
 			b = b[:2000]
 		}
-		compareChunks(t, string(b), split(string(b), seed), conds)
+		compareChunks(t, seen(t, []string{string(b)}, conds), conds, split(string(b), seed))
 	})
 }
 
@@ -117,14 +117,17 @@ func split(s string, seed uint64) (parts []string) {
 	return parts
 }
 
-func compareChunks(t *testing.T, whole string, parts []string, conds []Condition) {
+// seen tells all that a wait on a stream gets.
+func seen(t testing.TB, parts []string, conds []Condition) string {
 	t.Helper()
-	m1, unread1, text1 := play(t, []string{whole}, conds...)
-	m2, unread2, text2 := play(t, parts, conds...)
-	a := fmt.Sprintf("%d %q %q unread %q text %q", m1.Index, m1.Text, m1.Groups, unread1, text1)
-	b := fmt.Sprintf("%d %q %q unread %q text %q", m2.Index, m2.Text, m2.Groups, unread2, text2)
-	if a != b {
-		t.Errorf("at once  %s\nin parts %s\nparts %q", a, b, parts)
+	m, unread, text := play(t, parts, conds...)
+	return fmt.Sprintf("%d %q %q unread %q text %q", m.Index, m.Text, m.Groups, unread, text)
+}
+
+func compareChunks(t *testing.T, atOnce string, conds []Condition, parts []string) {
+	t.Helper()
+	if inParts := seen(t, parts, conds); inParts != atOnce {
+		t.Errorf("at once  %s\nin parts %s\nparts %q", atOnce, inParts, parts)
 	}
 }
 
@@ -132,9 +135,10 @@ func TestChunks(t *testing.T) {
 	t.Parallel()
 	for _, s := range captures {
 		for _, conds := range conditionSets {
-			compareChunks(t, s, strings.Split(s, ""), conds)
+			atOnce := seen(t, []string{s}, conds)
+			compareChunks(t, atOnce, conds, strings.Split(s, ""))
 			for cut := range len(s) {
-				compareChunks(t, s, []string{s[:cut], s[cut:]}, conds)
+				compareChunks(t, atOnce, conds, []string{s[:cut], s[cut:]})
 			}
 		}
 	}

@@ -155,6 +155,7 @@ func (g *guest) known(want bool) {
 
 // Two lines are typed without a wait between them.
 func TestTypedAhead(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuest(t, images)
 		g.print("root@os25:~# ")
@@ -243,6 +244,7 @@ func TestNewPrompts(t *testing.T) {
 
 // A person who types at a new prompt does not wait until it is believed.
 func TestNewPromptIsTypedAt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuest(t, images)
 		g.print("root@os25:~# ")

@@ -293,7 +293,7 @@ func (m *Machine) resyncClock(g *guest) {
 	if g.control == nil {
 		return
 	}
-	ctx, cancel := m.lab.Within(g.ctx, resyncLimit, errHangs)
+	ctx, cancel := m.lab.Within(g.ctx, m.lab.resyncLimit, errHangs)
 	defer cancel()
 	if err := m.setClock(ctx, g); err != nil && g.ctx.Err() == nil {
 		text := fmt.Sprintf("%s's clock is as it was at the checkpoint: %v", m.Name(), err)

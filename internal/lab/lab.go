@@ -92,6 +92,8 @@ type Lab struct {
 	accel    qemu.Verdict
 	host     qemu.Platform // what templates depend on besides the machine
 
+	resyncLimit, savableLimit time.Duration // as the constants say; a test has them shorter
+
 	preparing chan struct{} // has room while nobody prepares
 	prepared  bool          // guarded by it
 
@@ -115,6 +117,7 @@ func New(config Config, options Options) (*Lab, error) {
 		options: options, opened: time.Now(),
 		networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
 		preparing: make(chan struct{}, 1), segments: append([]string{}, config.Networks...), changes: newBell(),
+		resyncLimit: resyncLimit, savableLimit: savableLimit,
 	}
 	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {

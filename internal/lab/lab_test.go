@@ -313,7 +313,7 @@ func TestPromptThatNeverComes(t *testing.T) {
 
 // TestFloodWithoutAReader lets a guest print while nobody waits: it must not
 // stall. An emulated serial port moves about 200 KB/s, so the flood is of 1 MB here;
-// package console takes 65 MB, and looks that it does not hoard them.
+// package console takes 39 MB, and looks that it does not hoard them.
 func TestFloodWithoutAReader(t *testing.T) {
 	labtest.Parallel(t)
 	ctx, _, router := routerAlone(t)

@@ -12,11 +12,12 @@ import (
 
 // A fake's getty reads whole lines, as a real one does whose terminal was reset under it.
 
-// resetUnderGetty boots a fake mini that has to be savable as the real one has, and is not.
-func resetUnderGetty(t *testing.T, store *image.Store) (*Lab, *Machine, *told) {
+// resetUnderGetty boots a fake mini that has to be savable as the real one has, within limit, and is not.
+func resetUnderGetty(t *testing.T, store *image.Store, limit time.Duration) (*Lab, *Machine, *told) {
 	t.Helper()
 	news := listen()
 	l := newLabWith(t, Config{Machines: []MachineConfig{{Name: "mini", Image: "mini"}}}, Options{Store: store, Events: &news.Log})
+	l.savableLimit = limit
 	mini := l.Machine("mini")
 	mini.profile.Guest.Savable = "" // as in Linux
 	if err := l.Boot(context5(t), mini); err != nil {
@@ -28,10 +29,9 @@ func resetUnderGetty(t *testing.T, store *image.Store) (*Lab, *Machine, *told) {
 // TestNotSavedWithAWrongTerminal: what stands on the console is a login prompt, but no state is saved in which nobody
 // can log in. The machine itself goes on.
 func TestNotSavedWithAWrongTerminal(t *testing.T) {
-	defer func(limit time.Duration) { savableLimit = limit }(savableLimit)
-	savableLimit = 100 * time.Millisecond
+	labtest.Parallel(t)
 	store := labtest.Store(t)
-	l, mini, news := resetUnderGetty(t, store)
+	l, mini, news := resetUnderGetty(t, store, 100*time.Millisecond)
 	if err := mini.Login(context5(t), "", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestNotSavedWithAWrongTerminal(t *testing.T) {
 func TestSavedOnceItsTerminalIsRight(t *testing.T) {
 	labtest.Parallel(t)
 	store := labtest.Store(t)
-	l, mini, news := resetUnderGetty(t, store)
+	l, mini, news := resetUnderGetty(t, store, patience)
 	ctx := context5(t)
 	g, err := mini.current()
 	if err != nil {

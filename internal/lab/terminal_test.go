@@ -94,6 +94,7 @@ func TestTerminal(t *testing.T) {
 
 // What a shell starts outlives no lab, however it clings to its terminal.
 func TestTerminalWithStubbornProcesses(t *testing.T) {
+	t.Cleanup(func() { nobodyReads(t) }) // when all have ended
 	for name, command := range map[string]string{
 		"ignores the hang-up":   "nohup sleep 600 & echo pid=$!",
 		"ignores all it can":    "(trap '' HUP TERM INT; while :; do sleep 600; done) & echo pid=$!",
@@ -103,6 +104,7 @@ func TestTerminalWithStubbornProcesses(t *testing.T) {
 		"prints without an end": "yes & echo pid=$!",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			terminal, _ := openTerminal(t)
 			c := terminal.Console()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -125,7 +127,6 @@ func TestTerminalWithStubbornProcesses(t *testing.T) {
 			if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(state), ") Z ") {
 				t.Errorf("it is still there: %s", state)
 			}
-			nobodyReads(t)
 		})
 	}
 }

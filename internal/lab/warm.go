@@ -39,16 +39,13 @@ const (
 	promptLimit = 2 * time.Minute
 	// promptStill is how long a prompt has to stand still.
 	promptStill = 100 * time.Millisecond
+	// resyncLimit is how long a restored guest may take to set its clock and find its
+	// cards, which is a tenth of a second where the host has time; then it hangs.
+	resyncLimit = time.Minute
+	// savableLimit is how long a guest at its first prompt may take until its terminal is as
+	// the prompt needs it, which it mostly is before.
+	savableLimit = 10 * time.Second
 )
-
-// resyncLimit is how long a restored guest may take to set its clock and find its
-// cards, which is a tenth of a second where the host has time; then it hangs. A test
-// has it shorter.
-var resyncLimit = time.Minute
-
-// savableLimit is how long a guest at its first prompt may take until its terminal is as
-// the prompt needs it, which it mostly is before. A test has it shorter.
-var savableLimit = 10 * time.Second
 
 // errHangs says that a restored guest does not go on.
 var errHangs = errors.New("it hangs")
@@ -172,7 +169,7 @@ func (m *Machine) plugCards(g *guest) {
 func (m *Machine) resync(g *guest) {
 	var err error
 	if g.warm { // one that boots may take its time
-		ctx, cancel := m.lab.Within(g.ctx, resyncLimit, errHangs)
+		ctx, cancel := m.lab.Within(g.ctx, m.lab.resyncLimit, errHangs)
 		err = m.catchUp(ctx, g)
 		cancel()
 	} else {
@@ -338,7 +335,7 @@ func (m *Machine) firstPrompt(ctx context.Context, g *guest) error {
 // under getty shows the same prompt, and whoever logs in from a state that was saved so
 // types a password that never ends, each time.
 func (m *Machine) savable(ctx context.Context, g *guest) error {
-	waiting, cancel := m.lab.Within(ctx, savableLimit, errors.New("its terminal is not as its prompt needs it"))
+	waiting, cancel := m.lab.Within(ctx, m.lab.savableLimit, errors.New("its terminal is not as its prompt needs it"))
 	defer cancel()
 	for try := 0; ; try++ {
 		r, err := g.shell.Run(ctx, m.profile.Guest.AskSavable(), promptLimit)

@@ -429,10 +429,10 @@ func twoMakers(t *testing.T) (sound bool) {
 	return !crashed.Load()
 }
 
-// TestCannotBeSaved spoils the saving in its middle: a folder is in the memory's place.
 // A person who types at a machine before its first prompt neither gets into its template
 // nor keeps it from being made; what they typed is passed on then.
 func TestTypedWhileSaved(t *testing.T) {
+	labtest.Parallel(t)
 	store := freshStore(t)
 	ctx := context5(t)
 	news := listen()
@@ -464,6 +464,7 @@ func TestTypedWhileSaved(t *testing.T) {
 	}
 }
 
+// TestCannotBeSaved spoils the saving in its middle: a folder is in the memory's place.
 func TestCannotBeSaved(t *testing.T) {
 	labtest.Parallel(t)
 	store := freshStore(t)
@@ -615,8 +616,6 @@ func TestRestoresInARow(t *testing.T) {
 func TestHangsWhenRestored(t *testing.T) {
 	labtest.Parallel(t)
 	ctx := context5(t)
-	defer func(limit time.Duration) { resyncLimit = limit }(resyncLimit)
-	resyncLimit = 5 * time.Second
 	var notices []string
 	events := &event.Log{}
 	events.Attach(func(r event.Record) {
@@ -628,6 +627,7 @@ func TestHangsWhenRestored(t *testing.T) {
 	l := newLabWith(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
 		{Name: "mini", Image: "mini", Hostname: "small", NICs: []NICConfig{{Network: "lan"}}},
 	}}, Options{Store: store, Events: events})
+	l.resyncLimit = 5 * time.Second
 	mini := l.Machine("mini")
 	if why, err := MakeTemplate(ctx, "mini", Options{Store: store, Events: &event.Log{}}); why != "" || err != nil {
 		t.Fatal(why, err)

@@ -1,19 +1,6 @@
 package mission
 
-import (
-	"runtime"
-	"testing"
-)
-
-// What labrun itself holds, and garbage, is not the script's use of memory.
-func TestGarbageIsNoUseOfMemory(t *testing.T) {
-	held := make([]byte, 320<<20) // more than a script may use
-	m := load(t, folder("lab.star", scriptOf(`for i in range(2000):`, `    row = "x" * 1000000`)))
-	if _, err := m.Run(t.Context(), openLab(t, m, nil), nil, Start{}); err != nil {
-		t.Error(err)
-	}
-	runtime.KeepAlive(held)
-}
+import "testing"
 
 // Wherever a script keeps what it nests, it is stopped before Go's stack overflows.
 func TestNestingIsStopped(t *testing.T) {
@@ -46,6 +33,7 @@ func TestNestingIsStopped(t *testing.T) {
 		}
 	}
 }
+
 func TestProductsAreBounded(t *testing.T) {
 	m := load(t, folder("lab.star", scriptOf(
 		`x = 2`,

@@ -135,7 +135,7 @@ def two_tasks():
         run(pc, "rm -f /tmp/" + name)
         def there():
             return run(pc, "test -f /tmp/" + name).status == 0
-        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true", "echo nothing of the kind", "sleep 7"][:1 if name == "one" else 3])
+        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true", "echo nothing of the kind", "sleep 2"][:1 if name == "one" else 3])
 
 step(two_tasks)
 `),
@@ -168,9 +168,6 @@ step(start_again)
 func TestProveCatches(t *testing.T) {
 	labtest.Parallel(t)
 	wantTrials(t, prove(t, Start{}, &event.Log{}, `
-def nothing():
-    pass
-
 def a_check_that_cannot_fail():
     """A check that cannot fail"""
     send(pc, "uname")
@@ -187,6 +184,39 @@ def a_wrong_hint():
 
 step(a_wrong_hint)
 
+def it_does_harm():
+    """It does harm"""
+    send(pc, "mkdir /root/once")
+    wait_prompt(pc)
+    send(pc, "echo $?")
+    assert_match(pc, "(?m)^0", hint = "Type it again.")
+
+step(it_does_harm)
+
+def it_breaks():
+    """It breaks"""
+    send(pc, "echo a:b")
+    second = output(pc).split(":")[1]
+    assert_equal(second.strip(), "b", hint = "Type `+"`echo a:b`"+`.")
+
+step(it_breaks)
+`),
+		"2 solved", "2 twice",
+		"2 fails without `uname` at pc FAILED: what is checked passes, though at pc only Enter was pressed", "2 the hint of assert_equal solves it",
+		"3 solved", "3 twice", "3 fails without `uname -m` at pc",
+		"3 the hint of assert_contains solves it FAILED: typing what the hint shows, `uname -n`, does not do: lab.star:21:20: assert_contains: \"x86_64\" not found: pc's output is:",
+		"3 fails without `id -u` at pc", "3 the hint of assert_contains solves it not tried: `id OPTION` has a place to fill in",
+		"4 solved", "4 twice FAILED: the step passes, and played once more at once it does not: lab.star:32:17: assert_match: nothing matches \"(?m)^0\": pc's output is:",
+		"4 fails without `echo $?` at pc",
+		"4 the hint of assert_match solves it not tried: the hint shows nothing in backquotes to type",
+		"5 solved", "5 twice", "5 fails without `echo a:b` at pc FAILED: the script breaks when a student types something else: lab.star:39:35: list index 1 out of range [-1:0]",
+		"5 the hint of assert_equal solves it")
+}
+
+// TestProveCatchesTasks has a defect in each step, too, all of which are tasks.
+func TestProveCatchesTasks(t *testing.T) {
+	labtest.Parallel(t)
+	wantTrials(t, prove(t, Start{}, &event.Log{}, `
 def there():
     return run(pc, "test -e /tmp/there").status == 0
 
@@ -208,25 +238,9 @@ def a_wrong_answer_that_passes():
 
 step(a_wrong_answer_that_passes)
 
-def it_does_harm():
-    """It does harm"""
-    send(pc, "mkdir /root/once")
-    wait_prompt(pc)
-    send(pc, "echo $?")
-    assert_match(pc, "(?m)^0", hint = "Type it again.")
-
-step(it_does_harm)
-
-def it_breaks():
-    """It breaks"""
-    send(pc, "echo a:b")
-    second = output(pc).split(":")[1]
-    assert_equal(second.strip(), "b", hint = "Type `+"`echo a:b`"+`.")
-
-step(it_breaks)
-
 def it_is_not_solved():
     """It is not solved"""
+    run(pc, "touch /root/once", check = True)
     task(pc, "Remove /root/once.", solution = "true", check = gone_once, timeout = 2)
 
 def gone_once():
@@ -240,22 +254,12 @@ def never():
 
 step(never)
 `),
-		"2 solved", "2 twice",
-		"2 fails without `uname` at pc FAILED: what is checked passes, though at pc only Enter was pressed", "2 the hint of assert_equal solves it",
-		"3 solved", "3 twice", "3 fails without `uname -m` at pc",
-		"3 the hint of assert_contains solves it FAILED: typing what the hint shows, `uname -n`, does not do: lab.star:24:20: assert_contains: \"x86_64\" not found: pc's output is:",
-		"3 fails without `id -u` at pc", "3 the hint of assert_contains solves it not tried: `id OPTION` has a place to fill in",
-		"4 solved", "4 not solved before FAILED: its check holds before anything was done for it", "4 twice",
-		"4 the hint of task solves it not tried: the hint shows nothing in backquotes to type",
-		"5 solved", "5 not solved before", "5 twice", "5 wrong answer 1 fails FAILED: the check accepts `rm /tmp/there`",
-		"5 the hint of task solves it FAILED: typing what the hint shows, `cp /tmp/there /tmp/here`, does not do: its check is not satisfied",
-		"6 solved", "6 twice FAILED: the step passes, and played once more at once it does not: lab.star:56:17: assert_match: nothing matches \"(?m)^0\": pc's output is:",
-		"6 fails without `echo $?` at pc",
-		"6 the hint of assert_match solves it not tried: the hint shows nothing in backquotes to type",
-		"7 solved", "7 twice", "7 fails without `echo a:b` at pc FAILED: the script breaks when a student types something else: lab.star:63:35: list index 1 out of range [-1:0]",
-		"7 the hint of assert_equal solves it",
-		"8 solved FAILED: lab.star:70:9: task: its solution does not reach the goal: its check is not satisfied",
-		"9 solved not tried: an earlier step is not solved")
+		"2 solved", "2 not solved before FAILED: its check holds before anything was done for it", "2 twice",
+		"2 the hint of task solves it not tried: the hint shows nothing in backquotes to type",
+		"3 solved", "3 not solved before", "3 twice", "3 wrong answer 1 fails FAILED: the check accepts `rm /tmp/there`",
+		"3 the hint of task solves it FAILED: typing what the hint shows, `cp /tmp/there /tmp/here`, does not do: its check is not satisfied",
+		"4 solved FAILED: lab.star:35:9: task: its solution does not reach the goal: its check is not satisfied",
+		"5 solved not tried: an earlier step is not solved")
 }
 
 // One step is proved after those before it, and from a saved state the next time, though

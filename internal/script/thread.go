@@ -16,12 +16,13 @@ import (
 	"github.com/labrun/labrun/builtins"
 )
 
+// maxHeap bounds what a script may make labrun hold, in bytes beyond what it held when
+// the thread began; the interpreter has no limit of its own. Labs run in containers of
+// a few GiB, and a script that doubles a value gets several times as far before it is
+// noticed. A test has it smaller.
+var maxHeap uint64 = 256 << 20
+
 const (
-	// maxHeap bounds what a script may make labrun hold, in bytes beyond what it held when
-	// the thread began; the interpreter has no limit of its own. Labs run in containers of
-	// a few GiB, and a script that doubles a value gets several times as far before it is
-	// noticed.
-	maxHeap = 256 << 20
 	// maxPrinted bounds what a script may print in one thread, in bytes.
 	maxPrinted = 1 << 20
 
