@@ -4,6 +4,7 @@ import { html, render } from "../npm/lit-html/lit-html.js";
 import { keep, kept, size } from "./keep.js";
 import { otherKeys, wordKeys } from "./keys.js";
 import { say } from "./phrases.js";
+import { rich } from "./rich.js";
 
 /**
  * Shows a dialog until it is closed, and returns the value of the button that closed it.
@@ -14,7 +15,7 @@ import { say } from "./phrases.js";
 function show(title, content) {
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "dialog-title");
-  render(html`<form method="dialog"><h2 id="dialog-title">${title}</h2>${content}</form>`, dialog);
+  render(html`<form method="dialog"><h2 id="dialog-title" tabindex="-1" autofocus>${title}</h2>${content}</form>`, dialog);
   document.body.append(dialog);
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
   return new Promise((resolve) => {
@@ -47,7 +48,7 @@ export function help() {
     <h3>${say("page help keys")}</h3>
     <dl class="key-list">${Object.entries(otherKeys).map(([key, name]) => html`
       <div><dt><kbd>${key}</kbd></dt><dd>${say(name)}</dd></div>`)}</dl>
-    <p>${say("page help attach")}</p>
+    <p>${rich(say("page help attach"))}</p>
     <div class="actions"><button value="" class="main">${say("page close")}</button></div>`);
 }
 

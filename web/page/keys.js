@@ -15,7 +15,8 @@ export const otherKeys = {
   "Alt+Shift+L": "page key network",
   "Alt+Shift+Y": "page key split",
   "Alt+Shift+/": "page key help",
-  "Ctrl+Shift+C, Ctrl+Shift+V": "page key copy",
+  "Ctrl+Shift+C": "page key copy",
+  "Ctrl+Shift+V": "page key paste",
 };
 
 /**

@@ -26,6 +26,18 @@ export function themeButton(changed) {
   }}><span aria-hidden="true">${theme() === "dark" ? "☀" : "☾"}</span></button>`;
 }
 
+/**
+ * A button that is a sign where there is little room.
+ * @param {string} name
+ * @param {string} sign
+ * @param {() => void} act
+ */
+function button(name, sign, act) {
+  const label = say(`page ${name}`);
+  return html`<button type="button" id=${name} class="quiet" aria-label=${label} @click=${act}><span class="wide">${label}</span>
+    <span class="narrow" aria-hidden="true">${sign}</span></button>`;
+}
+
 /** @param {import("./lab.js").Lab} lab */
 export function top(lab) {
   const { run, state } = lab;
@@ -40,7 +52,6 @@ export function top(lab) {
     <span class="gap"></span>
     ${languageSelect(lab.home.languages, (tag) => lab.speak(tag))}
     ${themeButton(lab.draw)}
-    <button type="button" id="settings" class="quiet" @click=${() => lab.settings()}>${say("page settings")}</button>
-    <button type="button" id="help" class="quiet" @click=${() => lab.help()}>${say("page help")}</button>
+    ${button("settings", "⚙", () => lab.settings())} ${button("help", "?", () => lab.help())}
   </header>`;
 }
