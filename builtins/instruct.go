@@ -63,7 +63,7 @@ func leadSend(c *call) (starlark.Value, error) {
 	}
 	switch {
 	case !enter:
-		i.Show = c.phrase("do send keys", name)
+		i.Show, i.Keys = c.phrase("do send keys", name), true
 	case at == console.PasswordPrompt:
 		i.Show, i.Block = c.phrase("do send secret", name, text), ""
 	}

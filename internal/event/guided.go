@@ -49,6 +49,7 @@ type Instructed struct {
 	Verb    string `json:"verb"`
 	Words   string `json:"words,omitempty"`
 	Text    string `json:"text,omitempty"`
+	Keys    bool   `json:"keys,omitempty"` // what is to be typed is not followed by Enter
 
 	Say      string   `json:"say,omitempty"`      // the same as a sentence to the student
 	Goal     string   `json:"goal,omitempty"`     // what Say announces, in Markdown; then hints are Markdown, too

@@ -25,6 +25,7 @@ type Instruction struct {
 	Words   string // what that asks for, for the records; empty: Verb says it
 	Console string // the machine it is about; empty: none
 	Text    string // what to type, if it is that; the question, as it was asked at first
+	Keys    bool   // without Enter
 	Show    Text   // what to do, in words
 	Goal    Text   // in Markdown, what Show announces; then Hints are Markdown, too
 	Block   string // lines to be shown as they are, below it
@@ -177,7 +178,7 @@ func (w *wait) decide(outcome Outcome, err error) {
 // asked is the instruction as data, in the present language.
 func (w *wait) asked() event.Instructed {
 	e := event.Instructed{
-		Number: w.number, Console: w.Console, Verb: w.Verb, Words: w.Words, Text: w.Text,
+		Number: w.number, Console: w.Console, Verb: w.Verb, Words: w.Words, Text: w.Text, Keys: w.Keys,
 		Say: w.Show.String(), Goal: w.Goal.String(), Block: w.Block, Hints: len(w.Hints), Known: w.Known,
 	}
 	if q := w.Question; q != nil {

@@ -155,8 +155,8 @@ func TestSentences(t *testing.T) {
 		{"en", "nothing within 5s", "Something took too long: nothing within 5s. `restart NAME`", "Not yet: nothing within 5s. `hint` helps."},
 		{"en", "the lab says «wait.»", "Something took too long: the lab says «wait.» `restart NAME`", "Not yet: the lab says «wait.» `hint` helps."},
 		{"en", "and so on …", "Something took too long: and so on … `restart NAME`", "Not yet: and so on … `hint` helps."},
-		{"zh-TW", "它開機了嗎？", "有件事花了太久：它開機了嗎？如果機器卡住了", "還沒好：它開機了嗎？ 輸入 hint"},
-		{"zh-TW", "沒有位址", "有件事花了太久：沒有位址。如果機器卡住了", "還沒好：沒有位址。輸入 hint"},
+		{"zh-TW", "它開機了嗎？", "有件事花了太久：它開機了嗎？如果機器卡住了", "還沒好：它開機了嗎？ 輸入 `hint`"},
+		{"zh-TW", "沒有位址", "有件事花了太久：沒有位址。如果機器卡住了", "還沒好：沒有位址。輸入 `hint`"},
 	} {
 		l := In(test.language)
 		if got := l.Say("fail timeout", errors.New(test.reason)); !strings.HasPrefix(got, test.want) {

@@ -232,6 +232,12 @@ export class Lab {
    * @param {string} [text]
    */
   async word(word, text = "") {
+    if (word === "text") { // the page's own
+      this.turn("guide");
+      this.look(0);
+      this.element.querySelector(".text")?.scrollIntoView({ block: "start" });
+      return;
+    }
     const sure = ["redo", "restart", "quit", "skip"].includes(word);
     if (sure && !(await confirm(say(`page sure ${word}`, text), say(`page yes ${word}`)))) return;
     if (word === "restart" && !text && this.machines().length === 1) text = this.machines()[0];

@@ -64,7 +64,7 @@ function task(run, acts) {
   const e = run.asked;
   if (e.question) return question(run, acts);
   const boot = e.verb === "boot";
-  const typed = e.block || (e.verb === "send" && !e.goal ? e.text : "");
+  const typed = e.block || (e.verb === "send" || acts.may().includes("ok") ? e.text : "");
   const enter = boot || e.verb === "wait_prompt";
   return html`
     <p class="say">${rich(e.say || say("page look", e.console ?? ""), acts)}${boot ? ` ${say("page boot how")}` : nothing}</p>

@@ -30,7 +30,7 @@ function code(text, deeds) {
     return html`<button type="button" class="inline" @click=${() => deeds.go(console)}>${text}</button>`;
   }
   const known = word === "restart" ? deeds?.machines().includes(rest) : rest === "";
-  if (deeds && known && deeds.may().includes(word)) {
+  if (deeds && known && (word === "text" || deeds.may().includes(word))) {
     return html`<button type="button" class="inline" @click=${() => deeds.word(word, rest)}>${text}</button>`;
   }
   return html`<code>${text}</code>`;
