@@ -9,7 +9,8 @@ var question = regexp.MustCompile(`\x1b\[[0-9;?>=]*[nc]`)
 // longestQuestion bounds how much of an unfinished sequence is held back.
 const longestQuestion = 16
 
-// filter takes questions out of a guest's output, also when reads split them.
+// filter takes questions out of a guest's output, also when reads split them. What it holds
+// back are the last bytes that came, as they came.
 type filter struct{ held []byte }
 
 // begun is a question, or another sequence, whose end has not come.
@@ -20,12 +21,11 @@ func (f *filter) pass(chunk []byte) []byte {
 		chunk = append(f.held, chunk...)
 		f.held = nil
 	}
-	chunk = question.ReplaceAll(chunk, nil)
 	tail := chunk[max(0, len(chunk)-longestQuestion):]
 	if at := begun.FindIndex(tail); at != nil {
 		cut := len(chunk) - len(tail) + at[0]
 		f.held = append([]byte(nil), chunk[cut:]...)
 		chunk = chunk[:cut]
 	}
-	return chunk
+	return question.ReplaceAll(chunk, nil)
 }

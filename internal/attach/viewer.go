@@ -19,6 +19,7 @@ const startedAnew = 2 * time.Second
 // viewer is one client that sits at a console.
 type viewer struct {
 	*Server
+	asked   request
 	machine string
 	conn    net.Conn
 	writing sync.Mutex
@@ -31,12 +32,15 @@ type viewer struct {
 func (s *Server) view(conn net.Conn, asked request) {
 	stop := context.AfterFunc(s.viewing, func() { conn.Close() })
 	defer stop()
-	if writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive()}) != nil {
+	if writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive() && !asked.Watch}) != nil {
 		return
 	}
-	v := &viewer{Server: s, machine: asked.Machine, conn: conn}
+	v := &viewer{Server: s, asked: asked, machine: asked.Machine, conn: conn}
 	ctx, cancel := context.WithCancel(s.viewing)
 	v.ctx = ctx
+	if asked.Watch {
+		asked.size = size{}
+	}
 	s.enter(v, asked.size)
 	// Before the first key is taken: it must not be lost, nor switch anything on.
 	v.console, _ = s.lab.Await(ctx, v.machine, nil, false)
@@ -58,9 +62,10 @@ func (v *viewer) note(n note) error {
 	return writeJSON(v.conn, frameNote, n)
 }
 
-// show passes on what the machine's console prints, from the beginning, and goes
+// show passes on what the machine's console prints, from where the viewer was, and goes
 // on with the next console when the machine is switched on again.
 func (v *viewer) show() {
+	boot, from := v.asked.Boot, v.asked.From // where it was; 0: nowhere yet
 	var last *console.Console
 	for {
 		c, err := v.lab.Await(v.ctx, v.machine, last, false)
@@ -78,7 +83,7 @@ func (v *viewer) show() {
 		}
 		if c == nil {
 			name := "off"
-			if last != nil {
+			if boot != 0 {
 				name = "went off"
 			}
 			if v.note(note{Name: name}) != nil {
@@ -88,10 +93,15 @@ func (v *viewer) show() {
 				return
 			}
 			v.note(note{Name: "on"})
+		} else if last == nil && boot != 0 && boot != int(c.ID()) {
+			v.note(note{Name: "anew"}) // while the viewer was away
+		}
+		if boot != int(c.ID()) || from < 0 || from > c.Printed() {
+			boot, from = int(c.ID()), 0
 		}
 		v.set(c)
 		v.retold(v.machine)
-		if !v.follow(c) {
+		if !v.follow(c, from) {
 			return
 		}
 		v.set(nil)
@@ -105,24 +115,38 @@ func (v *viewer) set(c *console.Console) {
 	v.console = c
 }
 
-// follow passes on what a console prints until that ends; false if the viewer
-// has gone.
-func (v *viewer) follow(c *console.Console) bool {
+// longestOutput bounds what one frame of output carries, in bytes: small enough for whoever
+// acknowledges them one by one.
+const longestOutput = 32 << 10
+
+// follow passes on what a console prints from a position on until that ends; false if the
+// viewer has gone.
+func (v *viewer) follow(c *console.Console, at int64) bool {
 	var questions filter
-	for at := int64(0); ; {
+	for {
 		chunk, next, err := c.Follow(v.ctx, at)
 		if err != nil {
 			return v.ctx.Err() == nil
 		}
-		if lost := next - int64(len(chunk)) - at; lost > 0 {
+		begin := next - int64(len(chunk))
+		if lost := begin - at; lost > 0 {
+			lost += int64(len(questions.held)) // the rest of that is among them
+			questions = filter{}
 			if v.note(note{Name: "missed", Lost: lost}) != nil {
 				return false
 			}
 		}
 		at = next
-		for part := range slices.Chunk(questions.pass(chunk), longestFrame) {
+		for part := range slices.Chunk(chunk, longestOutput) {
+			begin += int64(len(part))
+			output := questions.pass(part)
+			if len(output) == 0 {
+				continue
+			}
+			// What is held back is said again to whoever comes back here.
+			said := Said{Boot: int(c.ID()), Position: begin - int64(len(questions.held)), Output: output}
 			v.writing.Lock()
-			err = writeFrame(v.conn, frameOutput, part)
+			err = writeOutput(v.conn, said)
 			v.writing.Unlock()
 			if err != nil {
 				return false
@@ -138,6 +162,9 @@ func (v *viewer) listen() {
 		kind, payload, err := readFrame(v.conn)
 		if err != nil {
 			return
+		}
+		if v.asked.Watch {
+			continue
 		}
 		switch kind {
 		case frameSize:

@@ -19,7 +19,7 @@ const (
 	frameInput   = 'i' // client: keys
 	frameSize    = 'r' // client: a terminal's size, JSON
 	frameAnswer  = 'a' // server: to the request, JSON
-	frameOutput  = 'o' // server: what the guest prints, or a part of a file
+	frameOutput  = 'o' // server: what the guest prints, after outputHead; or a part of a file
 	frameEvents  = 'e' // server: what happens, JSON lines or parts of them
 	frameNote    = 'n' // server: a note, JSON
 )
@@ -36,7 +36,12 @@ type request struct {
 	Text    string `json:"text,omitempty"`    // what belongs to the word
 	For     int    `json:"for,omitempty"`     // the instruction that it is about; 0: whichever there is
 	Network string `json:"network,omitempty"` // whose capture is asked for
-	size           // to attach
+
+	// To attach, as SeatOptions have them.
+	Boot  int   `json:"boot,omitempty"`
+	From  int64 `json:"from,omitempty"`
+	Watch bool  `json:"watch,omitempty"`
+	size
 }
 
 type size struct {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -63,6 +65,7 @@ type Mark int64
 // share its cursor, so that it is best if one goroutine does the waiting.
 type Console struct {
 	name       string
+	id         int32
 	prompts    Prompts
 	line       int
 	stream     io.ReadWriteCloser
@@ -141,6 +144,7 @@ func New(stream io.ReadWriteCloser, o Options) *Console {
 func build(stream io.ReadWriteCloser, o Options, noises []*noise) *Console {
 	return &Console{
 		name:       o.Name,
+		id:         1 + rand.Int32N(math.MaxInt32),
 		prompts:    o.Prompts,
 		line:       o.Line,
 		stream:     stream,

@@ -6,6 +6,17 @@ import "context"
 // those who sit down at it later.
 const scrollBack = 256 << 10
 
+// ID is a number of this console's own, never 0. A position of Follow goes with it: in another
+// console, also of the same machine and in another process, it means nothing.
+func (c *Console) ID() int32 { return c.id }
+
+// Printed is the position after the last raw byte that was printed.
+func (c *Console) Printed() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.raw.end()
+}
+
 // Follow returns the raw bytes that were printed from a position on, and the
 // position after them; it waits until there are some. Position 0 is the first byte.
 // Where older bytes than the console keeps are asked for, the chunk begins
