@@ -34,6 +34,8 @@ var routes = []struct {
 	{act, end(`api/start`), (*Server).start},
 	{act, end(`api/stop`), (*Server).stop},
 	{socket, end(`api/sessions/([^/]+)/guide`), (*Server).guide},
+	{socket, end(`api/sessions/([^/]+)/network`), (*Server).network},
+	{look, end(`api/sessions/([^/]+)/capture`), (*Server).capture},
 }
 
 func end(pattern string) *regexp.Regexp { return regexp.MustCompile(`/` + pattern + `$`) }
