@@ -52,6 +52,18 @@ export function help() {
     <div class="actions"><button value="" class="main">${say("page close")}</button></div>`);
 }
 
+/**
+ * @param {string} address for watching
+ * @param {(text: string) => void} copy
+ */
+export function share(address, copy) {
+  return show(say("page share"), html`
+    <p>${say("page share how")}</p>
+    <input type="text" readonly aria-label=${say("page share link")} .value=${address}>
+    <div class="actions"><button type="button" class="main" data-do="copy" @click=${() => copy(address)}>${say("page copy")}</button>
+      <button value="">${say("page close")}</button></div>`);
+}
+
 /** @param {() => void} changed */
 export function settings(changed) {
   /**

@@ -13,13 +13,13 @@
 //   [data-tab="debian"], [data-tab="network"], #split      what is shown beside the guide
 //   [data-console="debian"]      a console, with data-state: connecting, open, waiting, over, gone; .send is its line
 //   #connection                  data-state: connecting, open, waiting, over, login, gone
-//   #language, #theme, #help, #settings, #panes button     what they say
+//   #language, #theme, #share, #help, #settings, #panes button    what they say
 //   window.labrun.consoles.get("debian").terminal          its xterm.js terminal
 import { html, nothing, render } from "../npm/lit-html/lit-html.js";
 import { get, post } from "./api.js";
 import { Consoles } from "./consoles.js";
 import { copy } from "./console.js";
-import { confirm, help, settings } from "./dialogs.js";
+import { confirm, help, settings, share } from "./dialogs.js";
 import { divider } from "./divider.js";
 import { apply, Run } from "./fold.js";
 import { guide } from "./guide.js";
@@ -305,6 +305,16 @@ export class Lab {
 
   help() {
     help();
+  }
+
+  /** Shows a link for watching this lab. */
+  async share() {
+    try {
+      const { url } = await get(`api/watch?session=${encodeURIComponent(this.run.session)}`);
+      share(new URL(url, document.baseURI).href, (text) => this.copy(text));
+    } catch (error) {
+      this.news.say(/** @type {Error} */ (error).message);
+    }
   }
 
   settings() {

@@ -29,7 +29,7 @@ export class News {
     this.toast = document.createElement("div");
     this.toast.className = "toast";
     this.toast.id = "toast";
-    this.toast.setAttribute("role", "status");
+    this.toast.popover = "manual"; // above dialogs
     page.after(this.live, this.toast);
   }
 
@@ -49,10 +49,11 @@ export class News {
 
   /** Shows a short answer to something that the user did. @param {string} text */
   say(text) {
-    this.toast.textContent = text;
-    this.toast.classList.add("shown");
+    this.toast.textContent = this.live.textContent = text;
+    this.toast.hidePopover();
+    this.toast.showPopover();
     clearTimeout(this.fading);
-    this.fading = setTimeout(() => this.toast.classList.remove("shown"), 4000);
+    this.fading = setTimeout(() => this.toast.hidePopover(), 4000);
   }
 
   dispose() {

@@ -52,6 +52,6 @@ export function top(lab) {
     <span class="gap"></span>
     ${languageSelect(lab.home.languages, (tag) => lab.speak(tag))}
     ${themeButton(lab.draw)}
-    ${button("settings", "⚙", () => lab.settings())} ${button("help", "?", () => lab.help())}
+    ${run.readonly || state !== "open" ? nothing : button("share", "↗", () => lab.share())} ${button("settings", "⚙", () => lab.settings())} ${button("help", "?", () => lab.help())}
   </header>`;
 }
