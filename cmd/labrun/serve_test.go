@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/labrun/labrun/internal/attach"
+	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/web"
+)
+
+// classroom is a computer on which labrun serve runs, with progress, keys and runs of its own: other tests play the same
+// missions at the same time.
+type classroom struct {
+	t        *testing.T
+	port     int
+	args     []string
+	env      []string
+	sessions string
+	serving  *labrun
+}
+
+// serves starts labrun serve, and ends it and its labs with the test.
+func serves(t *testing.T, args ...string) *classroom {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots virtual machines: run without -short")
+	}
+	if missing := web.Missing(); missing != "" {
+		t.Fatal("`make web` gets what the page needs: ", missing)
+	}
+	cache := ownCache(t)
+	c := &classroom{t: t, port: freePort(t), args: args, sessions: filepath.Join(cache, "sessions")}
+	c.env = []string{"LABRUN_CACHE=" + cache, "XDG_STATE_HOME=" + t.TempDir(), "LC_ALL=C.UTF-8"}
+	t.Cleanup(c.close)
+	c.serve()
+	return c
+}
+
+// serve starts labrun serve, perhaps once more.
+func (c *classroom) serve() {
+	c.t.Helper()
+	c.serving = command(c.t, append([]string{"serve", "--no-open", "--port", strconv.Itoa(c.port)}, c.args...)...)
+	c.serving.Env = append(os.Environ(), c.env...)
+	c.serving.begin(c.t)
+	c.serving.says(c.t, "?key=")
+}
+
+// close ends labrun serve, which stops the labs that it has started, and those of its that outlived one before it.
+func (c *classroom) close() {
+	c.serving.Process.Signal(syscall.SIGTERM)
+	<-c.serving.over
+	for _, run := range attach.Find(context.Background(), c.sessions) {
+		if err := attach.Stop(context.Background(), run.Folder); err != nil {
+			c.t.Error("stop a run: ", err)
+		}
+	}
+	left := func() []os.DirEntry {
+		entries, _ := os.ReadDir(c.sessions)
+		return slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() })
+	}
+	eventually(c.t, patience, func() bool { return len(left()) == 0 }, func() string { return fmt.Sprint("runs left ", left()) })
+}
+
+// kill ends labrun serve as a power cut would.
+func (c *classroom) kill() {
+	c.t.Helper()
+	if err := c.serving.Process.Kill(); err != nil {
+		c.t.Fatal(err)
+	}
+	<-c.serving.over
+}
+
+// host is where the page is, as its requests name it.
+func (c *classroom) host() string { return fmt.Sprintf("127.0.0.1:%d", c.port) }
+
+// url is the address that labrun serve has printed, with its key.
+func (c *classroom) url() string {
+	c.t.Helper()
+	for word := range strings.FieldsSeq(c.serving.out.String()) {
+		if strings.Contains(word, "?key=") {
+			return word
+		}
+	}
+	c.t.Fatal("it prints no address: ", c.serving.out.String())
+	return ""
+}
+
+// run is the only run there is.
+func (c *classroom) run() attach.Found {
+	c.t.Helper()
+	found := attach.Find(c.t.Context(), c.sessions)
+	if len(found) != 1 {
+		c.t.Fatalf("there are %d runs", len(found))
+	}
+	return found[0]
+}
+
+// ownCache returns a folder for LABRUN_CACHE with the user's images, and sessions and checkpoints of its own.
+func ownCache(t *testing.T) string {
+	t.Helper()
+	users, err := image.Open(image.StoreOptions{Lock: &image.Lock{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer users.Close()
+	entries, err := os.ReadDir(users.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := t.TempDir()
+	for _, e := range entries {
+		if e.Name() == "sessions" || e.Name() == "checkpoints" {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(users.Dir(), e.Name()), filepath.Join(own, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return own
+}
+
+// freePort is a port that nobody has now.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
