@@ -28,6 +28,11 @@ export class Consoles {
     this.changed = changed;
   }
 
+  /** @param {string} name */
+  get(name) {
+    return this.#consoles.get(name);
+  }
+
   names() {
     return [...this.run.machines.keys()];
   }
