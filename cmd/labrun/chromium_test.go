@@ -193,12 +193,6 @@ func (p *tab) sees(selector string, texts ...string) {
 		selector, append([]string{}, texts...))
 }
 
-// lacks waits until no such element is in sight.
-func (p *tab) lacks(selector string) {
-	p.t.Helper()
-	p.until("no "+selector, inSight+`.length === 0`, selector)
-}
-
 // click clicks on the first such element that is in sight, in its middle, once nothing is in front of it.
 func (p *tab) click(selector string) {
 	p.t.Helper()
@@ -229,7 +223,7 @@ func (p *tab) shortcut(key string) {
 // tabTo presses Tab until this element has the focus.
 func (p *tab) tabTo(selector string) {
 	p.t.Helper()
-	for range 80 {
+	for range 100 { // controls
 		if value[bool](p, `document.activeElement?.matches(%s) ?? false`, selector) {
 			return
 		}
