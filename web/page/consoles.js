@@ -13,7 +13,9 @@ export class Consoles {
   #places = new Map();
   shown = ""; // the machine, or "network"
   all = kept("split", "off") === "on";
-  #network = false; // it was opened
+  /** @type {{ draw(): void, dispose(): void } | undefined} the network, once it was opened */
+  #network;
+  #opening = false;
 
   /**
    * @param {HTMLElement} element
@@ -153,11 +155,13 @@ export class Consoles {
   show(name) {
     this.shown = name;
     this.changed();
-    if (name === "network" && !this.#network) {
-      this.#network = true;
+    if (name === "network" && !this.#opening) {
+      this.#opening = true;
       const place = /** @type {HTMLElement} */ (this.element.querySelector("#network"));
-      import("./network.js").then((module) => module.network(place, this.base, say), (error) => {
-        this.#network = false;
+      import("./network.js").then((module) => {
+        if (place.isConnected) this.#network = module.network(place, this.base, say);
+      }, (error) => {
+        this.#opening = false;
         place.textContent = say("page no network", String(error));
       });
     }
@@ -189,9 +193,11 @@ export class Consoles {
       console.prefer();
       console.rename();
     }
+    this.#network?.draw();
   }
 
   dispose() {
     for (const console of this.#consoles.values()) console.dispose();
+    this.#network?.dispose();
   }
 }
