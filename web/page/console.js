@@ -40,6 +40,9 @@ const clipboard = {
   },
 };
 
+/** Undoes what a guest has set, and leaves what it has said: another screen, modes of keys and mouse, colours. */
+const forget = "\x1b[?47l\x1b[?1;9;1000;1002;1003;1006;2004l\x1b[!p\x1b[m\r\n";
+
 /** Copies a text, and tells whether that went well. @param {string} text */
 export async function copy(text) {
   try {
@@ -177,7 +180,9 @@ export class Console {
   #message(data) {
     const view = new DataView(data.buffer, data.byteOffset);
     if (data[0] === 0x6e) { // n
-      this.#say(JSON.parse(decoder.decode(data.subarray(1))).text);
+      const note = JSON.parse(decoder.decode(data.subarray(1)));
+      const known = this.#boot >= 0 && ["welcome", "watching"].includes(note.name) && note.text === this.note;
+      if (!known) this.#say(note.text);
       return;
     }
     if (data[0] !== 0x6f) return;
@@ -185,7 +190,7 @@ export class Console {
     const position = view.getBigUint64(5);
     if (boot !== this.#boot) {
       // Another console: what the one before has set is undone, what it said stays above.
-      if (this.#boot >= 0) this.terminal.write("\x1b[?1049l\x1b[!p\x1b[m\r\n");
+      if (this.#boot >= 0) this.terminal.write(forget);
       this.#boot = boot;
     }
     this.#position = Number(position);
