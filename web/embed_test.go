@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/labrun/labrun/internal/phrase"
 )
 
 // The lock pins each package by a digest, and says of none where it is to be had from: npm takes it from wherever the
@@ -110,5 +112,40 @@ func TestPageLoadsWhatIsThere(t *testing.T) {
 	}
 	if bad := inline.FindString(string(index)); bad != "" {
 		t.Errorf("index.html has %q", bad)
+	}
+}
+
+var (
+	said   = regexp.MustCompile("\\bsay\\(\\s*[\"`]([^\"`]+)[\"`]")
+	quoted = regexp.MustCompile("[\"`](page [^\"`]+)[\"`]")
+	within = regexp.MustCompile(`\$\{[^}]*\}`)
+)
+
+// What the page says is in the catalogue, and each phrase there that is for the page is said somewhere.
+func TestPhrasesAreThereAndSaid(t *testing.T) {
+	phrases, used := phrase.In("en").Phrases(), map[string]bool{}
+	modules, _ := fs.Glob(files, "page/*.js")
+	for _, name := range modules {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range append(said.FindAllSubmatch(text, -1), quoted.FindAllSubmatch(text, -1)...) {
+			pattern := regexp.MustCompile("^" + within.ReplaceAllString(string(match[1]), ".+") + "$")
+			found := false
+			for known := range phrases {
+				if pattern.MatchString(known) {
+					found, used[known] = true, true
+				}
+			}
+			if !found {
+				t.Errorf("%s says %q, which is not in the catalogue", name, match[1])
+			}
+		}
+	}
+	for known := range phrases {
+		if strings.HasPrefix(known, "page ") && !used[known] {
+			t.Errorf("nothing says %q", known)
+		}
 	}
 }

@@ -32,7 +32,10 @@ export function guide(run, acts, looked, look) {
 const marks = { done: "✓", skipped: "✓", left: "–", here: "●", replaying: "…", ahead: "" };
 
 /** @param {string} state */
-export const stateName = (state) => say(`state ${state === "replaying" ? "ahead" : state}`);
+function stateName(state) {
+  const name = state === "replaying" ? "ahead" : state;
+  return say(`state ${name}`);
+}
 
 let listed = false; // the steps are shown with their titles
 
