@@ -70,6 +70,7 @@ type fakeLab struct {
 	guest   net.Conn
 	changed chan struct{}
 	typed   chan string
+	sizes   chan string
 	stopped chan struct{}
 	once    sync.Once
 }
@@ -78,7 +79,8 @@ type fakeLab struct {
 func openLab(sessions, name, file string) (*fakeLab, error) {
 	l := &fakeLab{
 		file: file, folder: filepath.Join(sessions, name), changed: make(chan struct{}),
-		typed: make(chan string, 100), stopped: make(chan struct{}),
+		typed: make(chan string, 100), sizes: make(chan string, 100),
+		stopped: make(chan struct{}),
 	}
 	if err := os.MkdirAll(l.folder, 0o700); err != nil {
 		return nil, err
@@ -104,12 +106,14 @@ func (l *fakeLab) close() {
 	os.Remove(l.folder + ".lock")
 }
 
-func (l *fakeLab) Names() []string                          { return []string{"debian"} }
-func (l *fakeLab) Interactive() bool                        { return true }
-func (l *fakeLab) Events() *event.Log                       { return &l.events }
-func (l *fakeLab) Stop()                                    { l.once.Do(func() { close(l.stopped) }) }
-func (l *fakeLab) PowerOn(context.Context, string) error    { return attach.ErrNotYet }
-func (l *fakeLab) Resize(context.Context, string, int, int) {}
+func (l *fakeLab) Names() []string                       { return []string{"debian"} }
+func (l *fakeLab) Interactive() bool                     { return true }
+func (l *fakeLab) Events() *event.Log                    { return &l.events }
+func (l *fakeLab) Stop()                                 { l.once.Do(func() { close(l.stopped) }) }
+func (l *fakeLab) PowerOn(context.Context, string) error { return attach.ErrNotYet }
+func (l *fakeLab) Resize(_ context.Context, _ string, columns, rows int) {
+	l.sizes <- fmt.Sprintf("%dx%d", columns, rows)
+}
 
 // Drawing has two networks, which nothing crosses while somebody looks.
 func (l *fakeLab) Drawing() (attach.Drawing, <-chan struct{}) {
@@ -171,6 +175,10 @@ func (l *fakeLab) on() {
 	near, far := net.Pipe()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.console != nil {
+		l.guest.Close()
+		l.console.Close()
+	}
 	l.guest = far
 	l.console = console.New(near, console.Options{
 		Name: "debian", Prompts: console.Prompts{Shell: regexp.MustCompile(`^# $`)}, History: 8 << 20,
