@@ -161,6 +161,7 @@ func TestFailingCapture(t *testing.T) {
 
 // TestFullCapture: a storm ends the capture, which stays a whole file, and not the network.
 func TestFullCapture(t *testing.T) {
+	t.Parallel()
 	for name, storm := range map[string]struct {
 		payload int
 		keeps   func(packets, bytes int) bool
@@ -171,9 +172,11 @@ func TestFullCapture(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := New("lan")
 			a, b := attach(t, n, "a"), attach(t, n, "b")
 			var file bytes.Buffer
+			file.Grow(CaptureBytes)
 			told := 0
 			capture, err := n.Capture(&file, func() { told++ })
 			if err != nil {
