@@ -209,7 +209,8 @@ func leadTask(c *call) (starlark.Value, error) {
 		default:
 		}
 	}
-	done, err := c.instruct(i, func(ctx context.Context) error { return c.awaitGoal(ctx, terminal, again) })
+	told := terminal.LastLine().Number // before the task is shown: every line after it is an attempt
+	done, err := c.instruct(i, func(ctx context.Context) error { return c.awaitGoal(ctx, terminal, told, again) })
 	if err != nil {
 		return nil, err
 	}
@@ -221,9 +222,9 @@ func leadTask(c *call) (starlark.Value, error) {
 }
 
 // awaitGoal makes the task's check until it holds, and tells the student why it
-// does not yet after each line they enter, or when they ask.
-func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, again <-chan struct{}) error {
-	told, before := terminal.LastLine().Number, guide.Text(nil)
+// does not yet after each line they enter since the line told, or when they ask.
+func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, told int, again <-chan struct{}) error {
+	before := guide.Text(nil)
 	asked, answered := 0, 0 // how often the student asked
 	for {
 		// A line that is still at work, or that answers a program's question, is no
