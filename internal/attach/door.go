@@ -140,9 +140,10 @@ func (e *RefusedError) Error() string { return e.Reason }
 var ErrOver = errors.New("the lab has ended")
 
 // Command says a word to the dialogue with the student of the run whose session folder
-// is given: hint, do, skip, check, redo, ok, next, answer, restart, quit; text is the
-// answer, or the machine's name. It returns when that was taken, or a *RefusedError. While
-// the dialogue asks for nothing it waits, until ctx ends.
+// is given: hint, do, skip, check, redo, ok, next, answer, restart, language, quit; text is
+// the answer, the machine's name, or the language's tag. It returns when that was taken, or
+// a *RefusedError. While the dialogue asks for nothing it waits, until ctx ends; a language
+// is taken at once.
 func Command(ctx context.Context, folder, word, text string) error {
 	return CommandFor(ctx, folder, 0, word, text)
 }

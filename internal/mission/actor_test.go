@@ -29,10 +29,11 @@ func (noMachines) Open(context.Context, string, io.Reader, <-chan struct{}, stri
 func (noMachines) Restart(context.Context, string) error { return errors.ErrUnsupported }
 
 // leadAtHost begins a guided run of a mission whose consoles are shells of this
-// computer. What the guide says comes line by line; what the student says goes to typing.
-func leadAtHost(t *testing.T, source string) (said <-chan string, typing io.Writer, ended <-chan error) {
+// computer, with more files beside it. What the guide says comes line by line; what the
+// student says goes to typing.
+func leadAtHost(t *testing.T, source string, more ...string) (said <-chan string, typing io.Writer, ended <-chan error) {
 	t.Helper()
-	m, events := load(t, folder("lab.star", source)), &event.Log{}
+	m, events := load(t, folder(append([]string{"lab.star", source}, more...)...)), &event.Log{}
 	l := openLab(t, m, events)
 	progress, err := guide.OpenProgress(t.TempDir(), "lab.star")
 	if err != nil {

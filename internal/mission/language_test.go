@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/script"
 )
 
@@ -74,5 +75,89 @@ narration = '''
 			m.Declared().Title != "Lab" {
 			t.Errorf("for %q: %s, %v", wanted, m.Language(), err)
 		}
+	}
+}
+
+// A student goes on in another language in the middle of a task, of a question and of a
+// check that does not hold, while the script is at work on another goroutine.
+func TestAnotherLanguageInTheMiddle(t *testing.T) {
+	said, typing, ended := leadAtHost(t, scriptOf(
+		`host = terminal("host")`,
+		`wait_prompt(host)`,
+		`def there():`,
+		`    assert_contains(host, "done", hint = tr("Type %s.") % "echo done")`,
+		`task(host, "Have it say done.", solution = "echo done", check = there, hints = ["Think."])`,
+		`say(tr("You have said %s.") % "done")`,
+		`ask("Which?", choices = ["this", "that"], answer = "that", explain = "So it is.")`,
+		`assert_equal("no", "yes", hint = "It must say yes.")`,
+	), "lab.zh-TW.toml", `title = "課"
+[steps.work]
+title = "做"
+[texts]
+"Type %s." = "輸入 %s。"
+"Have it say done." = "讓它說 done。"
+"Think." = "想一想。"
+"You have said %s." = "你說了 %s。"
+"Which?" = "哪一個？"
+"this" = "這個"
+"that" = "那個"
+"So it is." = "就是這樣。"
+"It must say yes." = "要說 yes。"
+`)
+	line := ""
+	comes := func(kind string, parts ...string) {
+		t.Helper()
+		for {
+			select {
+			case line = <-said:
+			case err := <-ended:
+				t.Fatalf("it ended with %v before %s %q", err, kind, parts)
+			}
+			if strings.HasPrefix(line, kind+" ") {
+				break
+			}
+		}
+		for _, part := range parts {
+			if !strings.Contains(line, part) {
+				t.Errorf("%q has no %q", line, part)
+			}
+		}
+	}
+	say := func(words string) { fmt.Fprintln(typing, words) }
+
+	comes("instructed", "Have it say done.", "Retold:false")
+	say("hint")
+	comes("hinted", "Think.")
+	say("check")
+	comes("missed", "Type echo done.")
+	say("language zh-TW")
+	comes("translated", "課", "做")
+	comes("instructed", "讓它說 done。", "Retold:true")
+	comes("hinted", "想一想。", "Retold:true")
+	comes("missed", "輸入 echo done。", "Retold:true")
+	say("check")
+	comes("missed", "輸入 echo done。", "Retold:false")
+	say("do")
+	comes("told", "你說了 done。")
+
+	comes("instructed", "哪一個？", "這個 那個")
+	say("this")
+	comes("answered", "這個", "wrong")
+	say("語言 en")
+	comes("translated", "Lab", "Work")
+	comes("instructed", "Which?", "this that", "Retold:true")
+	say("這個")
+	comes("answered", "this", "wrong")
+	say("那個")
+	comes("answered", "that", "right")
+	comes("told", "So it is.")
+
+	comes("missed", "It must say yes.")
+	say("language zh-TW")
+	comes("translated", "課")
+	comes("instructed", "還沒好：要說 yes。", "Retold:true")
+	say("quit")
+	if err := <-ended; !errors.Is(err, guide.ErrQuit) {
+		t.Errorf("it ended with %v", err)
 	}
 }

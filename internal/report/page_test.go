@@ -115,7 +115,7 @@ func student() []event.Record {
 		event.Checked{Builtin: "assert_contains", What: "lan0 " + nasty, Hint: "Type `ip a`."},
 		event.Checked{Builtin: "assert_contains", What: "lan0 " + nasty, Hint: "Type `ip a`."},
 		event.Hinted{Level: 2, Of: 2, Text: "Type it."},
-		event.StepEnded{Index: 2, Total: 6, Title: "Two", Passed: true, Seconds: 5},
+		event.StepEnded{Index: 2, Total: 6, Title: "in another language", Passed: true, Seconds: 5},
 		event.StepStarted{Index: 3, Total: 6, Title: "三"}, // 14
 		event.Asked{Question: "**為什麼？** " + nasty, Choices: []string{"one " + nasty, "two"}},
 		event.Answered{Question: "**為什麼？** " + nasty, Answer: "one " + nasty, Verdict: "wrong"},

@@ -14,8 +14,9 @@ import (
 // script has put together by then is a text in the language before, so those that were
 // used are kept, for their texts to be found again.
 type telling struct {
-	by   *Translation   // nil: the original
-	used []*Translation // it, and those before it
+	by      *Translation   // nil: the original
+	used    []*Translation // it, and those before it
+	changed bool           // it was told in another language before
 }
 
 // Language returns the language that the mission is told in.
@@ -41,7 +42,7 @@ func (s *Script) TellIn(tag string) (bool, error) {
 		return false, nil
 	}
 	now := s.telling.Load()
-	next := &telling{used: now.used}
+	next := &telling{used: now.used, changed: true}
 	if language != s.Session.Declared().Language {
 		known := func(t *Translation) bool { return t.language == language }
 		if i := slices.IndexFunc(now.used, known); i >= 0 {
@@ -65,14 +66,13 @@ func (s *Script) Text(text string) string {
 	if now.by != nil && now.by.Texts[text] != "" {
 		return now.by.Texts[text]
 	}
-	if len(now.used) == 0 || len(now.used) == 1 && now.by != nil {
-		return text // it was told in no other language
-	}
-	found, ok := now.find(text)
-	if !ok {
+	if !now.changed {
 		return text
 	}
-	return now.by.say(found)
+	if found, ok := now.find(text); ok {
+		return now.by.say(found)
+	}
+	return text
 }
 
 // Forms returns a text of the script's in all languages that it was told in.
