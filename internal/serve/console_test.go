@@ -129,7 +129,8 @@ func TestSlowPages(t *testing.T) {
 	x := newSite(t)
 	l := x.runs("lab")
 	l.on()
-	slow, quick := x.student().sits("api/sessions/lab/consoles/debian"), x.student().sits("api/sessions/lab/consoles/debian")
+	const path = "api/sessions/lab/consoles/debian"
+	slow, quick := x.student().sits(path), x.student().sits(path)
 	const much = 512 << 10 // not more than a console keeps for those who are late
 	printed := make(chan struct{})
 	go func() {
@@ -196,7 +197,8 @@ func TestStrangeMessages(t *testing.T) {
 	conn.Write(t.Context(), websocket.MessageBinary, []byte("r"+`{"columns":-1,"rows":1000000000}`))
 	conn.Write(t.Context(), websocket.MessageBinary, []byte("iok"))
 	l.types(t, "ok")
-	for _, path := range []string{"lab/consoles/alpine", "lab/consoles/..", "other/consoles/debian", "lab/consoles/%2e%2e%2fdebian"} {
+	for _, path := range []string{"lab/consoles/alpine", "lab/consoles/..", "other/consoles/debian",
+		"lab/consoles/%2e%2e%2fdebian"} {
 		conn, r, err := b.dial("api/sessions/" + path)
 		if err != nil {
 			if r == nil || r.StatusCode != 404 {

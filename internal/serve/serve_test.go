@@ -54,7 +54,8 @@ func TestNobodyComesInWithoutTheSecret(t *testing.T) {
 		"watch=lab." + url.QueryEscape(x.sign("watch", "other"))} {
 		b, r := x.visits(x.at+"/", query)
 		text := body(r)
-		if r.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "labrun serve") || strings.Contains(text, "refresh") {
+		if r.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "labrun serve") ||
+			strings.Contains(text, "refresh") {
 			t.Errorf("%q: %s %s", query, r.Status, text)
 		}
 		for _, path := range []string{"api/home", "api/phrases", "api/watch?session=lab"} {
@@ -251,7 +252,8 @@ func TestAnotherUserOfTheComputer(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be another user")
 	}
-	if got := asks(&syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}); !strings.Contains(got, "401") {
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if got := asks(nobody); !strings.Contains(got, "401") {
 		t.Errorf("another user gets %s", got)
 	}
 }

@@ -145,8 +145,9 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusUnauthorized)
 	closedPage.Execute(w, map[string]any{
-		"Language": s.languageOf(r), "Title": s.say(r, "serve closed title"), "Text": template.HTML(markdown.HTML(s.say(r, "serve closed"))),
-		"Try": s.say(r, "serve try"), "Again": r.Header.Get("Sec-Fetch-Site") == "cross-site",
+		"Language": s.languageOf(r), "Title": s.say(r, "serve closed title"),
+		"Text": template.HTML(markdown.HTML(s.say(r, "serve closed"))),
+		"Try":  s.say(r, "serve try"), "Again": r.Header.Get("Sec-Fetch-Site") == "cross-site",
 	})
 }
 
