@@ -76,6 +76,7 @@ type Server struct {
 	viewers map[string]map[*viewer]size // by machine
 	sizing  map[string]bool             // a size is being told to the machine
 	told    map[string]size
+	boots   map[string]int32 // the console that a machine had when it was told
 }
 
 // Serve listens in a session folder until Close.
@@ -89,7 +90,7 @@ func serveFor(owner int, folder string, lab Lab) (*Server, error) {
 	}
 	s := &Server{
 		lab: lab, owner: owner, listener: listener,
-		viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{},
+		viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{}, boots: map[string]int32{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.viewing, s.dismiss = context.WithCancel(s.ctx)

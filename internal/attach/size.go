@@ -1,5 +1,7 @@
 package attach
 
+import "github.com/labrun/labrun/internal/console"
+
 // The size of a terminal that nobody sits at, in characters.
 const defaultColumns, defaultRows = 80, 24
 
@@ -25,10 +27,14 @@ func (s *Server) leave(v *viewer) {
 	s.resize(v.machine)
 }
 
-// retold forgets what a machine was told: it was switched on and knows nothing.
-func (s *Server) retold(machine string) {
+// retold forgets what a machine was told, if it has another console than when that was: it was
+// switched on and knows nothing.
+func (s *Server) retold(machine string, c *console.Console) {
 	s.mu.Lock()
-	delete(s.told, machine)
+	if s.boots[machine] != c.ID() {
+		s.boots[machine] = c.ID()
+		delete(s.told, machine)
+	}
 	s.mu.Unlock()
 	s.resize(machine)
 }

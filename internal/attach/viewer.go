@@ -77,11 +77,9 @@ func (v *viewer) show() {
 			soon, cancel := context.WithTimeout(v.ctx, startedAnew)
 			c, _ = v.lab.Await(soon, v.machine, last, true)
 			cancel()
-			if c != nil {
-				v.note(note{Name: "anew"})
-			}
 		}
-		if c == nil {
+		switch {
+		case c == nil:
 			name := "off"
 			if boot != 0 {
 				name = "went off"
@@ -93,14 +91,14 @@ func (v *viewer) show() {
 				return
 			}
 			v.note(note{Name: "on"})
-		} else if last == nil && boot != 0 && boot != int(c.ID()) {
-			v.note(note{Name: "anew"}) // while the viewer was away
+		case boot != 0 && boot != int(c.ID()):
+			v.note(note{Name: "anew"}) // perhaps while the viewer was away
 		}
 		if boot != int(c.ID()) || from < 0 || from > c.Printed() {
 			boot, from = int(c.ID()), 0
 		}
 		v.set(c)
-		v.retold(v.machine)
+		v.retold(v.machine, c)
 		if !v.follow(c, from) {
 			return
 		}
