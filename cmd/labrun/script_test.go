@@ -1,16 +1,20 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/labtest/fakeqemu"
 )
@@ -20,6 +24,7 @@ import (
 //
 //	exits CODE PROGRAM [ARGUMENT…]      run a program, and expect that exit code
 //	until PATTERN PROGRAM [ARGUMENT…]   run a program again and again, until its output matches
+//	word SESSION WORD [TEXT]            say a student's word to a run through its door
 //
 // Each script has a home of its own, with nothing in it. In the folder $FAKES are images whose machines are fakes (package
 // fakeqemu), if the condition [fakes] says that there can be some on this computer.
@@ -45,6 +50,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 			"until": until,
+			"word":  word,
 		},
 		Condition: func(condition string) (bool, error) {
 			if condition == "fakes" {
@@ -72,6 +78,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// word is the command of that name.
+func word(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: word SESSION WORD [TEXT]")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	folder := filepath.Join(ts.Getenv("LABRUN_CACHE"), "sessions", args[0])
+	ts.Check(attach.Command(ctx, folder, args[1], strings.Join(args[2:], " ")))
 }
 
 // until is the command of that name.

@@ -52,6 +52,7 @@ type program struct {
 	Surroundings
 	args     []string
 	yielding atomic.Pointer[func()] // takes the next interrupt instead; nil: it stops labrun
+	detached atomic.Bool            // the end of its terminal is none of labrun's concern
 	lockFile string
 	strict   bool
 	lang     string // as the user asks for it; empty: the locale's
@@ -78,7 +79,10 @@ func Main(args []string, s Surroundings) int {
 	defer signal.Stop(signals)
 	p := &program{Surroundings: s, args: args}
 	go func() {
-		for range signals {
+		for signal := range signals {
+			if signal == syscall.SIGHUP && p.detached.Load() {
+				continue
+			}
 			if yield := p.yielding.Load(); yield != nil {
 				(*yield)()
 				continue

@@ -47,9 +47,9 @@ func (a consent) missing(m *mission.Mission) bool {
 // askHost asks for the user's consent to shells on the host, where there is a
 // terminal to ask on. Its error is one of usage, not a failed check: nothing is
 // wrong with the lab.
-func (p *program) askHost(json bool) error {
+func (p *program) askHost(unattended bool) error {
 	in := p.keyboard()
-	if in == nil || json {
+	if in == nil || unattended {
 		return &usageError{"the mission wants to open a shell on this computer: if you trust it, say --allow host"}
 	}
 	fmt.Fprint(p.Err, "This mission wants to open a shell on this computer, with your rights. Do you trust it? [y/N] ")

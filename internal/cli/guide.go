@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -25,6 +28,9 @@ import (
 func (p *program) guide(
 	ctx context.Context, m *mission.Mission, name string, store *image.Store, events *event.Log, f runFlags, junit *resultFile,
 ) error {
+	if f.headless {
+		defer p.detach()()
+	}
 	if f.tmux && p.Getenv("TMUX") == "" {
 		return p.insideTmux(ctx)
 	}
@@ -46,6 +52,30 @@ func (p *program) guide(
 	if p.lang != "" { // whoever does what the guide says gets the same language again
 		command = "--lang " + p.lang + " " + name
 	}
+	student := &run.Student{
+		Progress: progress, Language: phrase.In(p.spoken()), Command: command, Anew: f.restart,
+		Stays: f.headless || p.keyboard() != nil, // in a pipe, nobody would end it
+	}
+	if !f.headless {
+		student.Meet = p.meetInTerminal(events, f)
+	}
+	return p.play(ctx, m, run.Options{Store: store, Events: events, Student: student}, nil, f, junit)
+}
+
+// detach has labrun go on without whoever started it: when their terminal hangs up, and when
+// nobody reads what it says. So it leads a student whose view is another program, until they
+// say quit or somebody stops it. It is undone by what is returned.
+func (p *program) detach() (undo func()) {
+	p.detached.Store(true)
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE) // a write fails, then, and does not end the process
+	return func() { signal.Stop(broken) }
+}
+
+// meetInTerminal has a student see the dialogue here, and what takes long before it begins.
+func (p *program) meetInTerminal(
+	events *event.Log, f runFlags,
+) func(context.Context, *guide.Dialogue, *lab.Lab) (leave func()) {
 	style := report.StyleOf(p.Out, p.Getenv)
 	// The dialogue tells the story itself; the report adds what takes long before it begins.
 	long := report.NewTerminal(p.Out, p.Err, style, report.StyleOf(p.Err, p.Getenv), false)
@@ -55,11 +85,7 @@ func (p *program) guide(
 			long.Record(r)
 		}
 	})
-	student := &run.Student{
-		Progress: progress, Language: phrase.In(p.spoken()), Command: command, Anew: f.restart,
-		Stays: p.keyboard() != nil, // in a pipe, nobody would end it
-	}
-	student.Meet = func(ctx context.Context, d *guide.Dialogue, l *lab.Lab) (leave func()) {
+	return func(ctx context.Context, d *guide.Dialogue, l *lab.Lab) (leave func()) {
 		closePanes := func() {}
 		if f.tmux { // they come first: they decide how wide the guide's own is
 			closePanes = p.openPanes(ctx, l)
@@ -78,7 +104,6 @@ func (p *program) guide(
 			closePanes()
 		}
 	}
-	return p.play(ctx, m, run.Options{Store: store, Events: events, Student: student}, nil, f, junit)
 }
 
 // width is how many columns the terminal has; 80 where there is none.

@@ -28,8 +28,8 @@ type runFlags struct {
 	junit       string
 	allow       consent
 
-	from                 int
-	guide, restart, tmux bool
+	from                           int
+	guide, restart, tmux, headless bool
 }
 
 // define adds the flags to a command.
@@ -47,6 +47,8 @@ func (f *runFlags) define(c *cobra.Command) {
 	c.Flags().BoolVar(&f.guide, "guide", false,
 		"have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
+	c.Flags().BoolVar(&f.headless, "headless", false,
+		"with --guide: say nothing here and read nothing; a page leads the student, until quit or `labrun stop`")
 	c.Flags().BoolVar(&f.tmux, "tmux", false, "with --guide: show the guide and the consoles side by side in tmux")
 }
 
@@ -97,8 +99,10 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	}
 	name := args[0]
 	switch {
-	case !f.guide && (f.restart || f.tmux):
-		return &usageError{"--restart and --tmux go with --guide"}
+	case !f.guide && (f.restart || f.tmux || f.headless):
+		return &usageError{"--restart, --tmux and --headless go with --guide"}
+	case f.headless && f.tmux:
+		return &usageError{"--headless shows nothing here and --tmux shows everything: leave one of them out"}
 	case f.keep && f.guide:
 		return &usageError{
 			"--keep is for labrun's own runs: with --guide the machines stay until the student says quit",
@@ -139,7 +143,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	}
 	events := &event.Log{}
 	if f.allow.missing(m) {
-		if err := p.askHost(f.json); err != nil {
+		if err := p.askHost(f.json || f.headless); err != nil {
 			return err
 		}
 	}
