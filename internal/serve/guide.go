@@ -29,13 +29,12 @@ func (s *Server) guide(w http.ResponseWriter, r *http.Request, v visitor, names 
 	s.connect(w, r, v, names[0], func(l *link, run attach.Found) bridge {
 		g := &guided{link: l, run: run, readonly: !v.student, watching: watching}
 		return bridge{longest: longestWords, hear: g.hear, speak: func(ctx context.Context) error {
-			defer g.saying.Wait()
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			if err := g.introduce(s.missionOf(ctx, run)); err != nil {
 				return err
 			}
-			g.saying.Go(func() { g.report(ctx, s.pace.status) })
+			g.tasks.Go(func() { g.report(ctx, s.pace.status) })
 			return attach.Events(ctx, run.Folder, g.tell)
 		}}
 	})
@@ -48,10 +47,9 @@ type guided struct {
 	readonly bool
 	watching string // what somebody is told who only watches
 
-	goal   bool // the last instruction had one
-	saying sync.WaitGroup
-	mu     sync.Mutex
-	said   int // words that wait for the dialogue
+	goal bool // the last instruction had one
+	mu   sync.Mutex
+	said int // words that wait for the dialogue
 }
 
 // introduce says what the run is, and of which mission in the list. The language is told by the
@@ -158,7 +156,7 @@ func (g *guided) hear(ctx context.Context, _ websocket.MessageType, message []by
 		return errors.New("too many words at once")
 	}
 	g.said++
-	g.saying.Go(func() {
+	g.tasks.Go(func() { // speak may have ended already
 		answer := reply{Event: "reply", ID: said.ID}
 		if err := attach.CommandFor(ctx, g.run.Folder, said.For, said.Word, said.Text); err != nil {
 			answer.Refused = err.Error()

@@ -104,6 +104,8 @@ func (s *Server) accept(
 type link struct {
 	conn *websocket.Conn
 	ctx  context.Context // ends when it is closed without further words
+	// tasks are waited for when it is closed. Whoever hears or speaks may start some.
+	tasks *sync.WaitGroup
 }
 
 // say sends a message of text, JSON.
@@ -143,7 +145,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, v visitor, sess
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	defer cancel()
-	l := &link{conn, ctx}
+	l := &link{conn, ctx, &tasks}
 	b := between(l, run)
 	conn.SetReadLimit(b.longest)
 	tasks.Go(func() { s.keepAlive(ctx, conn) })
