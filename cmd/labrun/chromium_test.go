@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // tab is a page in headless Chromium, as a student has it: what is pressed and clicked are events of a keyboard and a
@@ -208,10 +210,26 @@ func (p *tab) click(selector string) {
 	p.do(chromedp.MouseClickXY(at.X, at.Y))
 }
 
-// press presses keys one after the other, with modifiers held down.
+// press presses keys one after the other, with modifiers held down. A key's character comes with its keydown event and
+// not, as by chromedp.KeyEvent, on its own: a page that has handled the one does not get the other, as from a keyboard.
 func (p *tab) press(keys string, modifiers ...chromedp.Modifier) {
 	p.t.Helper()
-	p.do(chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...)))
+	for _, r := range keys {
+		events := kb.Encode(r)
+		down, up := events[0], events[len(events)-1]
+		for _, m := range modifiers {
+			down.Modifiers |= int64(m)
+			up.Modifiers |= int64(m)
+		}
+		if down.Modifiers&^int64(chromedp.ModifierShift) == 0 {
+			down.Text, down.UnmodifiedText = events[1].Text, events[1].UnmodifiedText
+		}
+		for _, event := range []*input.DispatchKeyEventParams{down, up} {
+			if _, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, *event); err != nil {
+				p.fail(err.Error())
+			}
+		}
+	}
 }
 
 // shortcut presses Alt, Shift and a key.
@@ -254,18 +272,18 @@ func (p *tab) reads(machine, text string) {
 	p.until(fmt.Sprintf("%q at %s", text, machine), screen+`.includes(%s)`, machine, text)
 }
 
-// waitsAt waits until a machine's last line begins with a prompt.
+// waitsAt waits until a prompt is in a machine's last line.
 func (p *tab) waitsAt(machine, prompt string) {
 	p.t.Helper()
-	p.until(fmt.Sprintf("prompt %q at %s", prompt, machine), screen+`.split("\n").at(-1).includes(%s)`, machine, prompt)
+	p.until(fmt.Sprintf("prompt %q at %s", prompt, machine), "("+screen+` + " ").split("\n").at(-1).includes(%s)`, machine, prompt)
 }
 
 // types enters a line at a machine's terminal, which is clicked first.
 func (p *tab) types(machine, line string) {
 	p.t.Helper()
-	if !value[bool](p, `document.activeElement?.closest(%s) != null`, fmt.Sprintf("[data-console=%q] .terminal", machine)) {
+	if !value[bool](p, `document.activeElement?.closest(%s) != null`, fmt.Sprintf("[data-console=%q] .xterm", machine)) {
 		p.click(fmt.Sprintf("[data-tab=%q]", machine))
-		p.click(fmt.Sprintf("[data-console=%q] .terminal", machine))
+		p.click(fmt.Sprintf("[data-console=%q] .xterm", machine))
 	}
 	p.press(line + "\r")
 }

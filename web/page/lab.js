@@ -35,6 +35,7 @@ const stem = (name) => name.replace(/^.*\//, "").replace(/\.star$/, "");
 
 export class Lab {
   run = new Run();
+  #told = this.run; // what a connection tells, from the beginning
   looked = 0; // the step that is looked at; 0: the present one
   refused = "";
   busy = false;
@@ -70,7 +71,7 @@ export class Lab {
       address: () => `${this.base}/guide`,
       message: (data) => this.#message(JSON.parse(/** @type {string} */ (data))),
       state: (state) => {
-        if (state === "open") this.run = new Run(); // all is told again
+        if (state === "open") this.#told = new Run(); // all is told again
         else for (const answered of [...this.#said.values()]) answered(say("page connection lost"));
         this.draw();
       },
@@ -89,7 +90,7 @@ export class Lab {
       this.#said.get(e.id)?.(e.refused);
       return;
     }
-    apply(this.run, e);
+    apply(this.#told, e);
     this.news.hear(e);
     this.#later();
   }
@@ -102,6 +103,7 @@ export class Lab {
   draw() {
     clearTimeout(this.#drawing);
     this.#drawing = 0;
+    if (this.#told.session) this.run = this.#told; // until then all that was seen stays
     if (this.run.language && this.run.language !== this.#language) {
       this.#language = this.run.language; // somebody has switched it, maybe in another browser
       this.#speak(this.#language);
