@@ -67,7 +67,7 @@ function task(run, acts) {
   const typed = e.block || (e.verb === "send" || acts.may().includes("ok") ? e.text : "");
   const enter = boot || e.verb === "wait_prompt";
   return html`
-    <p class="say">${rich(e.say || say("page look", e.console ?? ""), acts)}${boot ? ` ${say("page boot how")}` : nothing}</p>
+    <p class="say">${rich(e.say || say("page look", e.console ?? ""), acts)}${boot ? `${e.say.endsWith("：") ? "" : " "}${say("page boot how")}` : nothing}</p>
     ${e.goal ? marked(e.goal_html, e.goal, acts) : nothing}
     ${e.block ? html`<pre class="block"><code>${e.block}</code></pre>` : nothing}
     ${e.console ? html`<div class="ways">
