@@ -26,7 +26,7 @@ func (p *program) addCompletion(root *cobra.Command) {
 	})
 	for _, c := range root.Commands() {
 		switch c.Name() {
-		case "check":
+		case "check", "serve":
 			c.ValidArgsFunction = someOf(missions)
 		case "doc":
 			c.ValidArgsFunction = oneOf(func(string) ([]string, cobra.ShellCompDirective) {

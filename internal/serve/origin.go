@@ -38,13 +38,20 @@ func (s *Server) wrongHost(r *http.Request) string {
 		return ""
 	}
 	for _, origin := range s.Origins {
-		if strings.EqualFold(r.Host, origin.Host) {
+		if sameHost(r.Host, origin.Host) {
 			return ""
 		}
 	}
 	shown := strings.Join(strings.Fields(markdown.Clean(r.Host)), "")
 	return fmt.Sprintf("labrun serve does not know that it is called %s.\n"+
 		"If that is how its page is reached, as behind a proxy, start it with --origin https://%s", shown, shown)
+}
+
+// sameHost reports whether two hosts are one. Some proxies name the port that a browser
+// leaves out.
+func sameHost(a, b string) bool {
+	plain := func(host string) string { return strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80") }
+	return strings.EqualFold(plain(a), plain(b))
 }
 
 // hostname is a host without its port.
@@ -63,11 +70,14 @@ func (s *Server) wrongOrigin(r *http.Request) string {
 		return ""
 	}
 	origin, err := url.Parse(from)
-	if err == nil && strings.EqualFold(origin.Host, r.Host) && (origin.Scheme == "http" || origin.Scheme == "https") {
+	if err != nil || origin.Scheme != "http" && origin.Scheme != "https" || origin.Host == "" {
+		return "labrun serve was asked by a page without an address, such as a file's: open it by its own address"
+	}
+	if sameHost(origin.Host, r.Host) {
 		return ""
 	}
 	for _, known := range s.Origins {
-		if err == nil && strings.EqualFold(origin.Host, known.Host) && origin.Scheme == known.Scheme {
+		if sameHost(origin.Host, known.Host) && origin.Scheme == known.Scheme {
 			return ""
 		}
 	}
@@ -80,7 +90,7 @@ func (s *Server) wrongOrigin(r *http.Request) string {
 // public reports whether the browser reaches the page by https, as far as that is known.
 func (s *Server) public(r *http.Request) bool {
 	for _, origin := range s.Origins {
-		if strings.EqualFold(r.Host, origin.Host) && origin.Scheme == "https" {
+		if sameHost(r.Host, origin.Host) && origin.Scheme == "https" {
 			return true
 		}
 	}
