@@ -112,8 +112,10 @@ export class Lab {
     if (asked && asked.number !== this.#number) {
       this.#number = asked.number;
       this.refused = "";
-      // The console that it is about is shown, but not to somebody who is at work at another one.
-      if (asked.console && !document.activeElement?.closest("[data-console]")) this.consoles.shown = asked.console;
+      // The console that it is about is shown, but not to somebody who is at work at another one, or watches the network
+      // while labrun does something there: the card has a button that goes to the console.
+      const busy = this.consoles.shown === "network" || document.activeElement?.closest("[data-console]");
+      if (asked.console && !busy) this.consoles.shown = asked.console;
     }
     if (this.run.title) document.title = `${this.run.title} – labrun`;
     render(this.#view(), this.element);
