@@ -123,7 +123,8 @@ func TestOtherNamesAreRefused(t *testing.T) {
 	for host, want := range map[string]int{
 		"localhost:1234": 200, "127.0.0.1": 200, "[::1]:80": 200, "lab.example.org": 200, "LAB.example.org": 200,
 		"lab.example.org:443": 200,
-		"evil.example":        403, "lab.example.org.evil.example": 403, "lab.example.org:8443": 403, "localhost.evil.example": 403,
+		"evil.example":        403, "lab.example.org.evil.example": 403,
+		"lab.example.org:8443": 403, "localhost.evil.example": 403,
 	} {
 		r := b.get("page/main.js", "Host", host)
 		text := body(r)

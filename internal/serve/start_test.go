@@ -72,6 +72,9 @@ func TestStarting(t *testing.T) {
 	if len(found) != 0 || len(x.told) == 0 || !strings.HasPrefix(x.told[0], "stopping ") {
 		t.Errorf("at the end: %v, %q", found, x.told)
 	}
+	if len(x.starts.children) > 0 {
+		t.Error("not all of its children were waited for")
+	}
 }
 
 // A server that is started anew finds the runs of the one before, and leaves them alone at
