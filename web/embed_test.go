@@ -89,7 +89,7 @@ func TestPageLoadsWhatIsThere(t *testing.T) {
 				t.Errorf("%s imports %s, which is no relative address", from, match[1])
 			case isNPM && !strings.Contains(string(copied), `"`+npm+`"`) && !strings.Contains(string(copied), `"`+strings.TrimPrefix(npm, "lit-html/")+`"`):
 				t.Errorf("%s loads %s, which copy.mjs does not copy", from, name)
-			case !isNPM && err != nil && name != "page/network.js": // it is on its way
+			case !isNPM && err != nil:
 				t.Errorf("%s loads %s: %v", from, name, err)
 			}
 		}
