@@ -23,7 +23,7 @@ export function guide(run, acts, looked, look) {
       ${looked && looked !== run.at ? html`<p class="back"><button type="button" class="main"
         @click=${() => look(0)}>${say("page back", run.at)}</button></p>` : nothing}
     </div>
-    <section id="now" class="card ${run.asked?.verb === "trouble" ? "trouble" : ""} ${run.completed ? "complete" : ""}"
+    <section id="now" tabindex="-1" class="card ${run.asked?.verb === "trouble" ? "trouble" : ""} ${run.completed ? "complete" : ""}"
       data-verb=${run.asked?.verb ?? ""} data-number=${run.asked?.number ?? ""} aria-label=${say("page now label")}>
       ${now(run, acts)}</section>`;
 }

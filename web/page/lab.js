@@ -118,10 +118,14 @@ export class Lab {
       if (asked.console && !busy) this.consoles.shown = asked.console;
     }
     if (this.run.title) document.title = `${this.run.title} – labrun`;
+    const before = document.activeElement;
+    const atCard = before?.closest("#now");
     render(this.#view(), this.element);
     this.consoles.draw(this.run);
     this.#enhance();
     this.#scroll();
+    // Whoever sat at a button that is gone now stays at the card, and is not sent to the page's beginning.
+    if (atCard && !before?.isConnected) /** @type {HTMLElement | null} */ (this.element.querySelector("#now"))?.focus();
   }
 
   #view() {

@@ -29,7 +29,8 @@ export class News {
     this.toast = document.createElement("div");
     this.toast.className = "toast";
     this.toast.id = "toast";
-    this.toast.popover = "manual"; // above dialogs
+    this.toast.popover = "manual"; // above dialogs, where browsers can do that
+    this.toast.hidden = true;
     page.after(this.live, this.toast);
   }
 
@@ -50,10 +51,13 @@ export class News {
   /** Shows a short answer to something that the user did. @param {string} text */
   say(text) {
     this.toast.textContent = this.live.textContent = text;
-    this.toast.hidePopover();
-    this.toast.showPopover();
+    this.toast.hidden = false;
+    this.toast.hidePopover?.();
+    this.toast.showPopover?.();
     clearTimeout(this.fading);
-    this.fading = setTimeout(() => this.toast.hidePopover(), 4000);
+    this.fading = setTimeout(() => {
+      this.toast.hidden = true;
+    }, 4000);
   }
 
   dispose() {

@@ -2,6 +2,7 @@
 // What the student is asked to do now: the card at the end of the guide, always in sight.
 import { html, nothing } from "../npm/lit-html/lit-html.js";
 import { live } from "../npm/lit-html/directives/live.js";
+import { repeat } from "../npm/lit-html/directives/repeat.js";
 import { duration, language, say, sentences } from "./phrases.js";
 import { marked, rich } from "./rich.js";
 
@@ -140,12 +141,13 @@ function actions(run, acts) {
   const hintless = told >= (e.hints ?? 0);
   const quit = html`<button type="button" data-word="quit" class=${e.verb === "stay" ? "main" : ""} ?disabled=${acts.busy}
     @click=${() => acts.word("quit")}>${e.verb === "stay" ? say("page word quit done") : say("page word quit")}</button>`;
+  const words = first.filter((word) => may.includes(word) && !(word === "hint" && hintless));
   const more = ["skip", "redo"].filter((word) => may.includes(word));
   return html`<div class="actions">
-      ${first.filter((word) => may.includes(word) && !(word === "hint" && hintless)).map(button)}
+      ${repeat(words, (word) => word, button) /* a button stays that word's, lest somebody presses another */}
       ${e.verb === "stay" ? quit : nothing}
       <details class="more"><summary>${say("page more")}</summary><div>
-        ${more.map(button)}
+        ${repeat(more, (word) => word, button)}
         ${may.includes("restart") ? acts.machines().map((machine) => html`<button type="button" data-word="restart"
           data-machine=${machine} @click=${() => acts.word("restart", machine)}>${say("page word restart", machine)}</button>`)
           : nothing}
