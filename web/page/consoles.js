@@ -6,13 +6,14 @@ import { Console } from "./console.js";
 import { keep, kept } from "./keep.js";
 import { language, say } from "./phrases.js";
 
+/** Where there is room for one console only. */
+const narrow = matchMedia("(max-width: 860px)");
+
 export class Consoles {
   /** @type {Map<string, Console>} */
   #consoles = new Map();
-  /** @type {Map<string, HTMLElement>} */
-  #places = new Map();
   shown = ""; // the machine, or "network"
-  all = kept("split", "off") === "on";
+  #split = kept("split", "off") === "on";
   /** @type {{ draw(): void, dispose(): void } | undefined} the network, once it was opened */
   #network;
   #opening = false;
@@ -28,6 +29,12 @@ export class Consoles {
     this.base = base;
     this.run = run;
     this.changed = changed;
+    narrow.addEventListener("change", changed);
+  }
+
+  /** All consoles are shown together. */
+  get all() {
+    return this.#split && !narrow.matches;
   }
 
   /** @param {string} name */
@@ -142,9 +149,9 @@ export class Consoles {
 
   /** Shows all consoles together, or one. */
   split() {
-    this.all = this.shown === "network" || !this.all;
+    this.#split = this.shown === "network" || !this.#split;
     if (this.shown === "network") this.shown = this.names()[0] ?? "";
-    keep("split", this.all ? "on" : "off");
+    keep("split", this.#split ? "on" : "off");
     this.changed();
   }
 
@@ -197,6 +204,7 @@ export class Consoles {
   }
 
   dispose() {
+    narrow.removeEventListener("change", this.changed);
     for (const console of this.#consoles.values()) console.dispose();
     this.#network?.dispose();
   }

@@ -5,6 +5,7 @@ import { get, post } from "./api.js";
 import { confirm } from "./dialogs.js";
 import { keep } from "./keep.js";
 import { language, say, speak } from "./phrases.js";
+import { openLab } from "./route.js";
 import { languageSelect, themeButton } from "./top.js";
 
 /**
@@ -86,12 +87,12 @@ export class Home {
    */
   async start(m, anew) {
     if (m.session) {
-      location.hash = `lab/${m.session}`;
+      openLab(m.session);
       return;
     }
     await this.#act(m, async () => {
       const { session } = await post("api/start", { mission: m.name, language: language(), anew });
-      location.hash = `lab/${session}`;
+      openLab(session);
     });
   }
 

@@ -27,6 +27,7 @@ import { keep } from "./keep.js";
 import { shortcuts } from "./keys.js";
 import { News } from "./news.js";
 import { language, say, speak } from "./phrases.js";
+import { openLab } from "./route.js";
 import { Socket } from "./socket.js";
 import { top } from "./top.js";
 
@@ -302,7 +303,7 @@ export class Lab {
       const { missions } = await get("api/home");
       const mission = missions.find((/** @type {{ name: string }} */ m) => stem(m.name) === stem(this.run.mission))?.name;
       const { session } = await post("api/start", { mission, language: language(), anew });
-      location.hash = `lab/${session}`;
+      openLab(session);
     } catch (error) {
       this.refused = /** @type {Error} */ (error).message;
       this.news.say(this.refused);

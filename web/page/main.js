@@ -3,6 +3,7 @@
 // Nothing is imported here that may be missing: then the page says so.
 import { get } from "./api.js";
 import { say, speak } from "./phrases.js";
+import { session } from "./route.js";
 
 let page = /** @type {HTMLElement} */ (document.querySelector("#page"));
 
@@ -33,13 +34,13 @@ async function show() {
     return;
   }
   await speak(home.language);
-  const session = /^#lab\/(.+)$/.exec(location.hash)?.[1];
+  const wanted = session();
   shown?.dispose();
   shown = undefined;
   clear();
-  if (session) {
+  if (wanted) {
     const { Lab } = await import("./lab.js");
-    shown = new Lab(page, decodeURIComponent(session), home);
+    shown = new Lab(page, wanted, home);
   } else {
     const { Home } = await import("./home.js");
     document.title = "labrun";
