@@ -54,6 +54,9 @@ started; their progress is kept. docs/serve.md tells of cloud IDEs, proxies, and
 	return c
 }
 
+// firstMission is where a beginner begins, whatever the alphabet says.
+const firstMission = "week1"
+
 func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f serveFlags) error {
 	origins, err := parseOrigins(f.origins)
 	if err != nil {
@@ -65,6 +68,9 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	}
 	if len(names) == 0 {
 		names = missionNames()
+		if i := slices.Index(names, firstMission); i > 0 {
+			names = slices.Insert(slices.Delete(names, i, i+1), 0, firstMission)
+		}
 	}
 	load := func(ctx context.Context, name, language string) (*mission.Mission, error) {
 		return p.load(ctx, c, name, mission.Options{Images: lock.Names(), Language: language})

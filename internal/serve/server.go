@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -36,7 +37,8 @@ type Options struct {
 type Server struct {
 	Options
 	port    string // in the cookie's name: browsers tell cookies of one host apart by nothing else
-	opening string // a key that is good for this user's own browsers only, since ps shows it to all
+	opening string // a key that is good for the owner's own browsers only, since ps shows it to all
+	owner   int    // the user who runs the server
 	pace    pace
 	sockets sockets
 	starts  starts
@@ -48,7 +50,7 @@ type Server struct {
 
 // New returns a server for a listener's port.
 func New(o Options, port string) *Server {
-	s := &Server{Options: o, port: port, opening: rand.Text(), pace: usualPace}
+	s := &Server{Options: o, port: port, opening: rand.Text(), owner: os.Getuid(), pace: usualPace}
 	s.starts.under, s.starts.children = map[string]*starting{}, map[*child]struct{}{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 
@@ -94,7 +93,7 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	}
 	v, known := s.visitor(r)
 	query := r.URL.Query()
-	if key := query.Get("key"); same(key, s.Secret) || same(key, s.opening) && ownBrowser(r) {
+	if key := query.Get("key"); same(key, s.Secret) || same(key, s.opening) && s.ownBrowser(r) {
 		s.letIn(w, r, "")
 		return
 	}
@@ -116,14 +115,14 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 
 // ownBrowser reports whether the program at the other end is run by the user who runs the
 // server, on the same computer.
-func ownBrowser(r *http.Request) bool {
+func (s *Server) ownBrowser(r *http.Request) bool {
 	here, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	there, err := netip.ParseAddrPort(r.RemoteAddr)
 	if here == nil || err != nil {
 		return false
 	}
 	uid, err := host.TCPPeerUID(here.AddrPort(), there)
-	return err == nil && uid == os.Getuid()
+	return err == nil && uid == s.owner
 }
 
 // closedPage is what others see. The server gives no cookie to a page that another site
