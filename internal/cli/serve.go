@@ -110,7 +110,8 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	server := serve.New(serve.Options{
 		Page: web.Files(), Missing: web.Missing(), Secret: secret, Origins: origins, Version: version(),
 		Language: p.spoken(), Missions: names, Load: load, State: state, Sessions: sessions, Command: command,
-		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
+		Owner: os.Getuid(),
+		Tell:  func(format string, args ...any) { p.tell(p.Err, format, args...) },
 	}, port)
 	if missing := web.Missing(); missing != "" {
 		p.tell(p.Err, "note: %s", missing)

@@ -229,8 +229,7 @@ func TestPrefixes(t *testing.T) {
 // Other users of this computer see with which address the browser was started. It lets in
 // nobody but the server's own user; they lack the secret.
 func TestAnotherUserOfTheComputer(t *testing.T) {
-	x := newSite(t)
-	asks := func() string {
+	asks := func(x *site) string {
 		t.Helper()
 		_, port, _ := net.SplitHostPort(strings.TrimPrefix(x.at, "http://"))
 		c := exec.CommandContext(t.Context(), "bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/$0 &&
@@ -241,7 +240,8 @@ func TestAnotherUserOfTheComputer(t *testing.T) {
 		}
 		return string(out)
 	}
-	if got := asks(); !strings.Contains(got, "303") {
+	x := newSite(t)
+	if got := asks(x); !strings.Contains(got, "303") {
 		t.Errorf("this user gets %s", got)
 	}
 	w := httptest.NewRecorder()
@@ -249,8 +249,8 @@ func TestAnotherUserOfTheComputer(t *testing.T) {
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("who is not known gets %d", w.Code)
 	}
-	x.owner++ // so this user is another one
-	if got := asks(); !strings.Contains(got, "401") {
+	others := newSite(t, func(o *Options) { o.Owner++ })
+	if got := asks(others); !strings.Contains(got, "401") {
 		t.Errorf("another user gets %s", got)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"sync"
 	"time"
 
@@ -29,6 +28,7 @@ type Options struct {
 	State    string   // the folder of progress and of the runs' logs
 	Sessions string   // the folder of the sessions
 	Command  []string // how labrun is started, up to what says which mission
+	Owner    int      // the user who runs the server
 	// Tell says something to the user at the terminal.
 	Tell func(format string, args ...any)
 }
@@ -38,7 +38,6 @@ type Server struct {
 	Options
 	port    string // in the cookie's name: browsers tell cookies of one host apart by nothing else
 	opening string // a key that is good for the owner's own browsers only, since ps shows it to all
-	owner   int    // the user who runs the server
 	pace    pace
 	sockets sockets
 	starts  starts
@@ -50,7 +49,7 @@ type Server struct {
 
 // New returns a server for a listener's port.
 func New(o Options, port string) *Server {
-	s := &Server{Options: o, port: port, opening: rand.Text(), owner: os.Getuid(), pace: usualPace}
+	s := &Server{Options: o, port: port, opening: rand.Text(), pace: usualPace}
 	s.starts.under, s.starts.children = map[string]*starting{}, map[*child]struct{}{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s

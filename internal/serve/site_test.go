@@ -260,7 +260,7 @@ func serveIn(t *testing.T, root string, change ...func(*Options)) *site {
 			"page/main.js":    {Data: []byte("main")},
 			"npm/x/x.mjs":     {Data: []byte("library")},
 		},
-		Secret: "the-secret-of-this-test", Version: "v1", Language: "en", Load: load,
+		Secret: "the-secret-of-this-test", Version: "v1", Language: "en", Load: load, Owner: os.Getuid(),
 		State: filepath.Join(root, "state"), Sessions: filepath.Join(root, "sessions"),
 		Tell: func(format string, args ...any) {
 			x.mu.Lock()

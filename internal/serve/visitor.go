@@ -122,7 +122,7 @@ func (s *Server) ownBrowser(r *http.Request) bool {
 		return false
 	}
 	uid, err := host.TCPPeerUID(here.AddrPort(), there)
-	return err == nil && uid == s.owner
+	return err == nil && uid == s.Owner
 }
 
 // closedPage is what others see. The server gives no cookie to a page that another site
