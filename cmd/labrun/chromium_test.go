@@ -232,24 +232,6 @@ func (p *tab) press(keys string, modifiers ...chromedp.Modifier) {
 	}
 }
 
-// shortcut presses Alt, Shift and a key.
-func (p *tab) shortcut(key string) {
-	p.t.Helper()
-	p.press(key, chromedp.ModifierAlt, chromedp.ModifierShift)
-}
-
-// tabTo presses Tab until this element has the focus.
-func (p *tab) tabTo(selector string) {
-	p.t.Helper()
-	for range 100 { // controls
-		if value[bool](p, `document.activeElement?.matches(%s) ?? false`, selector) {
-			return
-		}
-		p.press("\t")
-	}
-	p.fail("Tab never comes to " + selector)
-}
-
 // console is all that a machine's terminal shows, what has scrolled away included.
 func (p *tab) console(machine string) string {
 	p.t.Helper()

@@ -25,7 +25,7 @@ func TestHostileMission(t *testing.T) {
 	file := filepath.Join(folder, "hostile.star")
 	text := func(where string) string { return quote(where + " " + hostile + " \x1b]0;title\a\x1b[31mred") }
 	script := `mission(title = ` + text("title") + `, api = 1)
-m = machine("router7", nics = [network("lan")])
+m = machine("router7", nics = [uplink(), network("lan")])
 
 def works():
     ` + `"""` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace("step "+hostile+"\n\n    narration "+hostile) + `"""
@@ -68,8 +68,6 @@ step(works)
 	p.waitsAt("router7", "# ")
 	p.types("router7", `printf '\033]8;;javascript:hacked=1\033\\click here\033]8;;\033\\\033]52;c;?\a\033]0;<img src=x>\a\033[?1000h\n'`)
 	p.reads("router7", "\nclick here")
-	p.types("router7", "echo done; cat")
-	p.reads("router7", "\ndone")
 	p.picture("machine")
 	p.harmless()
 	p.innocent(c.host())

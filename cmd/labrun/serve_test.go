@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -26,6 +27,7 @@ type classroom struct {
 	env      []string
 	sessions string
 	serving  *labrun
+	way      *relay
 }
 
 // serves starts labrun serve, and ends it and its labs with the test.
@@ -39,8 +41,9 @@ func serves(t *testing.T, args ...string) *classroom {
 	}
 	cache := ownCache(t)
 	c := &classroom{t: t, port: freePort(t), args: args, sessions: filepath.Join(cache, "sessions")}
-	c.env = []string{"LABRUN_CACHE=" + cache, "XDG_STATE_HOME=" + t.TempDir(), "LC_ALL=C.UTF-8"}
+	c.env = []string{"LABRUN_CACHE=" + cache, "XDG_STATE_HOME=" + t.ArtifactDir(), "LC_ALL=C.UTF-8"}
 	t.Cleanup(c.close)
+	c.way = newRelay(t, fmt.Sprintf("127.0.0.1:%d", c.port))
 	c.serve()
 	return c
 }
@@ -62,12 +65,9 @@ func (c *classroom) close() {
 		if err := attach.Stop(context.Background(), run.Folder); err != nil {
 			c.t.Error("stop a run: ", err)
 		}
+		eventually(c.t, patience, func() bool { _, err := os.Stat(run.Folder); return err != nil },
+			func() string { return "a run does not end: " + run.Folder })
 	}
-	left := func() []os.DirEntry {
-		entries, _ := os.ReadDir(c.sessions)
-		return slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() })
-	}
-	eventually(c.t, patience, func() bool { return len(left()) == 0 }, func() string { return fmt.Sprint("runs left ", left()) })
 }
 
 // kill ends labrun serve as a power cut would.
@@ -80,14 +80,14 @@ func (c *classroom) kill() {
 }
 
 // host is where the page is, as its requests name it.
-func (c *classroom) host() string { return fmt.Sprintf("127.0.0.1:%d", c.port) }
+func (c *classroom) host() string { return c.way.listener.Addr().String() }
 
-// url is the address that labrun serve has printed, with its key.
+// url is the address that labrun serve has printed, with its key, at the near end of the way there.
 func (c *classroom) url() string {
 	c.t.Helper()
 	for word := range strings.FieldsSeq(c.serving.out.String()) {
 		if strings.Contains(word, "?key=") {
-			return word
+			return strings.Replace(word, c.way.to, c.host(), 1)
 		}
 	}
 	c.t.Fatal("it prints no address: ", c.serving.out.String())
@@ -137,4 +137,79 @@ func freePort(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// relay is a way to a server that can be interrupted, as a cloud IDE's forwarded port is and a network.
+type relay struct {
+	t        *testing.T
+	listener net.Listener
+	to       string
+	tasks    sync.WaitGroup
+
+	mu    sync.Mutex
+	down  bool
+	conns map[net.Conn]bool
+}
+
+func newRelay(t *testing.T, to string) *relay {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{t: t, listener: l, to: to, conns: map[net.Conn]bool{}}
+	r.tasks.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			r.tasks.Go(func() { r.carry(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		r.interrupt(true)
+		r.tasks.Wait()
+	})
+	return r
+}
+
+// interrupt cuts all connections, and new ones until it is called with false.
+func (r *relay) interrupt(down bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = down
+	for conn := range r.conns {
+		conn.Close()
+	}
+}
+
+// carry carries one connection.
+func (r *relay) carry(near net.Conn) {
+	defer near.Close()
+	far, err := net.Dial("tcp4", r.to)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	r.mu.Lock()
+	if r.down {
+		r.mu.Unlock()
+		return
+	}
+	r.conns[near], r.conns[far] = true, true
+	r.mu.Unlock()
+	var back sync.WaitGroup
+	back.Go(func() {
+		io.Copy(near, far)
+		near.Close()
+	})
+	io.Copy(far, near)
+	far.Close()
+	back.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, near)
+	delete(r.conns, far)
 }
