@@ -303,6 +303,7 @@ func (p *tab) accessible(state string) {
 		}))
 	}
 	for range 2 {
+		value[bool](p, `Promise.allSettled(document.getAnimations().map((a) => a.finished)).then(() => true)`) // what fades in is pale
 		theme := value[string](p, `getComputedStyle(document.documentElement).colorScheme`)
 		found := value[[]struct {
 			ID, Impact, Help string
@@ -317,6 +318,9 @@ func (p *tab) accessible(state string) {
 			say("%s, %s: axe: %s: %s: %s\n%s", state, theme, f.Impact, f.ID, f.Help, strings.Join(f.Nodes, "\n"))
 		}
 		p.picture(state)
+		if value[bool](p, `document.querySelector("dialog[open]") !== null`) {
+			return // all else waits for its answer
+		}
 		p.click("#theme")
 	}
 }

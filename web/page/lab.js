@@ -189,9 +189,8 @@ export class Lab {
   toGuide = (/** @type {Event | undefined} */ event) => {
     event?.preventDefault();
     if (this.pane === "network") this.turn("guide");
-    const now = /** @type {HTMLElement | null} */ (this.element.querySelector("#now"));
-    const first = /** @type {HTMLElement | null} */ (now?.querySelector("input, button"));
-    first?.focus();
+    const all = /** @type {NodeListOf<HTMLElement>} */ (this.element.querySelectorAll("#now :is(input, button)"));
+    [...all].find((element) => element.checkVisibility())?.focus(); // a narrow screen does without some
   };
 
   /** @param {number} index */
