@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/host"
 )
 
 // startedAnew is how long a machine that was switched off may take to be on again
@@ -117,11 +118,20 @@ func (v *viewer) set(c *console.Console) {
 // acknowledges them one by one.
 const longestOutput = 32 << 10
 
+// A serial port hands over a few bytes at a time, and a frame of them costs a viewer as
+// much as a full one. So after one of less than enough bytes, output is gathered for a
+// moment, which is less than a screen takes to show its next picture. What follows upon
+// silence, as a key's echo does, is sent at once.
+const gather, enough = 8 * time.Millisecond, 4 << 10
+
 // follow passes on what a console prints from a position on until that ends; false if the
 // viewer has gone.
 func (v *viewer) follow(c *console.Console, at int64) bool {
 	var questions filter
-	for {
+	for sent := 0; ; {
+		if sent > 0 && sent < enough && host.Sleep(v.ctx, gather) != nil {
+			return false
+		}
 		chunk, next, err := c.Follow(v.ctx, at)
 		if err != nil {
 			return v.ctx.Err() == nil
@@ -134,7 +144,7 @@ func (v *viewer) follow(c *console.Console, at int64) bool {
 				return false
 			}
 		}
-		at = next
+		at, sent = next, len(chunk)
 		for part := range slices.Chunk(chunk, longestOutput) {
 			begin += int64(len(part))
 			output := questions.pass(part)

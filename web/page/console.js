@@ -95,6 +95,8 @@ export class Console {
     this.terminal.loadAddon(new Unicode11Addon());
     this.terminal.unicode.activeVersion = "11";
     this.terminal.loadAddon(new ClipboardAddon(undefined, clipboard));
+    // The addon answers who asks for the clipboard; the answer would be typed at a shell that did not.
+    this.terminal.parser.registerOscHandler(52, (data) => data.endsWith("?"));
     this.terminal.loadAddon(new WebLinksAddon((_, address) => open(address, "_blank", "noopener,noreferrer")));
     this.terminal.attachCustomKeyEventHandler((event) => this.#key(event));
     this.terminal.onData((text) => this.#keys(encoder.encode(text)));
