@@ -24,6 +24,7 @@ func TestWeekOneInAPage(t *testing.T) {
 	p.launchesTheServers()
 	p.findsTheAddress(c)
 	p.goesFromAlpineToDebian(c)
+	p.watchesTheNetwork()
 	p.readsTheRecords(c)
 	p.comesToTheEnd(c)
 	p.innocent(c.host(), "WebSocket connection to")
@@ -185,6 +186,23 @@ func (p *tab) goesFromAlpineToDebian(c *classroom) {
 	p.sees("#now", "You typed ls; the lab says exit")
 	p.types("alpine", "logout")
 	p.step("6", "The router's records")
+}
+
+// watchesTheNetwork: the drawing has the addresses that were heard, the list what has crossed the network, and the file as well.
+func (p *tab) watchesTheNetwork() {
+	p.click(`[data-tab="network"]`)
+	for _, cable := range []string{"debian/eth0", "alpine/eth0"} {
+		p.until("an address at "+cable,
+			`document.querySelector("#network [data-cable=" + CSS.escape(%s) + "]")?.textContent.includes("10.254.0.")`, cable)
+	}
+	p.until("ssh's packets", `document.querySelector('#network [data-packet^="lan "][data-protocol="tcp"]') !== null`)
+	const sectionHeader = 0x0a0d0d0a // with which a pcapng file begins
+	if begin := value[uint32](p, `fetch(document.querySelector('[data-download="lan"]').href)
+		.then((r) => r.arrayBuffer()).then((b) => new DataView(b).getUint32(0))`); begin != sectionHeader {
+		p.t.Errorf("the file of packets begins with %#x", begin)
+	}
+	p.accessible("network")
+	p.click(`[data-tab="router7"]`)
 }
 
 // readsTheRecords: the lab itself is killed, and goes on at its step.
