@@ -25,8 +25,7 @@ func TestMeasurePage(t *testing.T) {
 	if !*measure {
 		t.Skip("measures, and proves nothing: run with -measure")
 	}
-	file := filepath.Join(t.TempDir(), "one.star")
-	script := `mission(title = "One", api = 1)
+	mission := `mission(title = "A lab", api = 1)
 m = machine("router7", nics = [uplink(), network("lan")])
 def works():
     """Works"""
@@ -35,17 +34,26 @@ def works():
     ask("Done?")
 step(works)
 `
-	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
-		t.Fatal(err)
+	var files []string
+	dir := t.TempDir()
+	for _, name := range []string{"one", "two", "three", "four", "five"} {
+		file := filepath.Join(dir, name+".star")
+		if err := os.WriteFile(file, []byte(mission), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
 	}
-	c := serves(t, file)
+	c := serves(t, files...)
 	browser := chromium(t)
 	p := open(t, browser, "measure", c.url(), 1280, 800)
-	p.click(`[data-do="start"]`)
-	p.click(`[data-do="enter"]`)
-	p.reads("router7", "activate this console")
-	p.types("router7", "")
-	p.waitsAt("router7", "# ")
+	starts := func(p *tab, file string) {
+		p.click(script(`[data-mission=%s] [data-do="start"]`, file))
+		p.click(`[data-do="enter"]`)
+		p.reads("router7", "activate this console")
+		p.types("router7", "")
+		p.waitsAt("router7", "# ")
+	}
+	starts(p, files[0])
 
 	attached := exec.Command("labrun", "attach", c.run().Session()+"/router7")
 	attached.Env = append(os.Environ(), c.env...)
@@ -126,7 +134,7 @@ step(works)
 		}
 	}()
 	p.do(chromedp.Navigate(c.url()))
-	p.click(`[data-do="start"]`)
+	p.click(script(`[data-mission=%s] [data-do="start"]`, files[0]))
 	p.waitsAt("router7", "# ")
 
 	floods := func(name string) {
@@ -144,10 +152,16 @@ step(works)
 	floods("one")
 	for i := range 9 {
 		q := open(t, browser, fmt.Sprintf("measure-%d", i), c.url(), 1280, 800)
-		q.click(`[data-do="start"]`)
+		q.click(script(`[data-mission=%s] [data-do="start"]`, files[0]))
 		q.waitsAt("router7", "# ")
 	}
 	floods("ten")
+	for i, file := range files[1:] {
+		starts(open(t, browser, fmt.Sprintf("lab-%d", i+2), c.url(), 1280, 800), file)
+	}
+	before := cost(t, pid)
+	time.Sleep(time.Minute) // it is what is measured
+	t.Logf("five labs, a page for each and nine more for one: labrun serve before a minute of rest: %s, after: %s", before, cost(t, pid))
 }
 
 func middle(v []float64) float64 {
