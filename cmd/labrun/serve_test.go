@@ -30,8 +30,14 @@ type classroom struct {
 	way      *relay
 }
 
-// serves starts labrun serve, and ends it and its labs with the test.
+// serves starts labrun serve with the user's images, and ends it and its labs with the test.
 func serves(t *testing.T, args ...string) *classroom {
+	t.Helper()
+	return servesFrom(t, ownCache(t), args...)
+}
+
+// servesFrom is serves with the images of a cache.
+func servesFrom(t *testing.T, cache string, args ...string) *classroom {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("boots virtual machines: run without -short")
@@ -39,7 +45,6 @@ func serves(t *testing.T, args ...string) *classroom {
 	if missing := web.Missing(); missing != "" {
 		t.Fatal("`make web` gets what the page needs: ", missing)
 	}
-	cache := ownCache(t)
 	c := &classroom{t: t, port: freePort(t), args: args, sessions: filepath.Join(cache, "sessions")}
 	c.env = []string{"LABRUN_CACHE=" + cache, "XDG_STATE_HOME=" + t.ArtifactDir(), "LC_ALL=C.UTF-8"}
 	t.Cleanup(c.close)
