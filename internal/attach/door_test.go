@@ -86,8 +86,7 @@ func TestEventsCanBeLeft(t *testing.T) {
 
 // Somebody who does not read is sent away after a while, and at the end of the run at
 // once. Nobody waits for them, neither who makes events nor who reads them.
-func TestSlowReadersAreDropped(t *testing.T) {
-	t.Parallel()
+func TestSlowReadersAreDropped(t *testing.T) { // not beside others, whose patience it would change
 	oldPatience, oldLast := patience, lastPatience
 	t.Cleanup(func() { patience, lastPatience = oldPatience, oldLast })
 	for _, end := range []bool{false, true} {
