@@ -41,7 +41,11 @@ func (c *conversation) send(ctx context.Context, text string) error {
 	if c.foreign {
 		c.typed = append(c.typed, text)
 	}
-	return c.guest.SendRaw(ctx, []byte(text+"\n"))
+	err := c.guest.SendRaw(ctx, []byte(text+"\n"))
+	if err != nil {
+		c.torn = true // the guest may have taken it, and be at work
+	}
+	return err
 }
 
 // expect waits for pattern; a control shell that announces itself anew has lost

@@ -183,12 +183,8 @@ func (c *conversation) leave(ctx context.Context, prompt string) {
 		return err == nil
 	}
 	const end = "labrun_end\n" // which a shell outside of the loop does not know
-	// Who presses Ctrl-C and sees nothing happen presses it again: a dash has been seen to go on
-	// after one that came just as it started a command.
-	for range 2 {
-		if c.torn && back(signalLimit, "\x03") {
-			return // a signal has ended the loop
-		}
+	if c.torn && back(signalLimit, "\x03") {
+		return // a signal has ended the loop
 	}
 	// Bash ignores a signal that its child does not get, as GNU's timeout sees to; then
 	// the shell comes back with the command's own limit, and is not the student's before.
