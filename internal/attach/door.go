@@ -191,20 +191,28 @@ func hear(ctx context.Context, folder string, r request, read func(conn net.Conn
 // errBroken is an end of the connection that is not the run's.
 var errBroken = errors.New("it broke off: it was killed, or what it told was read too slowly")
 
-// follow has each line told that comes, until the run is over.
-func follow(conn net.Conn, tell func(line []byte) error) error {
-	var begun []byte // a line
+// frames has what the frames of a kind carry taken, until the door says that this was all.
+func frames(conn net.Conn, of byte, take func(payload []byte) error) error {
 	for {
 		kind, payload, err := readFrame(conn)
 		switch {
 		case err != nil:
 			return fmt.Errorf("%w (%w)", errBroken, err)
 		case kind == frameNote:
-			return nil // it is over
-		case kind != frameEvents:
-			continue
+			return nil
+		case kind == of:
+			if err := take(payload); err != nil {
+				return err
+			}
 		}
-		begun = append(begun, payload...)
+	}
+}
+
+// follow has each line told that comes, until the run is over.
+func follow(conn net.Conn, tell func(line []byte) error) error {
+	var begun []byte // a line
+	return frames(conn, frameEvents, func(part []byte) error {
+		begun = append(begun, part...)
 		for {
 			line, rest, whole := bytes.Cut(begun, []byte("\n"))
 			if !whole {
@@ -218,5 +226,6 @@ func follow(conn net.Conn, tell func(line []byte) error) error {
 		if len(begun) > longestLine {
 			return fmt.Errorf("%w (a line is longer than %d bytes)", errBroken, longestLine)
 		}
-	}
+		return nil
+	})
 }

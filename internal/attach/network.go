@@ -185,18 +185,9 @@ func Network(ctx context.Context, folder string, tell func(line []byte) error) e
 // now, as a pcapng file. A *RefusedError says that there is no such network, or nothing yet.
 func Capture(ctx context.Context, folder, network string, to io.Writer) error {
 	return hear(ctx, folder, request{Op: "capture", Network: network}, func(conn net.Conn) error {
-		for {
-			kind, payload, err := readFrame(conn)
-			switch {
-			case err != nil:
-				return fmt.Errorf("%w (%w)", errBroken, err)
-			case kind == frameNote:
-				return nil // that was all
-			case kind == frameOutput:
-				if _, err := to.Write(payload); err != nil {
-					return err
-				}
-			}
-		}
+		return frames(conn, frameOutput, func(part []byte) error {
+			_, err := to.Write(part)
+			return err
+		})
 	})
 }
