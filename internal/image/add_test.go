@@ -91,22 +91,22 @@ func TestHardware(t *testing.T) {
 	}
 	s := open(t, StoreOptions{Lock: l, Recipes: recipes(), Mirror: t.TempDir()})
 	img, err := s.Ensure(within(t), "box")
-	if want := (Hardware{32, 1, "e1000", ""}); err != nil || img.StandIn == "" || img.Hardware != want {
+	if want := (Hardware{Memory: 32, CPUs: 1, NICModel: "e1000"}); err != nil || img.StandIn == "" || img.Hardware != want {
 		t.Fatalf("a stand-in: %+v, %v", img, err)
 	}
 	file := filepath.Join(t.TempDir(), "my.img")
 	os.WriteFile(file, []byte(rawDisk("")), 0o600)
-	for _, said := range []Hardware{{}, {512, 4, "rtl8139", "ide"}} {
+	for _, said := range []Hardware{{}, {Memory: 512, CPUs: 4, NICModel: "rtl8139", DiskBus: "ide"}} {
 		if _, err := s.Add(within(t), "box", file, said); err != nil {
 			t.Fatal(err)
 		}
 		again := open(t, StoreOptions{Dir: s.Dir(), Lock: l, Recipes: recipes()})
 		img, err := again.Ensure(within(t), "box")
-		if want := said.or(Hardware{64, 1, "", ""}); err != nil || img.Hardware != want {
+		if want := said.or(Hardware{Memory: 64, CPUs: 1}); err != nil || img.Hardware != want {
 			t.Errorf("added with %+v: %+v, %v", said, img.Hardware, err)
 		}
 	}
-	if text := img.Hardware.Describe() + "; " + (Hardware{512, 4, "", "ide"}).Describe(); text != "32 MiB, 1 CPU, network cards e1000; 512 MiB, 4 CPUs, disk on ide" {
+	if text := img.Hardware.Describe() + "; " + (Hardware{Memory: 512, CPUs: 4, DiskBus: "ide"}).Describe(); text != "32 MiB, 1 CPU, network cards e1000; 512 MiB, 4 CPUs, disk on ide" {
 		t.Errorf("for people: %s", text)
 	}
 }

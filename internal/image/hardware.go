@@ -14,6 +14,11 @@ type Hardware struct {
 	CPUs     int    `toml:"cpus" json:"cpus,omitempty"`           // virtual CPUs that pay off
 	NICModel string `toml:"nic_model" json:"nic_model,omitempty"` // one of [NICModels]; not said: the first
 	DiskBus  string `toml:"disk_bus" json:"disk_bus,omitempty"`   // one of [DiskBuses]; not said: the first
+	Display  string `toml:"display" json:"display,omitempty"`     // vga: a screen, and no serial console; not said: that console
+	Medium   string `toml:"medium" json:"medium,omitempty"`       // floppy or cd; not said: a hard disk
+	Arch     string `toml:"arch" json:"arch,omitempty"`           // the processor; not said: x86_64
+	Board    string `toml:"board" json:"board,omitempty"`         // as QEMU calls it; not said: the processor's usual one
+	NoACPI   bool   `toml:"no_acpi" json:"no_acpi,omitempty"`     // for systems that are older
 }
 
 // The network cards and disks that a machine can have: virtio, which our own
@@ -21,6 +26,10 @@ type Hardware struct {
 var (
 	NICModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139"}
 	DiskBuses = []string{"virtio", "ide", "sata", "scsi"}
+	Displays  = []string{"vga"}
+	Media     = []string{"floppy", "cd"}
+	Arches    = []string{"x86_64", "i386"}
+	Boards    = []string{"pc", "q35", "isapc"}
 )
 
 // or fills in what h does not say.
@@ -28,6 +37,8 @@ func (h Hardware) or(other Hardware) Hardware {
 	return Hardware{
 		cmp.Or(h.Memory, other.Memory), cmp.Or(h.CPUs, other.CPUs),
 		cmp.Or(h.NICModel, other.NICModel), cmp.Or(h.DiskBus, other.DiskBus),
+		cmp.Or(h.Display, other.Display), cmp.Or(h.Medium, other.Medium),
+		cmp.Or(h.Arch, other.Arch), cmp.Or(h.Board, other.Board), h.NoACPI || other.NoACPI,
 	}
 }
 
@@ -42,6 +53,17 @@ func (h Hardware) Describe() string {
 	}
 	if bus := cmp.Or(h.DiskBus, DiskBuses[0]); bus != DiskBuses[0] {
 		parts = append(parts, "disk on "+bus)
+	}
+	for _, part := range []string{h.Medium, h.Board, h.Arch} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if h.NoACPI {
+		parts = append(parts, "no ACPI")
+	}
+	if h.Display != "" {
+		parts = append(parts, "a screen ("+h.Display+")")
 	}
 	return strings.Join(parts, ", ")
 }
@@ -66,5 +88,15 @@ func (h Hardware) check(bad func(key, format string, args ...any)) {
 	}
 	if h.DiskBus != "" && !slices.Contains(DiskBuses, h.DiskBus) {
 		bad("disk_bus", "there is no disk bus %q; it is one of %s", h.DiskBus, strings.Join(DiskBuses, ", "))
+	}
+	for _, part := range []struct {
+		key, value string
+		known      []string
+	}{
+		{"display", h.Display, Displays}, {"medium", h.Medium, Media}, {"arch", h.Arch, Arches}, {"board", h.Board, Boards},
+	} {
+		if part.value != "" && !slices.Contains(part.known, part.value) {
+			bad(part.key, "there is no %s %q; it is one of %s", part.key, part.value, strings.Join(part.known, ", "))
+		}
 	}
 }

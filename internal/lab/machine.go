@@ -135,6 +135,7 @@ func (m *Machine) spec(overlay string) qemu.Spec {
 		Name: m.config.Name, Memory: m.config.Memory, CPUs: m.config.CPUs, Accel: m.lab.accel.Accel,
 		Disk: overlay, DiskFormat: "qcow2", DiskBus: m.image.DiskBus,
 		NICModel: m.image.NICModel, Control: m.profile.Control != "",
+		Display: m.image.Display, Medium: m.image.Medium, Arch: m.image.Arch, Board: m.image.Board, NoACPI: m.image.NoACPI,
 	}
 	if m.image.BIOS {
 		spec.Control = false

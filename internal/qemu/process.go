@@ -73,9 +73,14 @@ type Process struct {
 	control net.Conn
 	nics    []net.Conn
 	memory  *os.File // the guest's, if Spec.Savable
+	screen  *os.File // if Spec.Display
 	qmp     *monitor
 	vcpus   []int // the ids of its threads that are virtual CPUs
 	started time.Time
+
+	screenFD int        // the screen's file as QEMU knows it
+	dumping  sync.Mutex // held while QEMU writes to it
+	viewing  sync.Mutex // held while a viewer is handed over
 
 	stopping atomic.Bool // labrun asked for the end
 	done     chan struct{}
@@ -121,8 +126,10 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		return fail("QMP", err)
 	}
 	fds.QMP, p.qmp = fd, newMonitor(monitor.(*net.UnixConn))
-	if p.console, fds.Console, err = channel("console"); err != nil {
-		return fail("console", err)
+	if spec.Display == "" {
+		if p.console, fds.Console, err = channel("console"); err != nil {
+			return fail("console", err)
+		}
 	}
 	if spec.Control {
 		if p.control, fds.Control, err = channel("control"); err != nil {
@@ -158,13 +165,20 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		files = append(slices.Clip(inherited), p.memory)
 		fds.Memory = 2 + len(files)
 	}
+	if spec.Display != "" {
+		if p.screen, err = newScreen(spec); err != nil {
+			return fail("screen", err)
+		}
+		files = append(slices.Clip(files), p.screen)
+		p.screenFD = 2 + len(files)
+	}
 
 	words := &lastWords{}
-	p.cmd = exec.Command(Binary, spec.Argv(fds)...)
+	p.cmd = exec.Command(spec.arch().Binary, spec.Argv(fds)...)
 	p.cmd.ExtraFiles = files
 	p.cmd.Stdout, p.cmd.Stderr = words, words
 	if err := host.StartChild(p.cmd); err != nil {
-		return fail("run "+Binary, err)
+		return fail("run "+spec.arch().Binary, err)
 	}
 	go p.wait(words)
 
@@ -219,7 +233,7 @@ func (p *Process) wait(words *lastWords) {
 	close(p.done)
 }
 
-// Console returns the first serial port.
+// Console returns the first serial port, or nil if the machine has a screen.
 func (p *Process) Console() net.Conn { return p.console }
 
 // Control returns the second serial port, or nil.
@@ -304,8 +318,10 @@ func (p *Process) closeChannels() {
 			conn.Close()
 		}
 	}
-	if p.memory != nil {
-		p.memory.Close()
+	for _, file := range []*os.File{p.memory, p.screen} {
+		if file != nil {
+			file.Close()
+		}
 	}
 }
 

@@ -30,15 +30,23 @@ type NIC struct {
 // argument vector, apart from the file descriptors that Start assigns.
 type Spec struct {
 	Name   string
-	Memory int // MiB
-	CPUs   int // virtual
+	Arch   string // of its processor, as in Arches; empty: x86_64
+	Board  string // what the processor sits on, as QEMU calls it (isapc, q35); empty: the usual one
+	NoACPI bool   // x86: a system that is older than ACPI
+	Memory int    // MiB
+	CPUs   int    // virtual
 	Accel  Accel
+
+	// Display is what people look at: nothing but the console on the first serial port,
+	// which is the default, or a screen (vga), and then that port is not there.
+	Display string
 
 	// Direct kernel boot; all three empty means that the BIOS boots the disk.
 	Kernel, Initrd, Cmdline string
 
 	Disk       string // path of the overlay; empty: none
 	DiskFormat string // qcow2 or raw
+	Medium     string // what the disk is: a hard disk, which is the default, floppy or cd
 	DiskBus    string // how the guest finds it: virtio, which is the default, ide, sata, or virtio's scsi
 
 	Control  bool // give it a second serial port
@@ -54,8 +62,8 @@ type Spec struct {
 
 // Descriptors are the file descriptors that the process inherits, by number.
 type Descriptors struct {
-	QMP     int // a connected Unix socket
-	Console int
+	QMP     int   // a connected Unix socket
+	Console int   // used unless Spec.Display
 	Control int   // used if Spec.Control
 	NICs    []int // one for each NIC that is not User, in order
 	Memory  int   // the guest's memory, if Spec.Savable
@@ -73,6 +81,14 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("machine %s: %d CPUs: from 1 to 64 are possible", s.Name, s.CPUs)
 	case s.Kernel == "" && s.Disk == "":
 		return fmt.Errorf("machine %s: neither a kernel nor a disk to boot from", s.Name)
+	case s.arch() == nil:
+		return fmt.Errorf("machine %s: labrun has no machine with a processor %q", s.Name, s.Arch)
+	case !slices.Contains(s.arch().Boards, s.board()):
+		return fmt.Errorf("machine %s: board %q is not one that labrun knows for %s", s.Name, s.Board, s.arch().Name)
+	case !slices.Contains(Displays, s.Display):
+		return fmt.Errorf("machine %s: display %q is not one that labrun knows", s.Name, s.Display)
+	case !slices.Contains(Media, s.Medium):
+		return fmt.Errorf("machine %s: medium %q is not one that labrun knows", s.Name, s.Medium)
 	case s.Accel != KVM && s.Accel != TCG:
 		return fmt.Errorf("machine %s: accelerator %q: want kvm or tcg", s.Name, s.Accel)
 	case disks[s.diskBus()] == nil:
@@ -87,7 +103,7 @@ func (s Spec) Validate() error {
 	return nil
 }
 
-// Argv returns the arguments for qemu-system-x86_64, without the program name.
+// Argv returns the arguments for the processor's emulator, without the program name.
 // It is a pure function of the specification and the descriptors.
 func (s Spec) Argv(fds Descriptors) []string {
 	// The memory has one name, wherever it is: a saved state refers to it.
@@ -105,10 +121,10 @@ func (s Spec) Argv(fds Descriptors) []string {
 	}
 	args := []string{
 		"-name", escape(s.Name) + ",process=labrun-" + escape(s.Name),
-		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
+		"-nodefaults", "-no-user-config", "-display", "none", "-vga", s.vga(),
 		// A guest that breaks out of QEMU can start no process and gain no rights.
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-machine", "pc,usb=off,vmport=off,dump-guest-core=off,memory-backend=ram",
+		"-machine", s.machine() + ",dump-guest-core=off,memory-backend=ram",
 		"-m", fmt.Sprint(s.Memory),
 		"-smp", fmt.Sprint(s.CPUs),
 		"-object", memory,
@@ -119,7 +135,7 @@ func (s Spec) Argv(fds Descriptors) []string {
 	if s.Accel == KVM {
 		args = append(args, "-accel", "kvm", "-cpu", "host")
 	} else {
-		args = append(args, "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max")
+		args = append(args, "-accel", "tcg,thread=multi,tb-size=256", "-cpu", s.arch().CPU)
 	}
 	if s.Kernel != "" {
 		args = append(args, "-kernel", s.Kernel, "-append", s.Cmdline)
@@ -130,21 +146,32 @@ func (s Spec) Argv(fds Descriptors) []string {
 	args = append(args,
 		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", fds.QMP),
 		"-mon", "chardev=qmp,mode=control",
-		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fds.Console),
-		"-serial", "chardev:console",
 	)
+	if s.Display == "" {
+		args = append(args,
+			"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fds.Console),
+			"-serial", "chardev:console")
+	} else {
+		// Viewers come over channels that are handed to QEMU: see Process.Viewer.
+		args = append(args, "-vnc", "none")
+	}
 	if s.Control {
 		args = append(args,
 			"-chardev", fmt.Sprintf("socket,id=control,fd=%d", fds.Control),
 			"-serial", "chardev:control")
 	}
-	args = append(args, "-device", "virtio-rng-pci")
+	if s.board() != "isapc" { // which has no PCI
+		args = append(args, "-device", "virtio-rng-pci")
+	}
 	if s.Disk != "" {
 		// A lab's disk is thrown away with the run: nothing on it needs to
 		// survive a power cut, so flushes cost nothing.
 		args = append(args,
 			"-drive", "if=none,id=disk,cache=unsafe,discard=unmap,format="+s.DiskFormat+",file="+escape(s.Disk))
-		for _, device := range disks[s.diskBus()] {
+		if s.Medium == "floppy" {
+			args = append(args, "-boot", "order=a") // a floppy has no boot index
+		}
+		for _, device := range s.diskDevices() {
 			args = append(args, "-device", device)
 		}
 	}
@@ -174,6 +201,25 @@ var disks = map[string][]string{
 	"ide":    {"ide-hd,bus=ide.0,drive=disk,bootindex=1"}, // the machine has this bus
 	"sata":   {"ahci,id=sata", "ide-hd,bus=sata.0,drive=disk,bootindex=1"},
 	"scsi":   {"virtio-scsi-pci,id=scsi", "scsi-hd,bus=scsi.0,drive=disk,bootindex=1"},
+}
+
+// vga is the card that the screen is connected to.
+func (s Spec) vga() string {
+	if s.Display == "" {
+		return "none"
+	}
+	return "std"
+}
+
+// diskDevices are the devices that give the guest its disk.
+func (s Spec) diskDevices() []string {
+	switch s.Medium {
+	case "floppy":
+		return []string{"floppy,drive=disk"}
+	case "cd":
+		return []string{"ide-cd,bus=ide.0,drive=disk,bootindex=1"}
+	}
+	return disks[s.diskBus()]
 }
 
 var nicModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139"}

@@ -1,0 +1,116 @@
+package qemu
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/labrun/labrun/internal/host"
+)
+
+// A keyboard has a small buffer, and a guest that looks for keys at each tick of its clock
+// misses what was pressed for less: so long each key is held, and so long none is.
+const (
+	keyHold = 10 * time.Millisecond
+	keyGap  = 10 * time.Millisecond
+)
+
+// errNoDisplay is why a machine without a screen shows none.
+func (p *Process) errNoDisplay() error {
+	return fmt.Errorf("%s has no screen: its console is a serial port", p.spec.Name)
+}
+
+// newScreen returns a file in memory that QEMU writes its pictures to.
+func newScreen(s Spec) (*os.File, error) {
+	fd, err := unix.MemfdCreate(s.Name+" screen", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	return os.NewFile(uintptr(fd), s.Name+" screen"), nil
+}
+
+// dump has a QMP command write to the screen's file, and returns what it wrote.
+func (p *Process) dump(ctx context.Context, command string, arguments map[string]any) ([]byte, error) {
+	if p.screen == nil {
+		return nil, p.errNoDisplay()
+	}
+	p.dumping.Lock()
+	defer p.dumping.Unlock()
+	if err := p.screen.Truncate(0); err != nil {
+		return nil, err
+	}
+	arguments["filename"] = fmt.Sprintf("/proc/self/fd/%d", p.screenFD)
+	if err := p.Command(ctx, command, arguments, nil); err != nil {
+		return nil, err
+	}
+	info, err := p.screen.Stat()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, info.Size())
+	_, err = io.ReadFull(io.NewSectionReader(p.screen, 0, info.Size()), data)
+	return data, err
+}
+
+// Screenshot returns what stands on the screen, as a portable pixmap (PPM, P6).
+func (p *Process) Screenshot(ctx context.Context) ([]byte, error) {
+	return p.dump(ctx, "screendump", map[string]any{})
+}
+
+// ReadMemory returns size bytes of the guest's memory at a physical address, of a machine
+// with a screen.
+func (p *Process) ReadMemory(ctx context.Context, at uint64, size int) ([]byte, error) {
+	return p.dump(ctx, "pmemsave", map[string]any{"val": at, "size": size})
+}
+
+// PressKeys presses keys, one stroke after the other; those of a stroke are held
+// together. They have QEMU's names (QKeyCode in its QMP reference manual): shift, a, ret.
+func (p *Process) PressKeys(ctx context.Context, strokes [][]string) error {
+	type key struct {
+		Type string `json:"type"`
+		Data string `json:"data"`
+	}
+	for _, stroke := range strokes {
+		var keys []key
+		for _, code := range stroke {
+			keys = append(keys, key{"qcode", code})
+		}
+		arguments := map[string]any{"keys": keys, "hold-time": keyHold.Milliseconds()}
+		if err := p.Command(ctx, "send-key", arguments, nil); err != nil {
+			return err
+		}
+		if err := host.Sleep(ctx, keyHold+keyGap); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Viewer returns a new connection to the screen, which speaks RFB (RFC 6143) without a
+// password. Any number may be open; whoever has one closes it.
+func (p *Process) Viewer(ctx context.Context) (net.Conn, error) {
+	if p.screen == nil {
+		return nil, p.errNoDisplay()
+	}
+	ours, theirs, err := socketPair(p.spec.Name + " viewer")
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	p.viewing.Lock() // a descriptor that is handed over has a name until it is used
+	defer p.viewing.Unlock()
+	err = p.command(ctx, "getfd", map[string]any{"fdname": "viewer"}, nil, theirs)
+	if err == nil {
+		err = p.Command(ctx, "add_client", map[string]any{"protocol": "vnc", "fdname": "viewer", "skipauth": true}, nil)
+	}
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	return ours, nil
+}
