@@ -37,6 +37,7 @@ type bench struct {
 	changed chan struct{}
 	sizes   []size
 	stopped bool
+	screens chan net.Conn // QEMU's ends of the screen's viewers; nil: the machine has none
 
 	wire
 
@@ -111,6 +112,19 @@ func (b *bench) Await(ctx context.Context, _ string, other *console.Console, wai
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func (b *bench) Screen(ctx context.Context, machine string) (net.Conn, *console.Console, error) {
+	if b.screens == nil {
+		return nil, nil, ErrNoScreen
+	}
+	c, err := b.Await(ctx, machine, nil, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours, theirs := net.Pipe()
+	b.screens <- theirs
+	return ours, c, nil
 }
 
 // on switches the machine on: it has a new console.

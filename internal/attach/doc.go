@@ -1,8 +1,9 @@
 // Package attach owns the door of a run: a socket by which others on this computer see it
 // and have a part in it, and their side of that.
 //
-// Seven things can be asked for. Status says how the run and its machines are. Stop ends it
+// Eight things can be asked for. Status says how the run and its machines are. Stop ends it
 // as its user would, and answers when it is over. Attach sits at a machine's console.
+// Screen looks at a machine's screen, by the RFB protocol that VNC viewers speak.
 // Events tells what has happened in the run, from its beginning, and then what happens, as
 // the JSON lines of the records, until it is over. Network tells how the machines are
 // wired, and what crosses their networks; Capture has that as a file. Command says a word to the dialogue with

@@ -25,6 +25,9 @@ type Lab interface {
 	// Await returns a machine's console, other than the given one, once the
 	// machine is on; nil at once if it is off and wait is false.
 	Await(ctx context.Context, machine string, other *console.Console, wait bool) (*console.Console, error)
+	// Screen opens a connection to a machine's screen, which speaks RFB, once the machine is
+	// on, and returns the console of the same start; ErrNoScreen where there is none.
+	Screen(ctx context.Context, machine string) (net.Conn, *console.Console, error)
 	// Interactive reports whether viewers may type and switch machines on.
 	Interactive() bool
 	// PowerOn switches a machine on, if that is allowed now.
@@ -184,17 +187,25 @@ func (s *Server) serve(conn *net.UnixConn) {
 	case "command":
 		writeJSON(conn, frameAnswer, s.command(conn, asked))
 	case "attach":
-		if !slices.Contains(s.lab.Names(), asked.Machine) {
-			writeJSON(conn, frameAnswer, answer{Error: "unknown-machine", Names: s.lab.Names()})
-			return
-		}
-		gone := make(chan struct{})
-		if !s.seat(func() { defer close(gone); s.view(conn, asked) }) {
-			writeJSON(conn, frameAnswer, answer{Error: "over"})
-			return
-		}
-		<-gone
+		s.machine(conn, asked, func() { s.view(conn, asked) })
+	case "screen":
+		s.machine(conn, asked, func() { s.screen(conn, asked) })
 	}
+}
+
+// machine has f carried out for a machine that is asked for, if there is one and the consoles
+// are not gone yet.
+func (s *Server) machine(conn *net.UnixConn, asked request, f func()) {
+	if !slices.Contains(s.lab.Names(), asked.Machine) {
+		writeJSON(conn, frameAnswer, answer{Error: "unknown-machine", Names: s.lab.Names()})
+		return
+	}
+	gone := make(chan struct{})
+	if !s.seat(func() { defer close(gone); f() }) {
+		writeJSON(conn, frameAnswer, answer{Error: "over"})
+		return
+	}
+	<-gone
 }
 
 // welcome reports whether the kernel says that the other end is the lab's owner, or

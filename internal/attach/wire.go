@@ -30,8 +30,8 @@ const longestFrame, longestJSON = 512 << 10, 64 << 10
 
 // request is a client's first frame.
 type request struct {
-	Op      string `json:"op"`                // attach, status, stop, events, command, network, capture
-	Machine string `json:"machine,omitempty"` // to attach to
+	Op      string `json:"op"`                // attach, screen, status, stop, events, command, network, capture
+	Machine string `json:"machine,omitempty"` // to attach to, or whose screen is asked for
 	Word    string `json:"word,omitempty"`    // of a command
 	Text    string `json:"text,omitempty"`    // what belongs to the word
 	For     int    `json:"for,omitempty"`     // the instruction that it is about; 0: whichever there is
@@ -80,6 +80,7 @@ type MachineStatus struct {
 	Name    string  `json:"name"`
 	On      bool    `json:"on"`
 	Seconds float64 `json:"seconds,omitempty"` // since it was switched on
+	Screen  bool    `json:"screen,omitempty"`  // it has one, which can be looked at
 	Viewers int     `json:"viewers"`
 }
 

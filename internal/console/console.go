@@ -117,7 +117,8 @@ type typed struct {
 	ctx    context.Context
 	text   string
 	raw    bool
-	person bool // it comes from Relay
+	person bool         // it comes from Relay
+	press  func() error // types it, where the stream does not; nil: the stream does
 	done   chan error
 }
 

@@ -54,6 +54,13 @@ func (c *Console) Relay(ctx context.Context, keys []byte) error {
 	return nil
 }
 
+// RelayBy is Relay for keys that reach the machine by another way than the console's stream, as
+// those that are pressed in a picture of its screen: press has them go there, when it is their
+// turn. It is called once at most, and its error is returned.
+func (c *Console) RelayBy(ctx context.Context, keys []byte, press func() error) error {
+	return c.typeAt(typed{ctx: ctx, text: string(keys), raw: true, person: true, press: press})
+}
+
 // relayed takes in keys of a person before they are written: a part of a line,
 // or its end. It reports whether they are a password's.
 func (c *Console) relayed(keys string) (secret bool) {

@@ -78,6 +78,30 @@ func TestRelayKeepsTheCursor(t *testing.T) {
 	g.expect(Text("continue connecting"))
 }
 
+// Keys that reach the machine by another way are a person's line all the same.
+func TestRelayBy(t *testing.T) {
+	t.Parallel()
+	g := newGuest(t, machine)
+	g.print("# ")
+	pressed := ""
+	for _, key := range []string{"i", "d", "\r"} {
+		if err := g.c.RelayBy(g.ctx(), []byte(key), func() error { pressed += key; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		g.print(strings.ReplaceAll(key, "\r", "\r\nroot\r\n# "))
+	}
+	if err := g.c.Finished(g.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if line := g.c.LastLine(); line.Text != "id" || g.c.Output() != "root\n" || pressed != "id\r" {
+		t.Errorf("pressed %q, the line is %+v, its output %q", pressed, line, g.c.Output())
+	}
+	gone := errors.New("it is off")
+	if err := g.c.RelayBy(g.ctx(), []byte("x"), func() error { return gone }); !errors.Is(err, gone) {
+		t.Errorf("a key that reached nothing: %v", err)
+	}
+}
+
 func TestAwaitLine(t *testing.T) {
 	t.Parallel()
 	g := newGuest(t, machine)

@@ -154,14 +154,23 @@ func (c *Console) write(t typed) error {
 	if !t.raw {
 		b = bytes.ReplaceAll(b, []byte("\n"), []byte("\r"))
 	}
+	note := func(keys []byte) {
+		if in, ok := c.transcript.(interface{ Input([]byte) }); ok && !secret {
+			in.Input(keys)
+		}
+	}
+	if t.press != nil {
+		if err = t.press(); err == nil {
+			note(b)
+		}
+		return err
+	}
 	for len(b) > 0 {
 		if t.ctx.Err() != nil {
 			return context.Cause(t.ctx)
 		}
 		n, err := c.stream.Write(b[:min(piece, len(b))])
-		if in, ok := c.transcript.(interface{ Input([]byte) }); ok && !secret {
-			in.Input(b[:n])
-		}
+		note(b[:n])
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -26,15 +27,15 @@ func (m *Machine) AwaitRunning(ctx context.Context) error {
 	return err
 }
 
-// await returns the running machine's console, if it is not other's. With wait it
+// await returns the running machine, if its console is not other. With wait it
 // waits for that, else it returns nil at once.
-func (m *Machine) await(ctx context.Context, other *console.Console, wait bool) (*console.Console, error) {
+func (m *Machine) await(ctx context.Context, other *console.Console, wait bool) (*guest, error) {
 	for {
 		m.mu.Lock()
 		g, started := m.guest, m.started
 		m.mu.Unlock()
 		if g != nil && g.process.Exit() == nil && g.console != other {
-			return g.console, nil
+			return g, nil
 		}
 		if !wait {
 			return nil, ctx.Err()
@@ -69,7 +70,24 @@ func (s viewerSide) Interactive() bool { return s.options.Interactive || s.hande
 func (s viewerSide) Await(
 	ctx context.Context, machine string, other *console.Console, wait bool,
 ) (*console.Console, error) {
-	return s.machines[machine].await(ctx, other, wait)
+	g, err := s.machines[machine].await(ctx, other, wait)
+	if g == nil {
+		return nil, err
+	}
+	return g.console, nil
+}
+
+func (s viewerSide) Screen(ctx context.Context, machine string) (net.Conn, *console.Console, error) {
+	m := s.machines[machine]
+	if m.profile.Display == "" {
+		return nil, nil, attach.ErrNoScreen
+	}
+	g, err := m.await(ctx, nil, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	screen, err := g.process.Viewer(ctx)
+	return screen, g.console, err
 }
 
 // PowerOn switches a machine on that may be: the mission has come to it, or it
@@ -110,7 +128,7 @@ func (s viewerSide) Status() attach.Status {
 		Guided: s.options.Interactive, Started: s.opened,
 	}
 	for _, m := range s.Machines() {
-		state := attach.MachineStatus{Name: m.Name(), On: m.Running()}
+		state := attach.MachineStatus{Name: m.Name(), On: m.Running(), Screen: m.profile.Display != ""}
 		if g, err := m.current(); err == nil && state.On {
 			state.Seconds = time.Since(g.process.Started()).Seconds()
 		}
