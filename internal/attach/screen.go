@@ -40,8 +40,10 @@ func (s *Server) screen(conn *net.UnixConn, asked request) {
 	case gone:
 		writeJSON(conn, frameAnswer, answer{Error: "over"})
 		return
-	case err != nil:
-		writeJSON(conn, frameAnswer, answer{Error: "refused", Text: cut(err.Error(), longestText)})
+	case errors.Is(err, ErrNoScreen):
+		writeJSON(conn, frameAnswer, answer{Error: "refused", Text: err.Error()})
+		return
+	case err != nil: // the machine was switched off just then: who comes back waits for it
 		return
 	case writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive() && !asked.Watch}) != nil:
 		return

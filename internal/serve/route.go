@@ -35,6 +35,7 @@ var routes = []struct {
 	{act, end(`api/stop`), (*Server).stop},
 	{socket, end(`api/sessions/([^/]+)/guide`), (*Server).guide},
 	{socket, end(`api/sessions/([^/]+)/consoles/([^/]+)`), (*Server).console},
+	{socket, end(`api/sessions/([^/]+)/screens/([^/]+)`), (*Server).screen},
 	{socket, end(`api/sessions/([^/]+)/network`), (*Server).network},
 	{look, end(`api/sessions/([^/]+)/capture`), (*Server).capture},
 }

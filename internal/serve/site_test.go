@@ -69,6 +69,7 @@ type fakeLab struct {
 	console *console.Console
 	guest   net.Conn
 	changed chan struct{}
+	screens chan net.Conn // QEMU's ends of the screen's viewers; nil: the machine has none
 	typed   chan string
 	sizes   chan string
 	stopped chan struct{}
@@ -139,7 +140,7 @@ func (l *fakeLab) Status() attach.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return attach.Status{PID: os.Getpid(), Mission: l.file, Title: "A lab", Guided: true, Started: started,
-		Machines: []attach.MachineStatus{{Name: "debian", On: l.console != nil}}}
+		Machines: []attach.MachineStatus{{Name: "debian", On: l.console != nil, Screen: l.screens != nil}}}
 }
 
 var started = time.Now()
@@ -168,6 +169,19 @@ func (l *fakeLab) Await(ctx context.Context, _ string, other *console.Console, w
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func (l *fakeLab) Screen(ctx context.Context, machine string) (net.Conn, *console.Console, error) {
+	if l.screens == nil {
+		return nil, nil, attach.ErrNoScreen
+	}
+	c, err := l.Await(ctx, machine, nil, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours, theirs := net.Pipe()
+	l.screens <- theirs
+	return ours, c, nil
 }
 
 // on switches the machine on: it has a new console.

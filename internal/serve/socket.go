@@ -19,7 +19,7 @@ const (
 	closeOver     = websocket.StatusNormalClosure // the run has ended
 	closeAgain    = websocket.StatusTryAgainLater // the run's door has sent this one away, or the server ends
 	closeLogin    = websocket.StatusCode(4401)
-	closeNotFound = websocket.StatusCode(4404) // there is no such run or machine
+	closeNotFound = websocket.StatusCode(4404) // there is no such run, machine or screen
 )
 
 // pace is how often what happens that nobody asks for. Tests are in more of a hurry.
@@ -35,7 +35,8 @@ var usualPace = pace{
 }
 
 // The bounds of how many websockets there are: of one browser, a lab has one for the
-// guide, one for the network and one for each console, and several pages may be open.
+// guide, one for the network and one for each console and screen, and several pages may be
+// open.
 const mostOfBrowser, mostSockets = 100, 2000
 
 // sockets counts the websockets of each browser.
@@ -177,11 +178,14 @@ func (l *link) listen(ctx context.Context, hear func(context.Context, websocket.
 // ending is how a connection is closed after an error of a run's door.
 func ending(err error) (websocket.StatusCode, string) {
 	var unknown *attach.UnknownMachineError
+	var refused *attach.RefusedError
 	switch {
 	case err == nil, errors.Is(err, attach.ErrOver):
 		return closeOver, "over"
 	case errors.As(err, &unknown):
 		return closeNotFound, "no such machine"
+	case errors.As(err, &refused): // a screen that is none
+		return closeNotFound, "no such screen"
 	}
 	return closeAgain, "the connection to the lab broke"
 }
