@@ -37,6 +37,7 @@ var levels = map[string]int{
 	"/internal/console":          0,
 	"/internal/lan":              0,
 	"/internal/image":            1,
+	"/internal/disk":             0,
 	"/internal/event":            0,
 	"/internal/markdown":         0,
 	"/internal/guestos":          0,

@@ -61,3 +61,34 @@ func CopySparse(ctx context.Context, path string, from *os.File, progress func(a
 	progress(size)
 	return nil
 }
+
+// WriteSparse writes all that it reads to a new file, without blocks of zeros, and returns
+// how long that is. It tells progress how far it has come; an error of that ends it, and
+// what was written then stays.
+func WriteSparse(path string, from io.Reader, progress func(at int64) error) (size int64, err error) {
+	to, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	block := make([]byte, 64<<10)
+	zeros := make([]byte, len(block))
+	for {
+		n, err := io.ReadFull(from, block)
+		if !bytes.Equal(block[:n], zeros[:n]) {
+			if _, err := to.WriteAt(block[:n], size); err != nil {
+				return size, err
+			}
+		}
+		size += int64(n)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return size, to.Truncate(size)
+		}
+		if err != nil {
+			return size, err
+		}
+		if err := progress(size); err != nil {
+			return size, err
+		}
+	}
+}

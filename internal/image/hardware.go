@@ -19,17 +19,19 @@ type Hardware struct {
 	Arch     string `toml:"arch" json:"arch,omitempty"`           // the processor; not said: x86_64
 	Board    string `toml:"board" json:"board,omitempty"`         // as QEMU calls it; not said: the processor's usual one
 	NoACPI   bool   `toml:"no_acpi" json:"no_acpi,omitempty"`     // for systems that are older
+	Firmware string `toml:"firmware" json:"firmware,omitempty"`   // uefi; not said: the processor's usual one, a BIOS
 }
 
 // The network cards and disks that a machine can have: virtio, which our own
 // images have drivers for, and what systems without those know.
 var (
-	NICModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139"}
+	NICModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci", "ne2k_isa"}
 	DiskBuses = []string{"virtio", "ide", "sata", "scsi"}
 	Displays  = []string{"vga"}
 	Media     = []string{"floppy", "cd"}
 	Arches    = []string{"x86_64", "i386"}
 	Boards    = []string{"pc", "q35", "isapc"}
+	Firmwares = []string{"uefi"}
 )
 
 // or fills in what h does not say.
@@ -39,6 +41,7 @@ func (h Hardware) or(other Hardware) Hardware {
 		cmp.Or(h.NICModel, other.NICModel), cmp.Or(h.DiskBus, other.DiskBus),
 		cmp.Or(h.Display, other.Display), cmp.Or(h.Medium, other.Medium),
 		cmp.Or(h.Arch, other.Arch), cmp.Or(h.Board, other.Board), h.NoACPI || other.NoACPI,
+		cmp.Or(h.Firmware, other.Firmware),
 	}
 }
 
@@ -54,7 +57,7 @@ func (h Hardware) Describe() string {
 	if bus := cmp.Or(h.DiskBus, DiskBuses[0]); bus != DiskBuses[0] {
 		parts = append(parts, "disk on "+bus)
 	}
-	for _, part := range []string{h.Medium, h.Board, h.Arch} {
+	for _, part := range []string{h.Medium, h.Board, h.Arch, h.Firmware} {
 		if part != "" {
 			parts = append(parts, part)
 		}
@@ -94,6 +97,7 @@ func (h Hardware) check(bad func(key, format string, args ...any)) {
 		known      []string
 	}{
 		{"display", h.Display, Displays}, {"medium", h.Medium, Media}, {"arch", h.Arch, Arches}, {"board", h.Board, Boards},
+		{"firmware", h.Firmware, Firmwares},
 	} {
 		if part.value != "" && !slices.Contains(part.known, part.value) {
 			bad(part.key, "there is no %s %q; it is one of %s", part.key, part.value, strings.Join(part.known, ", "))

@@ -190,6 +190,9 @@ func (l *Lab) Prepare(ctx context.Context) error {
 			}
 			return &EnvironmentError{err}
 		}
+		if err := checkFirmware(img); err != nil {
+			return err
+		}
 		m.image = img
 		m.config.Memory = cmp.Or(m.config.Memory, img.Memory)
 		m.config.CPUs = cmp.Or(m.config.CPUs, img.CPUs)

@@ -137,6 +137,10 @@ func (m *Machine) spec(overlay string) qemu.Spec {
 		NICModel: m.image.NICModel, Control: m.profile.Control != "",
 		Display: m.image.Display, Medium: m.image.Medium, Arch: m.image.Arch, Board: m.image.Board, NoACPI: m.image.NoACPI,
 	}
+	if m.image.Firmware == "uefi" {
+		spec.UEFICode, _, _ = qemu.UEFI()
+		spec.UEFIVariables = m.variables()
+	}
 	if m.image.BIOS {
 		spec.Control = false
 	} else {
@@ -264,6 +268,9 @@ type recording struct {
 // stopped when launch returns. If it is held, what is typed at its console waits until it
 // has settled: nobody's typing may get into a template, or come before a new name.
 func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, held bool) (*guest, error) {
+	if err := m.makeVariables(ctx, spec); err != nil {
+		return nil, err
+	}
 	process, err := qemu.Start(ctx, spec)
 	if err != nil {
 		return nil, err

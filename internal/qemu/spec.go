@@ -44,6 +44,9 @@ type Spec struct {
 	// Direct kernel boot; all three empty means that the BIOS boots the disk.
 	Kernel, Initrd, Cmdline string
 
+	// UEFI's code and this machine's own copy of its variables; both empty: a BIOS.
+	UEFICode, UEFIVariables string
+
 	Disk       string // path of the overlay; empty: none
 	DiskFormat string // qcow2 or raw
 	Medium     string // what the disk is: a hard disk, which is the default, floppy or cd
@@ -95,6 +98,14 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("machine %s: disk bus %q is not one that labrun knows", s.Name, s.DiskBus)
 	case !slices.Contains(nicModels, s.nicModel()):
 		return fmt.Errorf("machine %s: network card %q is not one that labrun knows", s.Name, s.NICModel)
+	case s.nicModel() == isaNIC && len(s.NICs) > len(isaNICs):
+		return fmt.Errorf("machine %s: %d cards: of %s there can be %d", s.Name, len(s.NICs), isaNIC, len(isaNICs))
+	case s.board() == "isapc" && (len(s.NICs) > 0 && s.nicModel() != isaNIC || s.Medium == "" && s.diskBus() != "ide"):
+		return fmt.Errorf("machine %s: the board isapc is older than PCI: its disk is on ide, its cards are %s", s.Name, isaNIC)
+	case s.board() == "q35" && s.Medium == "floppy":
+		return fmt.Errorf("machine %s: the board q35 has no floppy drive: pc has one", s.Name)
+	case (s.UEFICode == "") != (s.UEFIVariables == ""):
+		return fmt.Errorf("machine %s: UEFI needs code and variables", s.Name)
 	case s.Savable && s.Saved != nil:
 		return fmt.Errorf(
 			"machine %s: its memory is private, as it comes from a saved state: it cannot be saved", s.Name,
@@ -163,11 +174,20 @@ func (s Spec) Argv(fds Descriptors) []string {
 	if s.board() != "isapc" { // which has no PCI
 		args = append(args, "-device", "virtio-rng-pci")
 	}
+	if s.UEFICode != "" {
+		args = append(args,
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+escape(s.UEFICode),
+			"-drive", "if=pflash,unit=1,format=raw,cache=unsafe,file="+escape(s.UEFIVariables))
+	}
 	if s.Disk != "" {
+		access := ""
+		if s.Medium == "cd" {
+			access = ",readonly=on"
+		}
 		// A lab's disk is thrown away with the run: nothing on it needs to
 		// survive a power cut, so flushes cost nothing.
 		args = append(args,
-			"-drive", "if=none,id=disk,cache=unsafe,discard=unmap,format="+s.DiskFormat+",file="+escape(s.Disk))
+			"-drive", "if=none,id=disk,cache=unsafe,discard=unmap,format="+s.DiskFormat+access+",file="+escape(s.Disk))
 		if s.Medium == "floppy" {
 			args = append(args, "-boot", "order=a") // a floppy has no boot index
 		}
@@ -188,8 +208,7 @@ func (s Spec) Argv(fds Descriptors) []string {
 			next++
 		}
 		if !s.unplugged() {
-			// No option ROM: it would cost seconds of emulated boot and no lab boots from the network.
-			args = append(args, "-device", fmt.Sprintf("%s,netdev=%s,mac=%s,romfile=", s.nicModel(), id, nic.MAC))
+			args = append(args, "-device", s.nicDevice(i, id, nic.MAC))
 		}
 	}
 	return args
@@ -222,7 +241,26 @@ func (s Spec) diskDevices() []string {
 	return disks[s.diskBus()]
 }
 
-var nicModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139"}
+var nicModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci", "ne2k_isa"}
+
+// isaNICs are where a driver looks for the cards of a machine without PCI, and the
+// interrupts that it expects of them.
+var isaNICs = []string{
+	"iobase=0x300,irq=9", "iobase=0x320,irq=10", "iobase=0x340,irq=11", "iobase=0x360,irq=3", "iobase=0x280,irq=4",
+	"iobase=0x380,irq=5",
+}
+
+// nicDevice is the ith network card.
+func (s Spec) nicDevice(i int, netdev, mac string) string {
+	if s.nicModel() == isaNIC {
+		return fmt.Sprintf("%s,netdev=%s,mac=%s,%s", isaNIC, netdev, mac, isaNICs[i])
+	}
+	// No option ROM: it would cost seconds of emulated boot and no lab boots from the network.
+	return fmt.Sprintf("%s,netdev=%s,mac=%s,romfile=", s.nicModel(), netdev, mac)
+}
+
+// isaNIC is the card of machines that are older than PCI.
+const isaNIC = "ne2k_isa"
 
 func (s Spec) diskBus() string  { return cmp.Or(s.DiskBus, "virtio") }
 func (s Spec) nicModel() string { return cmp.Or(s.NICModel, nicModels[0]) }
