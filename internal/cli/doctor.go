@@ -40,7 +40,7 @@ var uses = map[string]use{"serve": page, "test": test}
 // tools is the one list of what labrun needs from the system: doctor checks it
 // and --mend installs it.
 var tools = []tool{
-	{qemu.Binary, "qemu-system-x86", "runs the virtual machines", labs, false},
+	{qemu.Arches[0].Binary, qemu.Arches[0].Package, "runs the virtual machines", labs, false},
 	{"qemu-img", "qemu-utils", "makes the machines' disks", labs, false},
 	{"mmdebstrap", "mmdebstrap", "builds the images from Debian's packages", labs, false},
 	{"mke2fs", "e2fsprogs", "makes the images' file systems", labs, false},
@@ -165,7 +165,7 @@ func findTools(ctx context.Context, wanted use) []finding {
 		}
 		all = append(all, finding{state: state, text: t.program + ": " + t.why, mend: "sudo apt-get install " + t.pkg})
 	}
-	if v, _, err := qemu.InstalledVersion(ctx); err == nil && v != (qemu.Version{}) && !v.AtLeast(7, 2) {
+	if v, _, err := qemu.Arches[0].InstalledVersion(ctx); err == nil && v != (qemu.Version{}) && !v.AtLeast(7, 2) {
 		all = append(all, finding{
 			state: "missing",
 			text:  fmt.Sprintf("QEMU is %d.%d: labrun needs 7.2 or newer, for its networks", v.Major, v.Minor),
@@ -181,7 +181,11 @@ func findAcceleration(ctx context.Context, store *image.Store) finding {
 		if !ok || img.Kernel == "" {
 			continue
 		}
-		verdict, err := qemu.Probe(ctx, img.Kernel, store.Dir())
+		arch, known := qemu.ArchOf(img.Arch)
+		if !known || !arch.Fits() {
+			continue
+		}
+		verdict, err := qemu.Probe(ctx, arch, img.Kernel, store.Dir())
 		if err != nil {
 			return finding{state: "note", text: "acceleration: not known: " + err.Error()}
 		}

@@ -272,12 +272,15 @@ func (p *program) makeImages(force bool) func(*cobra.Command, cache, []string) e
 	}
 }
 
+// installed reports whether the emulator of a processor is there.
+func installed(arch string) bool {
+	a, ok := qemu.ArchOf(arch)
+	return ok && a.Installed() == nil
+}
+
 // makeTemplates boots each image once, so that its machines start at once from
 // then on. Without QEMU there is nothing to do.
 func (p *program) makeTemplates(ctx context.Context, store cache, names []string) error {
-	if qemu.Installed() != nil {
-		return nil
-	}
 	// What a lab would tell of images and acceleration is not asked for here.
 	events := &event.Log{}
 	events.Attach(func(r event.Record) {
@@ -286,6 +289,9 @@ func (p *program) makeTemplates(ctx context.Context, store cache, names []string
 		}
 	})
 	for _, name := range names {
+		if profile, _ := store.Profile(name); !installed(profile.Arch) {
+			continue
+		}
 		why, err := lab.MakeTemplate(ctx, name, lab.Options{Store: store.Store, Events: events})
 		if err != nil {
 			return err

@@ -29,8 +29,8 @@ var (
 	DiskBuses = []string{"virtio", "ide", "sata", "scsi"}
 	Displays  = []string{"vga"}
 	Media     = []string{"floppy", "cd"}
-	Arches    = []string{"x86_64", "i386"}
-	Boards    = []string{"pc", "q35", "isapc"}
+	Arches    = []string{"x86_64", "i386", "aarch64", "arm", "riscv64", "riscv32", "ppc64le"}
+	Boards    = []string{"pc", "q35", "isapc", "virt", "pseries"}
 	Firmwares = []string{"uefi"}
 )
 

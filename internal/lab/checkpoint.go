@@ -55,7 +55,7 @@ const manifest = "checkpoint.json"
 func (m *Machine) checkpointKey() string {
 	spec := m.spec("disk")
 	argv := spec.Argv(qemu.Descriptors{NICs: make([]int, len(spec.NICs))})
-	data, err := json.Marshal([]any{m.lab.host.Description, m.image.Digest, argv, m.config.Hostname})
+	data, err := json.Marshal([]any{m.platform().Description, m.image.Digest, argv, m.config.Hostname})
 	if err != nil {
 		panic(err) // they are strings and numbers
 	}
@@ -253,14 +253,16 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 	defer release()
 	m.closeGuest()
 	os.Remove(m.overlay())
-	if !saved.Disk {
-		return nil
-	}
 	base := filepath.Join(dir, m.Name())
-	if err := copyFile(ctx, m.overlay(), base+".qcow2"); err != nil || !saved.On {
+	if saved.Disk {
+		err = copyFile(ctx, m.overlay(), base+".qcow2")
+	}
+	if err != nil || !saved.On {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.boots = max(m.boots, 1)
+		if saved.Disk {
+			m.boots = max(m.boots, 1)
+		}
 		return err
 	}
 	said, err := os.ReadFile(base + ".console")

@@ -90,7 +90,7 @@ type Lab struct {
 	machines map[string]*Machine
 	order    []string
 	accel    qemu.Verdict
-	host     qemu.Platform // what templates depend on besides the machine
+	hosts    map[string]qemu.Platform // by processor: what saved states depend on besides the machine
 
 	resyncLimit, savableLimit time.Duration // as the constants say; a test has them shorter
 
@@ -116,6 +116,7 @@ func New(config Config, options Options) (*Lab, error) {
 	l := &Lab{
 		options: options, opened: time.Now(),
 		networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
+		hosts:     map[string]qemu.Platform{},
 		preparing: make(chan struct{}, 1), segments: append([]string{}, config.Networks...), changes: newBell(),
 		resyncLimit: resyncLimit, savableLimit: savableLimit,
 	}
@@ -177,11 +178,11 @@ func (l *Lab) Prepare(ctx context.Context) error {
 	if l.prepared {
 		return nil
 	}
-	if err := qemu.Installed(); err != nil {
+	told := map[string]bool{}
+	kernel, native := "", qemu.Arches[0]
+	if err := l.installed(); err != nil {
 		return &EnvironmentError{err}
 	}
-	told := map[string]bool{}
-	kernel := ""
 	for _, m := range l.Machines() {
 		img, err := l.options.Store.Ensure(ctx, m.config.Image)
 		if err != nil {
@@ -201,11 +202,11 @@ func (l *Lab) Prepare(ctx context.Context) error {
 			text := fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)
 			l.options.Events.Emit(event.Notice{Text: text})
 		}
-		if kernel == "" {
-			kernel = img.Kernel
+		if kernel == "" && img.Kernel != "" && m.arch().Fits() {
+			kernel, native = img.Kernel, m.arch()
 		}
 	}
-	verdict, err := qemu.Probe(ctx, kernel, l.options.Store.Dir())
+	verdict, err := qemu.Probe(ctx, native, kernel, l.options.Store.Dir())
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -227,13 +228,32 @@ func (l *Lab) Prepare(ctx context.Context) error {
 	if verdict.Accel == qemu.TCG && len(l.machines) > 0 {
 		l.options.Events.Emit(event.Notice{Text: "software emulation (slower): " + verdict.Reason})
 	}
-	if l.host, err = qemu.Host(ctx, verdict.Accel); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+	for _, m := range l.Machines() {
+		arch := m.arch()
+		if _, known := l.hosts[arch.Name]; known {
+			continue
 		}
-		return &EnvironmentError{err}
+		if verdict.Accel == qemu.KVM && m.accel() == qemu.TCG {
+			l.notice("%s is emulated (slower): this computer has another processor than %s", m.Name(), arch.Name)
+		}
+		if l.hosts[arch.Name], err = qemu.Host(ctx, arch, m.accel()); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return &EnvironmentError{err}
+		}
 	}
 	l.prepared = true
+	return nil
+}
+
+// installed returns what emulator is missing. It is asked for before any image is built.
+func (l *Lab) installed() error {
+	for _, m := range l.Machines() {
+		if err := m.arch().Installed(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

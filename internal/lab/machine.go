@@ -130,11 +130,32 @@ func (m *Machine) Console() (*console.Console, error) {
 	return g.console, nil
 }
 
+// arch is the machine's processor, which its image's profile names. Before Prepare it is
+// that of the image's best source.
+func (m *Machine) arch() qemu.Arch {
+	name := m.profile.Arch
+	if m.image != nil {
+		name = m.image.Arch
+	}
+	arch, _ := qemu.ArchOf(name) // it was checked with the lock
+	return arch
+}
+
+// accel is what executes its instructions: KVM only those of this computer's processor.
+func (m *Machine) accel() qemu.Accel {
+	if m.lab.accel.Accel == qemu.KVM && m.arch().Fits() {
+		return qemu.KVM
+	}
+	return qemu.TCG
+}
+
+// platform is what its saved states depend on of this computer.
+func (m *Machine) platform() qemu.Platform { return m.lab.hosts[m.arch().Name] }
+
 func (m *Machine) spec(overlay string) qemu.Spec {
 	spec := qemu.Spec{
-		Name: m.config.Name, Memory: m.config.Memory, CPUs: m.config.CPUs, Accel: m.lab.accel.Accel,
-		Disk: overlay, DiskFormat: "qcow2", DiskBus: m.image.DiskBus,
-		NICModel: m.image.NICModel, Control: m.profile.Control != "",
+		Name: m.config.Name, Memory: m.config.Memory, CPUs: m.config.CPUs, Accel: m.accel(),
+		DiskBus: m.image.DiskBus, NICModel: m.image.NICModel, Control: m.profile.Control != "",
 		Display: m.image.Display, Medium: m.image.Medium, Arch: m.image.Arch, Board: m.image.Board, NoACPI: m.image.NoACPI,
 	}
 	if m.image.Firmware == "uefi" {
@@ -145,6 +166,9 @@ func (m *Machine) spec(overlay string) qemu.Spec {
 		spec.Control = false
 	} else {
 		spec.Kernel, spec.Initrd, spec.Cmdline = m.image.Kernel, m.image.Initrd, m.profile.Cmdline
+	}
+	if m.image.Disk != "" {
+		spec.Disk, spec.DiskFormat = overlay, "qcow2"
 	}
 	for i, nic := range m.config.NICs {
 		spec.NICs = append(spec.NICs, qemu.NIC{MAC: m.macs[i], User: nic.Uplink})
@@ -180,7 +204,7 @@ func (m *Machine) start(ctx context.Context) error {
 		}
 		draft = m.draft(ctx, key)
 	}
-	renaming := fresh && draft == nil && m.renamed()
+	renaming := fresh && draft == nil && m.renamed() && m.arch().Plugs()
 	g, err := m.boot(ctx, draft, renaming)
 	if err != nil {
 		return err
@@ -195,6 +219,9 @@ func (m *Machine) start(ctx context.Context) error {
 		case renaming:
 			m.plugCards(g)
 		default:
+			if fresh && m.renamed() {
+				_ = g.shell.Do(g.ctx, m.hostname()) // its DHCP client may have told the old name
+			}
 			if g.control != nil {
 				// An emulated kernel that boots on a busy host may miss seconds. One
 				// that ends before has no use for the time.
@@ -225,7 +252,9 @@ func (m *Machine) overlay() string { return filepath.Join(m.lab.session.dir, m.c
 // boot powers the machine on. With a draft, a template is to be made of it. Bare, it
 // has no network cards yet.
 func (m *Machine) boot(ctx context.Context, draft *image.Draft, bare bool) (g *guest, err error) {
-	if _, err = os.Stat(m.overlay()); err != nil {
+	if _, err = os.Stat(m.overlay()); err != nil && m.image.Disk == "" {
+		err = nil // it lives in its memory
+	} else if err != nil {
 		err = m.image.Overlay(ctx, m.overlay())
 	}
 	if err == nil {
@@ -548,7 +577,7 @@ func (e *PanicError) Error() string {
 // starts: seen here once in some hundred boots, with Linux 7.1. Such a machine is
 // reset, once. Any other panic ends the machine for its mission.
 func (m *Machine) panicked(g *guest, line string) {
-	if g.up.Load() || g.restarted.Load() || m.lab.accel.Accel != qemu.TCG {
+	if g.up.Load() || g.restarted.Load() || m.accel() != qemu.TCG {
 		g.fail(&PanicError{Machine: m.config.Name, Message: line})
 		return
 	}

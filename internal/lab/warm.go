@@ -57,6 +57,10 @@ func (m *Machine) coldBecause() string {
 		return "it boots from a disk of its own, without a control channel for labrun"
 	case m.profile.Control == "":
 		return "its image has no control channel"
+	case m.image.Disk == "":
+		return "it has no disk"
+	case !m.arch().Plugs():
+		return "no network card can be plugged into its board while it runs"
 	}
 	return ""
 }
@@ -72,7 +76,7 @@ func (m *Machine) templateKey() string {
 	}
 	c := m.profile.Console
 	data, err := json.Marshal([]any{
-		templateFormat, m.lab.host.Description, m.image.Digest, spec.Argv(qemu.Descriptors{}), control.Lessons(),
+		templateFormat, m.platform().Description, m.image.Digest, spec.Argv(qemu.Descriptors{}), control.Lessons(),
 		fmt.Sprint(c.LoginPrompt, c.PasswordPrompt, c.ShellPrompt, c.Poke), m.profile.Guest.AskSavable(),
 	})
 	if err != nil {
@@ -118,7 +122,7 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	spec := m.spec(m.overlay())
 	spec.Saved = &qemu.Saved{
 		Memory: template.Path(qemu.SavedMemory), State: template.Path(qemu.SavedState),
-		ReadOnly: m.lab.host.MapsReadOnly,
+		ReadOnly: m.platform().MapsReadOnly,
 	}
 	g, err := m.launch(ctx, spec, recording{text: recorded}, m.renamed())
 	if err != nil {
@@ -273,9 +277,9 @@ func (m *Machine) save(g *guest, draft *image.Draft) error {
 		return saved
 	}
 	// The machine may end meanwhile: what is saved is of use without it.
-	shape := fmt.Sprintf("%d MiB, %d CPUs, %s", m.config.Memory, m.config.CPUs, m.lab.accel.Accel)
+	shape := fmt.Sprintf("%d MiB, %d CPUs, %s", m.config.Memory, m.config.CPUs, m.accel())
 	var writable []string
-	if !m.lab.host.MapsReadOnly {
+	if !m.platform().MapsReadOnly {
 		writable = []string{qemu.SavedMemory}
 	}
 	return draft.Keep(context.Background(), m.image, shape, writable...)

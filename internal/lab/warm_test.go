@@ -255,9 +255,14 @@ func TestTemplateLife(t *testing.T) {
 func TestTemplateKey(t *testing.T) {
 	machine := func() *Machine {
 		return &Machine{
-			lab:    &Lab{host: qemu.Platform{Description: "QEMU 7\nEPYC\n"}, accel: qemu.Verdict{Accel: qemu.TCG}},
+			lab: &Lab{
+				hosts: map[string]qemu.Platform{"x86_64": {Description: "QEMU 7\nEPYC\n"}},
+				accel: qemu.Verdict{Accel: qemu.TCG},
+			},
 			config: MachineConfig{Name: "one", Memory: 128, CPUs: 2}, profile: image.Profile{Cmdline: "quiet", Control: "ttyS1"},
-			image: &image.Image{Profile: image.Profile{Name: "mini"}, Digest: "abc", Kernel: "/cache/a/vmlinuz"},
+			image: &image.Image{
+				Profile: image.Profile{Name: "mini"}, Digest: "abc", Kernel: "/cache/a/vmlinuz", Disk: "/cache/a/disk.img",
+			},
 		}
 	}
 	key := machine().templateKey()
@@ -265,8 +270,8 @@ func TestTemplateKey(t *testing.T) {
 		t.Errorf("the key is %q", key)
 	}
 	for what, change := range map[string]func(*Machine){
-		"QEMU":               func(m *Machine) { m.lab.host.Description = "QEMU 8\nEPYC\n" },
-		"the processor":      func(m *Machine) { m.lab.host.Description = "QEMU 7\nXeon\n" },
+		"QEMU":               func(m *Machine) { m.lab.hosts["x86_64"] = qemu.Platform{Description: "QEMU 8\nEPYC\n"} },
+		"the processor":      func(m *Machine) { m.lab.hosts["x86_64"] = qemu.Platform{Description: "QEMU 7\nXeon\n"} },
 		"the accelerator":    func(m *Machine) { m.lab.accel.Accel = qemu.KVM },
 		"the memory":         func(m *Machine) { m.config.Memory++ },
 		"the CPUs":           func(m *Machine) { m.config.CPUs++ },
@@ -298,23 +303,23 @@ func TestTemplateKey(t *testing.T) {
 
 // TestOtherQEMU: what only looks like the QEMU that a state was saved by is another one.
 func TestOtherQEMU(t *testing.T) {
-	real, err := exec.LookPath(qemu.Binary)
+	real, err := exec.LookPath(qemu.Arches[0].Binary)
 	if err != nil {
 		if testing.Short() {
 			t.Skip("needs QEMU: run without -short")
 		}
 		t.Fatal(err)
 	}
-	before, err := qemu.Host(t.Context(), qemu.TCG)
+	before, err := qemu.Host(t.Context(), qemu.Arches[0], qemu.TCG)
 	if err != nil {
 		t.Fatal(err)
 	}
 	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, qemu.Binary), fmt.Appendf(nil, "#!/bin/sh\nexec %s \"$@\"\n", real), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(bin, qemu.Arches[0].Binary), fmt.Appendf(nil, "#!/bin/sh\nexec %s \"$@\"\n", real), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	if after, err := qemu.Host(t.Context(), qemu.TCG); err != nil || after.Description == before.Description {
+	if after, err := qemu.Host(t.Context(), qemu.Arches[0], qemu.TCG); err != nil || after.Description == before.Description {
 		t.Errorf("a program of the same name that runs it is described alike: %q, %v", after.Description, err)
 	}
 }

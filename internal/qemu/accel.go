@@ -27,15 +27,16 @@ type Verdict struct {
 // needs about a second; a broken one hangs.
 const probeLimit = 8 * time.Second
 
-// Probe finds out whether KVM works, by booting kernel (a bzImage with a serial
-// console) until it complains that it has no root file system. That /dev/kvm
-// opens proves nothing: there are hosts where it opens, creates machines, and
-// hangs Linux in its first instructions.
+// Probe finds out whether KVM works, by booting kernel until it complains that it
+// has no root file system; it is for a processor that fits this computer's (see
+// Arch.Fits), and has a serial console. That /dev/kvm opens proves nothing: there
+// are hosts where it opens, creates machines, and hangs Linux in its first
+// instructions.
 //
 // The verdict is kept in cacheDir for this boot of the host. Without a kernel
 // (empty) and a kept verdict it is TCG. Probe fails only if ctx ends or QEMU is
 // missing.
-func Probe(ctx context.Context, kernel, cacheDir string) (Verdict, error) {
+func Probe(ctx context.Context, arch Arch, kernel, cacheDir string) (Verdict, error) {
 	boot := host.BootID()
 	file := filepath.Join(cacheDir, "accel.json")
 	if data, err := os.ReadFile(file); err == nil {
@@ -52,7 +53,7 @@ func Probe(ctx context.Context, kernel, cacheDir string) (Verdict, error) {
 		return verdict, nil
 	}
 	if accessible() {
-		err := bootOnce(ctx, kernel)
+		err := bootOnce(ctx, arch, kernel)
 		switch {
 		case err == nil:
 			verdict.Accel, verdict.Reason = KVM, "KVM works here"
@@ -83,10 +84,10 @@ func accessible() bool {
 }
 
 // bootOnce boots the kernel under KVM until its "VFS: Unable to mount root fs".
-func bootOnce(ctx context.Context, kernel string) error {
+func bootOnce(ctx context.Context, arch Arch, kernel string) error {
 	p, err := Start(ctx, Spec{
-		Name: "probe", Memory: 256, CPUs: 1, Accel: KVM,
-		Kernel: kernel, Cmdline: "console=ttyS0 root=/dev/none panic=0",
+		Name: "probe", Arch: arch.Name, Memory: 256, CPUs: 1, Accel: KVM,
+		Kernel: kernel, Cmdline: "console=" + arch.Console + " root=/dev/none panic=0",
 	})
 	if err != nil {
 		return err

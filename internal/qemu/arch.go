@@ -1,6 +1,14 @@
 package qemu
 
-import "cmp"
+import (
+	"cmp"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"slices"
+)
 
 // Arch is a processor that labrun has machines with.
 type Arch struct {
@@ -9,12 +17,106 @@ type Arch struct {
 	Package string   // of Debian, that has it
 	CPU     string   // the model that is emulated
 	Boards  []string // the usual one first
+	Console string   // what Linux calls the first serial port
+
+	ELF    elf.Machine // what a kernel's file says that it is for
+	Native []string    // the processors that execute its instructions themselves, as Go calls them
+
+	off  string // what every board has and a lab has no use for, in QEMU's words
+	isPC bool   // a PC has two serial ports, buses for old disks, and cards can be plugged in while it runs
 }
 
-// Arches are all of them, the usual one first.
+// Arches are all of them, the usual one first. Each has booted Debian's Linux to a shell at
+// its console, with a network card and a second serial port; riscv32, which Debian has none
+// for, a kernel of our own.
+//
+// The models are the plainest that Debian runs on: with -cpu max an ARM's pointers are
+// signed, which is slow to emulate. A 32-bit kernel finds an ARM board's PCI only where it
+// can address it.
 var Arches = []Arch{
-	{"x86_64", "qemu-system-x86_64", "qemu-system-x86", "max", []string{"pc", "q35", "isapc"}},
-	{"i386", "qemu-system-i386", "qemu-system-x86", "max", []string{"pc", "q35", "isapc"}},
+	pc("x86_64", elf.EM_X86_64, "amd64"),
+	pc("i386", elf.EM_386, "amd64", "386"),
+	{
+		Name: "aarch64", Binary: "qemu-system-aarch64", Package: "qemu-system-arm", CPU: "cortex-a72",
+		Boards: []string{"virt"}, Console: "ttyAMA0", ELF: elf.EM_AARCH64, Native: []string{"arm64"},
+	},
+	{
+		Name: "arm", Binary: "qemu-system-arm", Package: "qemu-system-arm", CPU: "cortex-a15",
+		Boards: []string{"virt"}, Console: "ttyAMA0", ELF: elf.EM_ARM, off: ",highmem=off",
+	},
+	{
+		Name: "riscv64", Binary: "qemu-system-riscv64", Package: "qemu-system-misc", CPU: "rv64",
+		Boards: []string{"virt"}, Console: "ttyS0", ELF: elf.EM_RISCV, Native: []string{"riscv64"},
+	},
+	{
+		Name: "riscv32", Binary: "qemu-system-riscv32", Package: "qemu-system-misc", CPU: "rv32",
+		Boards: []string{"virt"}, Console: "ttyS0", ELF: elf.EM_RISCV,
+	},
+	{
+		// Its memory comes in pieces of 256 MiB.
+		Name: "ppc64le", Binary: "qemu-system-ppc64", Package: "qemu-system-ppc", CPU: "power9",
+		Boards: []string{"pseries"}, Console: "hvc0", ELF: elf.EM_PPC64, Native: []string{"ppc64le"},
+	},
+}
+
+// pc is a processor that sits on a PC's boards.
+func pc(name string, kernel elf.Machine, native ...string) Arch {
+	return Arch{
+		Name: name, Binary: "qemu-system-" + name, Package: "qemu-system-x86", CPU: "max",
+		Boards: []string{"pc", "q35", "isapc"}, Console: "ttyS0", ELF: kernel, Native: native,
+		off: ",usb=off,vmport=off", isPC: true,
+	}
+}
+
+// ArchOf returns the processor called name, or the usual one if that is empty; false if
+// there is no such one.
+func ArchOf(name string) (Arch, bool) {
+	i := slices.IndexFunc(Arches, func(a Arch) bool { return a.Name == cmp.Or(name, Arches[0].Name) })
+	if i < 0 {
+		return Arch{}, false
+	}
+	return Arches[i], true
+}
+
+// Fits reports whether this computer's processor can execute the guest's instructions
+// itself, so that KVM is of use.
+func (a Arch) Fits() bool { return slices.Contains(a.Native, runtime.GOARCH) }
+
+// Plugs reports whether a network card can be plugged in while the machine runs, which
+// templates need. The other boards could by PCI Express's own way, which takes Linux
+// seconds for each card.
+func (a Arch) Plugs() bool { return a.isPC }
+
+// ErrNoQEMU is what an error is that says which emulator is not installed.
+var ErrNoQEMU = errors.New("QEMU is not installed")
+
+// missing says that an emulator is not installed.
+type missing struct{ arch Arch }
+
+func (e *missing) Error() string {
+	return fmt.Sprintf(
+		"qemu: %s is not installed: `sudo apt-get install %s qemu-utils` installs it, `labrun doctor%s` checks it",
+		e.arch.Binary, e.arch.Package, e.arch.forDoctor(),
+	)
+}
+
+// Is makes it an ErrNoQEMU.
+func (e *missing) Is(target error) bool { return target == ErrNoQEMU }
+
+// forDoctor is how doctor is asked for the processor, after its name.
+func (a Arch) forDoctor() string {
+	if a.isPC {
+		return ""
+	}
+	return " " + a.Name
+}
+
+// Installed returns an ErrNoQEMU if the processor's emulator is not there.
+func (a Arch) Installed() error {
+	if _, err := exec.LookPath(a.Binary); err != nil {
+		return &missing{a}
+	}
+	return nil
 }
 
 // What a machine can have, the usual first.
@@ -25,10 +127,8 @@ var (
 
 // arch is the machine's processor; nil if there is no such one.
 func (s Spec) arch() *Arch {
-	for i := range Arches {
-		if Arches[i].Name == cmp.Or(s.Arch, Arches[0].Name) {
-			return &Arches[i]
-		}
+	if a, ok := ArchOf(s.Arch); ok {
+		return &a
 	}
 	return nil
 }
@@ -37,9 +137,38 @@ func (s Spec) board() string { return cmp.Or(s.Board, s.arch().Boards[0]) }
 
 // machine is the board with what is switched off of it.
 func (s Spec) machine() string {
-	machine := s.board() + ",usb=off,vmport=off"
+	machine := s.board() + s.arch().off
 	if s.NoACPI {
 		machine += ",acpi=off"
 	}
 	return machine
+}
+
+// suits reports what of the machine its processor's boards do not have.
+func (s Spec) suits() error {
+	has := ""
+	switch {
+	case s.arch().isPC:
+		return nil
+	case s.Display != "":
+		has = "screen of this kind"
+	case s.Medium != "":
+		has = "drive for it (" + s.Medium + ")"
+	case s.diskBus() == "ide":
+		has = "IDE bus"
+	case s.NoACPI:
+		has = "ACPI that could be left out"
+	default:
+		return nil
+	}
+	return fmt.Errorf("machine %s: the board %s has no %s", s.Name, s.board(), has)
+}
+
+// serial connects a channel to the next serial port: the boards have one of their own, and a
+// PC two. Where there is none left it is a card's, which Linux knows as well.
+func (s Spec) serial(channel string, second bool) []string {
+	if second && !s.arch().isPC {
+		return []string{"-device", "pci-serial,chardev=" + channel}
+	}
+	return []string{"-serial", "chardev:" + channel}
 }

@@ -24,15 +24,15 @@ type Platform struct {
 	MapsReadOnly bool
 }
 
-// Host describes this computer.
-func Host(ctx context.Context, accel Accel) (Platform, error) {
-	path, err := exec.LookPath(Binary)
+// Host describes this computer, as far as machines with that processor depend on it.
+func Host(ctx context.Context, arch Arch, accel Accel) (Platform, error) {
+	path, err := exec.LookPath(arch.Binary)
 	if err != nil {
-		return Platform{}, ErrNoQEMU
+		return Platform{}, &missing{arch}
 	}
 	// The version's text names the package that QEMU comes from; size and time
 	// tell builds apart that have the same version.
-	version, about, err := InstalledVersion(ctx)
+	version, about, err := arch.InstalledVersion(ctx)
 	if err != nil {
 		return Platform{}, err
 	}
@@ -68,15 +68,15 @@ func (v Version) AtLeast(major, minor int) bool {
 	return v.Major > major || v.Major == major && v.Minor >= minor
 }
 
-// InstalledVersion asks QEMU for its version, and returns all that it says about itself
+// InstalledVersion asks the emulator for its version, and returns all that it says about itself
 // as well.
-func InstalledVersion(ctx context.Context) (v Version, about string, err error) {
-	out, err := exec.CommandContext(ctx, Binary, "--version").Output()
+func (a Arch) InstalledVersion(ctx context.Context) (v Version, about string, err error) {
+	out, err := exec.CommandContext(ctx, a.Binary, "--version").Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return v, "", ErrNoQEMU
+		return v, "", &missing{a}
 	}
 	if err != nil {
-		return v, "", fmt.Errorf("ask %s for its version: %w", Binary, err)
+		return v, "", fmt.Errorf("ask %s for its version: %w", a.Binary, err)
 	}
 	return readVersion(string(out)), string(out), nil
 }

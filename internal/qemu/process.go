@@ -20,21 +20,6 @@ import (
 	"github.com/labrun/labrun/internal/host"
 )
 
-// Binary is the emulator's program name, looked up in PATH.
-const Binary = "qemu-system-x86_64"
-
-// ErrNoQEMU is returned by Start and Probe when the emulator is not installed.
-var ErrNoQEMU = errors.New("qemu: " + Binary + " is not installed: " +
-	"`sudo apt-get install qemu-system-x86 qemu-utils` installs it, `labrun doctor` checks it")
-
-// Installed returns ErrNoQEMU if the emulator is not there.
-func Installed() error {
-	if _, err := exec.LookPath(Binary); err != nil {
-		return ErrNoQEMU
-	}
-	return nil
-}
-
 // ExitReason tells why a machine's process ended.
 type ExitReason int
 
@@ -94,7 +79,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	if err := Installed(); err != nil {
+	if err := spec.arch().Installed(); err != nil {
 		return nil, err
 	}
 	p := &Process{spec: spec, done: make(chan struct{}), started: time.Now()}

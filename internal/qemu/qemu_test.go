@@ -153,13 +153,13 @@ func limited(t *testing.T) context.Context {
 
 func TestProbeRemembersItsVerdict(t *testing.T) {
 	k, dir := kernel(t), t.TempDir()
-	verdict, err := Probe(limited(t), k, dir)
+	verdict, err := Probe(limited(t), Arches[0], k, dir)
 	if err != nil || verdict.Reason == "" || (verdict.Accel != KVM && verdict.Accel != TCG) {
 		t.Fatalf("got %+v, %v", verdict, err)
 	}
 	if accessible() {
 		// A kernel that cannot boot would be found broken: the verdict is not made anew.
-		again, err := Probe(limited(t), "/none", dir)
+		again, err := Probe(limited(t), Arches[0], "/none", dir)
 		if err != nil || again != verdict {
 			t.Errorf("the second time it is %+v, %v; first %+v", again, err, verdict)
 		}
@@ -167,7 +167,7 @@ func TestProbeRemembersItsVerdict(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "accel.json"), []byte(`{"accel":"kvm","reason":"?","boot":"another"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := Probe(limited(t), k, dir)
+	fresh, err := Probe(limited(t), Arches[0], k, dir)
 	if err != nil || fresh.Boot != host.BootID() {
 		t.Errorf("a verdict of another boot of the host was believed: %+v, %v", fresh, err)
 	}

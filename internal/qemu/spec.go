@@ -43,6 +43,7 @@ type Spec struct {
 
 	// Direct kernel boot; all three empty means that the BIOS boots the disk.
 	Kernel, Initrd, Cmdline string
+	Alone                   bool // no firmware runs before the kernel, which lies where that would
 
 	// UEFI's code and this machine's own copy of its variables; both empty: a BIOS.
 	UEFICode, UEFIVariables string
@@ -111,7 +112,7 @@ func (s Spec) Validate() error {
 			"machine %s: its memory is private, as it comes from a saved state: it cannot be saved", s.Name,
 		)
 	}
-	return nil
+	return s.suits()
 }
 
 // Argv returns the arguments for the processor's emulator, without the program name.
@@ -153,6 +154,9 @@ func (s Spec) Argv(fds Descriptors) []string {
 		if s.Initrd != "" {
 			args = append(args, "-initrd", s.Initrd)
 		}
+		if s.Alone {
+			args = append(args, "-bios", "none")
+		}
 	}
 	args = append(args,
 		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", fds.QMP),
@@ -160,16 +164,16 @@ func (s Spec) Argv(fds Descriptors) []string {
 	)
 	if s.Display == "" {
 		args = append(args,
-			"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fds.Console),
-			"-serial", "chardev:console")
+			"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fds.Console))
+		args = append(args, s.serial("console", false)...)
 	} else {
 		// Viewers come over channels that are handed to QEMU: see Process.Viewer.
 		args = append(args, "-vnc", "none")
 	}
 	if s.Control {
 		args = append(args,
-			"-chardev", fmt.Sprintf("socket,id=control,fd=%d", fds.Control),
-			"-serial", "chardev:control")
+			"-chardev", fmt.Sprintf("socket,id=control,fd=%d", fds.Control))
+		args = append(args, s.serial("control", true)...)
 	}
 	if s.board() != "isapc" { // which has no PCI
 		args = append(args, "-device", "virtio-rng-pci")
