@@ -1,0 +1,148 @@
+package screen
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// Lost stands in a stream, on a line of its own, where the screen had scrolled on by more than it shows.
+const Lost = "[… some lines may have scrolled off before they were read]"
+
+// A Stream turns the states of a screen into what a terminal is to be sent, one after the other, to show the same. The
+// package's comment tells how. The zero value is ready: its terminal has its cursor at the beginning of a line, and nothing
+// below it. A Stream must not be used concurrently.
+type Stream struct {
+	columns, rows int    // of the screen; 0: nothing was shown yet
+	cells         []Cell // what the terminal shows of it, by rows
+	depth         int    // how many of its rows the terminal's lines reach down to; below 1 where more has scrolled
+	x, y          int    // the terminal's cursor; x is columns behind a full row
+	pen           Cell   // the terminal's colours
+	graphics      string // the note that is shown instead of a picture
+
+	out bytes.Buffer
+}
+
+// Next returns what makes the terminal show a text; nothing if it shows that.
+func (s *Stream) Next(t *Text) []byte {
+	s.begin()
+	if s.columns != t.Columns || s.rows != t.Rows {
+		s.clear(t.Columns, t.Rows)
+	}
+	s.graphics = ""
+	s.show(s.resolved(t), t)
+	return s.end()
+}
+
+// Graphics returns what makes the terminal say that the screen shows a picture, which a terminal cannot; nothing if it says
+// so, or if the picture is all of one colour: a screen that is being set up.
+func (s *Stream) Graphics(p *Picture) []byte {
+	note := fmt.Sprintf("[graphics %d×%d: a terminal cannot show it]", p.Width, p.Height)
+	if note == s.graphics || p.plain() {
+		return nil
+	}
+	s.begin()
+	s.clear(80, 25)
+	s.graphics = note
+	for i, r := range []rune(note) {
+		s.cells[i].Rune = r
+	}
+	s.print(0, 0, len([]rune(note)))
+	return s.end()
+}
+
+func (s *Stream) begin() {
+	s.out.Reset()
+	if s.rows == 0 {
+		s.pen, s.depth = blank, 1
+	}
+}
+
+func (s *Stream) end() []byte {
+	s.colour(blank)
+	return bytes.Clone(s.out.Bytes())
+}
+
+// clear makes the terminal blank from the screen's first row on, for a screen of some size.
+func (s *Stream) clear(columns, rows int) {
+	if s.rows > 0 {
+		s.jump(0, 0)
+		s.colour(blank)
+		s.out.WriteString("\x1b[J")
+	}
+	s.columns, s.rows = columns, rows
+	s.cells = slices.Repeat([]Cell{blank}, columns*rows)
+	s.depth = min(s.depth, rows)
+}
+
+// resolved are a text's cells; where the cursor covers in what a cell could differ from what it was, it is that.
+func (s *Stream) resolved(t *Text) []Cell {
+	if len(t.covered) == 0 {
+		return t.Cells
+	}
+	at := t.Cursor.Y*t.Columns + t.Cursor.X
+	if !slices.Contains(t.covered, s.cells[at].Rune) {
+		return t.Cells
+	}
+	cells := slices.Clone(t.Cells)
+	cells[at].Rune = s.cells[at].Rune
+	return cells
+}
+
+// show makes the terminal show cells, and its cursor be where the screen's is if that is known.
+func (s *Stream) show(cells []Cell, t *Text) {
+	scrolled, lost := s.compare(cells, t)
+	switch {
+	case lost:
+		s.descend(max(s.depth-1, s.y))
+		s.newline()
+		s.out.WriteString(Lost)
+		s.newline()
+		s.cells = slices.Repeat([]Cell{blank}, s.columns*s.rows)
+		s.x, s.y, s.depth = 0, 0, 1
+	case scrolled > 0:
+		s.cells = append(s.cells[scrolled*s.columns:], slices.Repeat([]Cell{blank}, scrolled*s.columns)...)
+		s.y -= scrolled
+		s.depth -= scrolled
+	}
+	s.erase(cells, t.Cursor)
+	for row := range s.rows {
+		if row != t.Cursor.Y {
+			s.update(row, cells, NoCursor.X)
+		}
+	}
+	if lost || scrolled > 0 {
+		// The terminal has to scroll by as much, also where nothing stands in the new rows.
+		s.descend(s.rows - 1)
+	}
+	if t.Cursor != NoCursor {
+		s.point(cells, t.Cursor.X, t.Cursor.Y)
+	}
+}
+
+// A Sight is a screen that is looked at again and again through QEMU's screendumps. It must not be used concurrently.
+type Sight struct {
+	Font    *Font    // of the guest's ROM
+	Picture *Picture // what was seen last; nil at first
+	Text    *Text    // what stands in it; nil if it is graphics
+
+	stream Stream
+	data   []byte
+}
+
+// See takes in a screendump, a PPM file, and returns what a terminal is to be sent. A picture that has not changed costs next
+// to nothing. Data must not be changed afterwards.
+func (s *Sight) See(data []byte) ([]byte, error) {
+	if bytes.Equal(data, s.data) {
+		return nil, nil
+	}
+	picture, err := DecodePPM(data)
+	if err != nil {
+		return nil, err
+	}
+	s.data, s.Picture = data, picture
+	if s.Text, err = s.Font.Read(picture); err != nil {
+		return s.stream.Graphics(picture), nil
+	}
+	return s.stream.Next(s.Text), nil
+}
