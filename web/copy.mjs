@@ -1,6 +1,6 @@
 // Copies what the page imports from node_modules to npm/, as it is, with the licences. None of the files imports
 // another package by its bare name, so browsers load them without a bundler.
-import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const files = {
@@ -15,6 +15,11 @@ for (const name of ["lit-html.js", "directive.js", "directive-helpers.js", "dire
   "directives/unsafe-html.js"]) {
   files[`lit-html/${name}`] = `lit-html/${name}`;
 }
+// noVNC's modules import each other and its copy of pako, by where they are.
+const folders = {
+  "novnc/core": "@novnc/novnc/core",
+  "novnc/vendor/pako/lib": "@novnc/novnc/vendor/pako/lib",
+};
 const licences = {
   "xterm.txt": "@xterm/xterm/LICENSE",
   "xterm-addon-fit.txt": "@xterm/addon-fit/LICENSE",
@@ -23,6 +28,9 @@ const licences = {
   "xterm-addon-web-links.txt": "@xterm/addon-web-links/LICENSE",
   "js-base64.txt": "js-base64/LICENSE.md", // is in the clipboard addon
   "lit-html.txt": "lit-html/LICENSE",
+  "novnc.txt": "@novnc/novnc/LICENSE.txt",
+  "novnc-authors.txt": "@novnc/novnc/AUTHORS",
+  "pako.txt": "@novnc/novnc/vendor/pako/LICENSE",
 };
 for (const [name, from] of Object.entries(licences)) files[`licences/${name}`] = from;
 
@@ -34,5 +42,6 @@ for (const [name, from] of Object.entries(files)) {
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(join("node_modules", from), to);
 }
+for (const [name, from] of Object.entries(folders)) cpSync(join("node_modules", from), join("npm", name), { recursive: true });
 // Says what was copied: make copies again when the lock is another one.
 copyFileSync("package-lock.json", join("npm", "package-lock.json"));

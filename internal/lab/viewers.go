@@ -112,8 +112,8 @@ const resizeLimit = 2 * time.Minute
 func (s viewerSide) Resize(ctx context.Context, machine string, columns, rows int) {
 	m := s.machines[machine]
 	g, err := m.current()
-	if err != nil || g.control == nil || g.process.Exit() != nil {
-		return
+	if err != nil || g.control == nil || m.profile.Display != "" || g.process.Exit() != nil {
+		return // a screen has its own size
 	}
 	if g.settle(ctx) != nil {
 		return

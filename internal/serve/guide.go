@@ -55,9 +55,13 @@ type guided struct {
 // introduce says what the run is, and of which mission in the list. The language is told by the
 // run's own events.
 func (g *guided) introduce(mission string) error {
-	machines := []string{}
+	type machine struct {
+		Name   string `json:"name"`
+		Screen bool   `json:"screen"`
+	}
+	machines := []machine{}
 	for _, m := range g.run.Machines {
-		machines = append(machines, m.Name)
+		machines = append(machines, machine{m.Name, m.Screen})
 	}
 	return g.say(map[string]any{
 		"event": "session", "session": g.run.Session(), "mission": mission,

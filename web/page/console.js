@@ -63,7 +63,7 @@ export class Console {
   #boot = -1; // which console of the machine
   #position = 0; // of what was received of it
   #fresh = true; // the terminal is at the beginning of a line
-  #started = false;
+  #opened = false;
   /** @type {Uint8Array<ArrayBuffer>[]} keys that wait for the connection */
   #waiting = [];
 
@@ -73,20 +73,22 @@ export class Console {
    * @param {object} options
    * @param {string} options.base the session's address
    * @param {boolean} options.readonly
+   * @param {boolean} options.screen it is the text of a machine's screen, which has its own size
    * @param {() => void} options.changed something besides the screen has changed: state, last note
    */
-  constructor(machine, element, { base, readonly, changed }) {
+  constructor(machine, element, { base, readonly, screen, changed }) {
     this.machine = machine;
     this.element = element;
     this.base = base;
     this.readonly = readonly;
+    this.screen = screen;
     this.changed = changed;
     /** @type {import("./socket.js").State} */
     this.state = "connecting";
     this.note = "";
     this.terminal = new Terminal({
       allowProposedApi: true, // unicode versions
-      cols: 80, rows: 24, scrollback: 5000, cursorBlink: false, disableStdin: readonly,
+      cols: 80, rows: screen ? 25 : 24, scrollback: 5000, cursorBlink: false, disableStdin: readonly,
       fontFamily: fonts, fontSize: Number(size()), lineHeight: 1.15, minimumContrastRatio: 4.5,
       screenReaderMode: kept("reader", "off") === "on", theme: colours, macOptionIsMeta: false,
     });
@@ -106,14 +108,20 @@ export class Console {
 
   /** Opens the terminal where it is shown first, and connects. */
   start() {
-    if (this.#started) return;
-    this.#started = true;
-    this.terminal.open(this.element);
-    this.rename();
-    this.fit();
-    this.resizing = new ResizeObserver(() => requestAnimationFrame(() => this.fit()));
-    this.resizing.observe(this.element);
-    this.socket = new Socket({
+    if (!this.#opened) {
+      this.#opened = true;
+      this.terminal.open(this.element);
+      this.rename();
+      this.fit();
+      this.resizing = new ResizeObserver(() => requestAnimationFrame(() => this.fit()));
+      this.resizing.observe(this.element);
+    }
+    this.connect();
+  }
+
+  /** Connects, if it has not: a terminal that nobody sees hears what is said, too, and can be typed at. */
+  connect() {
+    this.socket ??= new Socket({
       address: () => {
         const at = this.#boot < 0 ? "" : `?boot=${this.#boot}&from=${this.#position}`;
         return `${this.base}/consoles/${encodeURIComponent(this.machine)}${at}`;
@@ -139,7 +147,7 @@ export class Console {
 
   /** Fits the terminal to its place, if it has one now. */
   fit() {
-    if (this.element.clientWidth > 0 && this.element.clientHeight > 0) this.fitter.fit();
+    if (!this.screen && this.element.clientWidth > 0 && this.element.clientHeight > 0) this.fitter.fit();
   }
 
   /** Takes over what the user chose: text size, a screen reader's mode. */
@@ -174,6 +182,7 @@ export class Console {
   }
 
   #tellSize() {
+    if (this.screen) return;
     const { cols: columns, rows } = this.terminal;
     this.socket?.send(encoder.encode("r" + JSON.stringify({ columns, rows })));
   }

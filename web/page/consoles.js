@@ -1,17 +1,29 @@
 // @ts-check
-// The consoles of a lab: one at a time or all together, and the network beside them.
+// The consoles of a lab: one at a time or all together, and the network beside them. A machine with a screen has its
+// picture, or its text in a terminal as the others.
 import { html, nothing, render } from "../npm/lit-html/lit-html.js";
 import { repeat } from "../npm/lit-html/directives/repeat.js";
 import { Console } from "./console.js";
+import { confirm } from "./dialogs.js";
 import { keep, kept } from "./keep.js";
 import { language, say } from "./phrases.js";
 
 /** Where there is room for one console only. */
 const narrow = matchMedia("(max-width: 860px)");
 
+/** What a terminal sends for the keys that a touch screen lacks. */
+const keys = { Tab: "\t", Esc: "\x1b", "Ctrl-C": "\x03", "Ctrl-D": "\x04", "↑": "\x1b[A", "↓": "\x1b[B", "←": "\x1b[D", "→": "\x1b[C" };
+const functionKeys = ["OP", "OQ", "OR", "OS", "[15~", "[17~", "[18~", "[19~", "[20~", "[21~", "[23~", "[24~"].map((code) => `\x1b${code}`);
+
 export class Consoles {
   /** @type {Map<string, Console>} */
   #consoles = new Map();
+  /** @type {Map<string, import("./screen.js").Screen>} */
+  #screens = new Map();
+  /** @type {typeof import("./screen.js").Screen | undefined} */
+  #Screen;
+  #fetching = false;
+  #view = kept("screen", ""); // picture, text; empty: as it fits
   shown = ""; // the machine, or "network"
   #split = kept("split", "off") === "on";
   /** @type {{ draw(): void, dispose(): void } | undefined} the network, once it was opened */
@@ -54,17 +66,63 @@ export class Consoles {
     this.run = run;
     const names = this.names();
     if (this.shown !== "network" && !names.includes(this.shown)) this.shown = names[0] ?? "";
-    render(this.#view(names), this.element);
+    render(this.#draw(names), this.element);
     for (const name of names) {
       const place = /** @type {HTMLElement} */ (this.element.querySelector(`[data-terminal="${CSS.escape(name)}"]`));
       let console = this.#consoles.get(name);
       if (!console) {
         const { base } = this;
-        console = new Console(name, place, { base, readonly: run.readonly, changed: () => this.changed() });
+        const { screen } = run.machine(name);
+        console = new Console(name, place, { base, readonly: run.readonly, screen, changed: () => this.changed() });
         this.#consoles.set(name, console);
       }
-      if (this.#visible(name) && place.clientWidth > 0) console.start();
+      if (!this.#visible(name)) continue;
+      if (this.#pictured(name)) this.#picture(name, console);
+      else if (place.clientWidth > 0) console.start();
     }
+  }
+
+  /** Whether a machine's picture is shown, and not its text. @param {string} name */
+  #pictured(name) {
+    const fits = narrow.matches || kept("reader", "off") === "on" ? "text" : "picture";
+    return this.run.machine(name).screen && (this.#view || fits) === "picture";
+  }
+
+  /**
+   * Opens a machine's picture. Its console hears what labrun says of the machine, and takes what is typed for it.
+   * @param {string} name
+   * @param {Console} console
+   */
+  #picture(name, console) {
+    const place = /** @type {HTMLElement} */ (this.element.querySelector(`[data-picture="${CSS.escape(name)}"]`));
+    console.connect();
+    if (this.#Screen && !this.#screens.has(name)) {
+      const { base } = this;
+      this.#screens.set(name, new this.#Screen(name, place, { base, readonly: this.run.readonly, changed: () => this.changed() }));
+    } else if (!this.#Screen && !this.#fetching) { // the viewer is large, and few labs need it
+      this.#fetching = true;
+      import("./screen.js").then((module) => {
+        this.#Screen = module.Screen;
+        if (this.element.isConnected) this.changed();
+      }, () => this.view("text"));
+    }
+  }
+
+  /**
+   * Shows the pictures of screens, or their text.
+   * @param {string} view
+   */
+  view(view) {
+    this.#view = view;
+    keep("screen", view);
+    this.changed();
+    this.#focus(this.shown);
+  }
+
+  /** @param {string} name */
+  #focus(name) {
+    if (this.#pictured(name)) this.#screens.get(name)?.focus();
+    else this.#consoles.get(name)?.focus();
   }
 
   /** @param {string} name */
@@ -73,7 +131,7 @@ export class Consoles {
   }
 
   /** @param {string[]} names */
-  #view(names) {
+  #draw(names) {
     const network = this.shown === "network";
     return html`
       <div class="tabs" role="toolbar" aria-label=${say("page consoles")}>
@@ -104,15 +162,62 @@ export class Consoles {
   /** @param {string} name */
   #panel(name) {
     const console = this.#consoles.get(name);
+    const { screen } = this.run.machine(name);
     const lost = console && ["waiting", "connecting"].includes(console.state) && console.socket;
     return html`<section class="console" data-console=${name} data-state=${console?.state ?? "connecting"}
         aria-label=${say("page console of", name)} ?hidden=${!this.#visible(name)}
         data-active=${this.shown === name} @focusin=${() => this.#sit(name)}>
       ${this.all ? html`<h3>${name}</h3>` : nothing}
-      <div class="screen" data-terminal=${name}></div>
+      ${screen ? this.#screen(name) : nothing}
+      <div class="screen ${screen ? "text" : ""}" data-terminal=${name} ?hidden=${this.#pictured(name)}></div>
+      ${screen ? this.#views(name) : nothing}
       ${this.run.readonly ? html`<p class="line">${say("page watching console")}</p>` : this.#line(name)}
       ${lost ? html`<p class="lost" role="status">${say("page console lost")}</p>` : nothing}
     </section>`;
+  }
+
+  /**
+   * The place of a machine's picture, and why there is none.
+   * @param {string} name
+   */
+  #screen(name) {
+    const pictured = this.#pictured(name);
+    const console = this.#consoles.get(name);
+    const shown = this.#screens.get(name)?.shown;
+    /** @param {KeyboardEvent} event */
+    const enter = (event) => {
+      if (event.key === "Enter" && event.target === event.currentTarget) console?.type("", true);
+    };
+    return html`<div class="picture" data-picture=${name} tabindex=${shown || this.run.readonly ? "-1" : "0"} ?hidden=${!pictured}
+        role="group" aria-label=${say("page picture of", name)} @keydown=${enter}></div>
+      ${pictured && !shown ? html`<p class="dark">${console?.note || say("page picture none", name)}</p>` : nothing}`;
+  }
+
+  /**
+   * How a machine's screen is shown, and keys that browsers keep for themselves.
+   * @param {string} name
+   */
+  #views(name) {
+    const pictured = this.#pictured(name);
+    const screen = this.#screens.get(name);
+    const { readonly } = this.run;
+    const restart = async () => {
+      if (await confirm(say("page sure cad", name), "Ctrl-Alt-Del")) screen?.restart();
+    };
+    /** @param {Event} event */
+    const press = (event) => {
+      const select = /** @type {HTMLSelectElement} */ (event.target);
+      this.#consoles.get(name)?.type(select.value, false);
+      select.value = "";
+    };
+    return html`<div class="views" role="toolbar" aria-label=${say("page screen of", name)}>
+      ${["picture", "text"].map((view) => html`<button type="button" data-view=${view}
+        aria-pressed=${(view === "picture") === pictured} @click=${() => this.view(view)}>${say(`page view ${view}`)}</button>`)}
+      <span class="gap"><span class="leave">${readonly ? nothing : say("page picture leave")}</span></span>
+      ${readonly ? nothing : html`<select data-do="function" aria-label=${say("page function keys")} @change=${press}>
+          <option value="">F1 … F12</option>${functionKeys.map((code, i) => html`<option value=${code}>F${i + 1}</option>`)}</select>
+        <button type="button" data-do="cad" ?disabled=${!pictured || !screen?.shown} @click=${restart}>Ctrl-Alt-Del</button>`}
+    </div>`;
   }
 
   /**
@@ -127,7 +232,6 @@ export class Consoles {
       this.#consoles.get(name)?.type(input.value, true);
       input.value = "";
     };
-    const keys = { Tab: "\t", Esc: "\x1b", "Ctrl-C": "\x03", "Ctrl-D": "\x04", "↑": "\x1b[A", "↓": "\x1b[B" };
     return html`<form class="line" lang=${language()} @submit=${send}>
       <input class="send" autocomplete="off" autocapitalize="off" spellcheck="false" enterkeyhint="send"
         aria-label=${say("page line label", name)} placeholder=${say("page line")}>
@@ -180,7 +284,7 @@ export class Consoles {
    */
   go(name) {
     this.show(name);
-    this.#consoles.get(name)?.focus();
+    this.#focus(name);
   }
 
   /**
@@ -200,12 +304,14 @@ export class Consoles {
       console.prefer();
       console.rename();
     }
+    for (const screen of this.#screens.values()) screen.rename();
     this.#network?.draw();
   }
 
   dispose() {
     narrow.removeEventListener("change", this.changed);
     for (const console of this.#consoles.values()) console.dispose();
+    for (const screen of this.#screens.values()) screen.dispose();
     this.#network?.dispose();
   }
 }

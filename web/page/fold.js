@@ -32,7 +32,7 @@
  */
 
 /**
- * @typedef {{ name: string, on: boolean, state: string, since: number, viewers: number }} Machine
+ * @typedef {{ name: string, on: boolean, state: string, since: number, viewers: number, screen: boolean }} Machine
  */
 
 /** How a run stands. */
@@ -81,7 +81,7 @@ export class Run {
   machine(name) {
     let m = this.machines.get(name);
     if (!m) {
-      m = { name, on: false, state: "", since: 0, viewers: 0 };
+      m = { name, on: false, state: "", since: 0, viewers: 0, screen: false };
       this.machines.set(name, m);
     }
     return m;
@@ -101,7 +101,7 @@ function add(run, entry) {
 const fold = {
   session(run, e) {
     Object.assign(run, { session: e.session, mission: e.mission, language: e.language, readonly: e.readonly });
-    for (const m of e.machines ?? []) run.machine(typeof m === "string" ? m : m.name);
+    for (const m of e.machines ?? []) run.machine(m.name).screen = Boolean(m.screen);
   },
   status(run, e) {
     for (const m of e.machines ?? []) {

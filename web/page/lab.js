@@ -12,6 +12,8 @@
 //   .hint, .missed, .refused     hints, why it is not done, why a word was not taken
 //   [data-tab="debian"], [data-tab="network"], #split      what is shown beside the guide
 //   [data-console="debian"]      a console, with data-state: connecting, open, waiting, over, gone; .send is its line
+//   [data-picture="debian"]      the picture of a screen: a canvas is in it while there is one; [data-view="picture"|"text"]
+//                                switch, [data-do="cad"] and [data-do="function"] press keys
 //   #connection                  data-state: connecting, open, waiting, over, login, gone
 //   #language, #theme, #share, #help, #settings, #panes button    what they say
 //   window.labrun.consoles.get("debian").terminal          its xterm.js terminal
