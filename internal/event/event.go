@@ -73,6 +73,14 @@ type Checked struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
+// Pictured tells of a picture of a machine's screen that was kept: by the script, which has
+// named it, or where a step has ended.
+type Pictured struct {
+	Machine string `json:"machine"`
+	Name    string `json:"name,omitempty"` // the script's; empty: a step has ended
+	File    string `json:"file"`           // a PNG file in the records folder
+}
+
 // Said is a word of the script to its reader.
 type Said struct {
 	Text string `json:"text"`
@@ -113,6 +121,7 @@ func (StepStarted) Kind() string { return "step_started" }
 func (StepEnded) Kind() string   { return "step_ended" }
 func (Acted) Kind() string       { return "acted" }
 func (Checked) Kind() string     { return "checked" }
+func (Pictured) Kind() string    { return "pictured" }
 func (Said) Kind() string        { return "said" }
 func (Asked) Kind() string       { return "asked" }
 func (Machine) Kind() string     { return "machine" }

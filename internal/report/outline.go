@@ -47,6 +47,7 @@ type step struct {
 	Hints     []event.Hinted
 	Helps     []event.Helped
 	Consoles  []excerpt
+	Pictures  []*picture
 	Recalled  *event.Recalled // how it was done in an earlier run
 
 	named bool
@@ -221,6 +222,8 @@ func (s *step) happened(e event.Event) {
 		}
 	case event.Helped:
 		s.Helps = append(s.Helps, e)
+	case event.Pictured:
+		s.Pictures = append(s.Pictures, &picture{Pictured: e})
 	case event.Checked:
 		if e.Passed {
 			return

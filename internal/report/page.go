@@ -32,6 +32,7 @@ func WritePage(dir string, records []event.Record) error {
 	if err := p.addExcerpts(dir); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
+	p.addPictures(dir)
 	if err := p.addFiles(dir); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
@@ -207,6 +208,7 @@ var recordKinds = []struct{ suffix, what string }{
 	{".cast", "a console with its times, for an asciicast player"},
 	{".log", "a console's bytes"},
 	{".pcap", "a network's packets, for Wireshark"},
+	{".png", "a picture of a machine's screen"},
 }
 
 // addFiles lists the records; the page itself is none.

@@ -20,6 +20,7 @@ var decoders = map[string]func([]byte) (event.Event, error){
 	event.StepEnded{}.Kind():   decode[event.StepEnded],
 	event.Acted{}.Kind():       decode[event.Acted],
 	event.Checked{}.Kind():     decode[event.Checked],
+	event.Pictured{}.Kind():    decode[event.Pictured],
 	event.Said{}.Kind():        decode[event.Said],
 	event.Asked{}.Kind():       decode[event.Asked],
 	event.Answered{}.Kind():    decode[event.Answered],

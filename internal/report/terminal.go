@@ -77,6 +77,10 @@ func (t *Terminal) Record(r event.Record) {
 		fmt.Fprintf(t.out, "%s%s\n", t.bold.Sprint(number), t.after(number+"  ", title)[len(number):])
 	case event.Said:
 		t.indented(e.Text)
+	case event.Pictured:
+		if e.Name != "" {
+			t.indented(fmt.Sprintf("Picture of %s: %s", e.Machine, e.File))
+		}
 	case event.Asked:
 		t.indented("Question: " + e.Question)
 		for _, choice := range e.Choices {
