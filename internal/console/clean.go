@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"unicode/utf8"
 )
 
@@ -16,6 +17,20 @@ const longestString = 4096
 type sink interface {
 	text(b []byte)
 	erase() // takes back the last rune of the current line
+}
+
+// The marks around bytes that paint again what a terminal has shown already: for a terminal,
+// and no news to whoever waits. Terminals drop commands (OSC) of numbers that they do not know.
+const (
+	repaintMark   = "7261;again"
+	repaintedMark = "7261;on"
+)
+
+// Repaint marks bytes that bring a terminal to show what the text before them has shown, or
+// what was on a screen before the console was opened: they are for terminals, and no part
+// of the text that is waited for.
+func Repaint(b []byte) []byte {
+	return slices.Concat([]byte("\x1b]"+repaintMark+"\a"), b, []byte("\x1b]"+repaintedMark+"\a"))
 }
 
 type cleanState uint8
@@ -34,6 +49,8 @@ const (
 type cleaner struct {
 	state  cleanState
 	strLen int
+	osc    []byte // the beginning of an operating-system command
+	again  bool   // what comes was shown before: see Repaint
 	cr     bool   // a CR was seen, and neither LF nor text since
 	width  int    // characters on the line that may be taken back, up to reach
 	part   []byte // the start of a character whose rest has not arrived
@@ -71,6 +88,7 @@ func (c *cleaner) write(b []byte, to sink) {
 			continue
 		}
 		switch ch := b[i]; {
+		case c.again && ch < utf8.RuneSelf && ch != 0x1b:
 		case ch == '\n':
 			c.newline()
 		case ch == '\r':
@@ -109,6 +127,9 @@ func (c *cleaner) end(to sink) {
 }
 
 func (c *cleaner) print(b []byte, runes int) {
+	if c.again {
+		return
+	}
 	if c.cr && c.width > 0 {
 		c.newline()
 	}
@@ -139,7 +160,7 @@ func (c *cleaner) sequence(b byte) bool {
 		case b == '[':
 			c.state = csi
 		case b == ']', b == 'P', b == 'X', b == '^', b == '_':
-			c.state, c.strLen = str, 0
+			c.state, c.strLen, c.osc = str, 0, c.osc[:0]
 		case b >= 0x20 && b < 0x30:
 			c.state = inter
 		case b == 0x1b:
@@ -172,12 +193,25 @@ func (c *cleaner) sequence(b byte) bool {
 		switch {
 		case b == 0x07:
 			c.state = ground
+			c.command(string(c.osc))
 		case b == 0x1b:
 			c.state = strEsc
 		case b == '\n', c.strLen > longestString:
 			c.state = ground
 			return false
+		case len(c.osc) < len(repaintMark)+1:
+			c.osc = append(c.osc, b)
 		}
 		return true
+	}
+}
+
+// command takes a string that was ended by BEL, of which the beginning is given.
+func (c *cleaner) command(begun string) {
+	switch begun {
+	case repaintMark:
+		c.again = true
+	case repaintedMark:
+		c.again = false
 	}
 }

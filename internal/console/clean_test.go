@@ -35,6 +35,7 @@ func TestClean(t *testing.T) {
 		{"CSI", "\x1b[1;31mred\x1b[0m\x1b[?2004h\x1b[6n\x1b[2 q.", "red."},
 		{"OSC", "\x1b]0;title\x07a\x1b]8;;url\x1b\\b", "ab"},
 		{"OSC without an end", "\x1b]0;title\r\nnext\r\n", "\nnext\n"},
+		{"shown again", "ab\r" + string(Repaint([]byte("\x1b[2J\r\nab\b目\r\n"))) + "\nc", "ab\nc"},
 		{"DCS", "a\x1bPq#0\x1b\\b", "ab"},
 		{"charset", "\x1b(B\x1b)0a\x1b=\x1b>\x1b7\x1bMb", "ab"},
 		{"escape in a sequence", "\x1b[1\x1b[2ma\x1b\x1b[mb", "ab"},

@@ -93,7 +93,8 @@ type Options struct {
 type Shell struct {
 	Options
 	console *console.Console
-	foreign bool // a shared console at a shell prompt instead of a port of our own
+	foreign bool  // a shared console at a shell prompt instead of a port of our own
+	refuses error // whatever is asked; nil: it answers
 
 	turn chan struct{} // holds a token while nobody has the shell; whoever took it may touch the rest
 
@@ -132,6 +133,14 @@ func NewForeign(c *console.Console, o Options) *Shell {
 	return s
 }
 
+// None stands for the shell of a guest that labrun has no way to: each request is refused
+// with the reason.
+func None(o Options, why error) *Shell {
+	s := New(nil, o)
+	s.foreign, s.refuses = true, why
+	return s
+}
+
 // take waits for the shell to be free.
 func (s *Shell) take(ctx context.Context) error {
 	select {
@@ -161,7 +170,10 @@ func (s *Shell) Restarting() {
 // converse calls f with a conversation in which the guest's shell knows what it is to
 // be asked.
 func (s *Shell) converse(ctx context.Context, f func(*conversation) error) error {
-	if s.foreign {
+	switch {
+	case s.refuses != nil:
+		return s.refuses
+	case s.foreign:
 		return s.stepAside(ctx, f)
 	}
 	if err := s.take(ctx); err != nil {

@@ -290,7 +290,7 @@ func (c *checker) entry(e entry) {
 			bad("nics", "NIC %s repeats a name or MAC", nic.Name)
 		}
 	}
-	if e.Console.ShellPrompt == nil {
+	if e.Console.ShellPrompt == nil && e.Display == "" { // what is on a screen need not be a shell
 		c.fault(table+".console", 0, "shell", "%s: the console's shell prompt is missing", e.Name)
 	}
 	if e.Console.Line < 0 {

@@ -153,6 +153,11 @@ func (g *guest) saveWhole(ctx context.Context, base string) error {
 	if err := g.process.SaveWhole(ctx, base+".state"); err != nil {
 		return err
 	}
+	if g.screen != nil { // it was looked at a moment ago
+		if err := g.screen.settle(ctx); err != nil {
+			return err
+		}
+	}
 	var said []byte
 	if !g.console.LastByte().IsZero() { // else there is nothing, and Follow would wait
 		var err error

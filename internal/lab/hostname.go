@@ -47,7 +47,7 @@ func (m *Machine) repeatPrompt(g *guest) {
 		}
 	})
 	defer stop()
-	if _, err := g.serial.Conn.Write([]byte("\r")); err != nil {
+	if _, err := g.port.Write([]byte("\r")); err != nil {
 		return // the machine is gone, and whoever needs it is told
 	}
 	select {

@@ -31,6 +31,7 @@ import (
 // -short as well, with fakes: so the fakes are held to what real machines do.
 
 var cold = flag.Bool("cold", false, "boot the machines of the tests instead of restoring them")
+var repeat = flag.Int("repeat", 0, "how often what could be lost by chance is tried; 0: a few times")
 
 const patience = 30 * time.Minute // for anything an emulated machine does on a busy host
 

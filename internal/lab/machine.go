@@ -43,7 +43,8 @@ type Machine struct {
 // guest is one incarnation of a machine, from power on to power off.
 type guest struct {
 	process    *qemu.Process
-	serial     *serialPort
+	port       port        // the console's: serial, or the screen
+	screen     *screenPort // nil: the machine has none
 	console    *console.Console
 	control    *console.Console // nil: the image has no control channel
 	shell      *control.Shell
@@ -313,9 +314,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 	if held {
 		g.open = g.settled
 	}
-	g.serial = &serialPort{
-		channel: channel{process.Console(), g.failed}, recorded: before.text, recording: spec.Savable,
-	}
+	said := replay{recorded: before.text}
 	options := console.Options{
 		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise,
 		Line: m.profile.Console.Line, User: before.user,
@@ -329,7 +328,11 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 		if m.boots > 0 {
 			name = fmt.Sprintf("%s-%d", name, m.boots+1)
 		}
-		g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, 24, m.profile.Console.Noise)
+		rows := 24
+		if spec.Display != "" {
+			rows = 25
+		}
+		g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, rows, m.profile.Console.Noise)
 		if err != nil {
 			process.Close()
 			return nil, fmt.Errorf("boot %s: transcript: %w", m.config.Name, err)
@@ -337,7 +340,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 		options.Transcript = g.transcript
 		if g.warm {
 			g.transcript.Mark("recorded when the machine was saved")
-			g.serial.live = func() { g.transcript.Mark("live") }
+			said.live = func() { g.transcript.Mark("live") }
 		}
 	}
 	built := make(chan struct{})
@@ -345,7 +348,13 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 		<-built // its first words may come before the next line is over
 		m.panicked(g, line)
 	})
-	g.console = console.New(g.serial, options)
+	if spec.Display != "" {
+		g.screen = newScreenPort(process, g.failed, said, spec.Savable)
+		g.port = g.screen
+	} else {
+		g.port = &serialPort{channel: channel{process.Console(), g.failed}, replay: said, recording: spec.Savable}
+	}
+	g.console = console.New(g.port, options)
 	close(built)
 	if port := process.Control(); port != nil {
 		g.control = console.New(&channel{port, g.failed}, console.Options{
@@ -356,6 +365,9 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 		} else {
 			g.shell = control.New(g.control, m.controls(g))
 		}
+	} else if g.screen != nil {
+		// A screen shows some lines at a time, and what it has shown nobody can repeat.
+		g.shell = control.None(m.controls(g), errOnlyScreen)
 	} else {
 		g.shell = control.NewForeign(g.console, m.controls(g))
 	}

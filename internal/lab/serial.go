@@ -38,13 +38,40 @@ func (c *channel) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// serialPort is a machine's console port. On a machine that was restored from a
-// template, what was recorded of its boot is read first. On one that a template
-// is made of, what is read is recorded.
+// port is a machine's console, by whatever way its bytes come and go.
+type port interface {
+	io.ReadWriteCloser
+	// said ends the recording and returns all that a stopped guest has printed since its boot.
+	said(ctx context.Context) ([]byte, error)
+	// forget ends the recording.
+	forget()
+}
+
+// replay is what a machine had printed when it was saved: it is read first.
+type replay struct {
+	recorded []byte
+	live     func() // called once, before the first read after what was recorded; nil: nobody asks
+}
+
+// read returns 0 where all of it has been read.
+func (r *replay) read(p []byte) int {
+	if n := copy(p, r.recorded); n > 0 {
+		r.recorded = r.recorded[n:]
+		return n
+	}
+	if r.live != nil {
+		r.live()
+		r.live = nil
+	}
+	return 0
+}
+
+// serialPort is the console port of a machine without a screen. On a machine that was
+// restored from a template, what was recorded of its boot is read first. On one that a
+// template is made of, what is read is recorded.
 type serialPort struct {
 	channel
-	recorded []byte
-	live     func() // called once, before the first read after what was recorded
+	replay replay
 
 	mu        sync.Mutex
 	recording bool
@@ -52,14 +79,8 @@ type serialPort struct {
 }
 
 func (s *serialPort) Read(p []byte) (int, error) {
-	if len(s.recorded) > 0 {
-		n := copy(p, s.recorded)
-		s.recorded = s.recorded[n:]
+	if n := s.replay.read(p); n > 0 {
 		return n, nil
-	}
-	if s.live != nil {
-		s.live()
-		s.live = nil
 	}
 	n, err := s.read(p)
 	if err != nil {
@@ -97,8 +118,6 @@ func (s *serialPort) read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// said ends the recording and returns all that a stopped guest has printed since
-// its boot.
 func (s *serialPort) said(ctx context.Context) ([]byte, error) {
 	raw, err := s.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {
@@ -124,7 +143,6 @@ func (s *serialPort) said(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// forget ends the recording.
 func (s *serialPort) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -267,7 +267,7 @@ func (m *Machine) notKept(err error) {
 // plugs its network cards in, whatever became of the template.
 func (m *Machine) save(g *guest, draft *image.Draft) error {
 	saved := m.saveAtPrompt(g, draft)
-	g.serial.forget()
+	g.port.forget()
 	if g.ctx.Err() == nil {
 		m.plugCards(g)
 	}
@@ -303,7 +303,7 @@ func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {
 	saved := g.process.Save(ctx, draft.Dir())
 	var said []byte
 	if saved == nil {
-		said, saved = g.serial.said(ctx)
+		said, saved = g.port.said(ctx)
 	}
 	if saved == nil {
 		saved = os.WriteFile(filepath.Join(draft.Dir(), templateConsole), said, 0o600)
@@ -323,7 +323,7 @@ func (m *Machine) firstPrompt(ctx context.Context, g *guest) error {
 			return nil
 		case m.profile.Console.Poke && !last.IsZero() && still > pokeSoon && time.Since(poked) > pokeSoon:
 			// Past the gate that holds back what is typed meanwhile.
-			if _, err := g.process.Console().Write([]byte("\r")); err != nil {
+			if _, err := g.port.Write([]byte("\r")); err != nil {
 				return err
 			}
 			poked = time.Now()

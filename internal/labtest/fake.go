@@ -94,11 +94,30 @@ var guests = map[string]fakeqemu.Description{
 		Address: map[string]string{"lan0": "10.254.0.1/24"},
 		DHCP:    "/perm/dhcp4d/leases.json",
 	},
+	"crt": {Hostname: "crt", Password: "root", Prompt: `\h:\w# `},
 }
+
+// crt is a profile that images.lock does not have: of a machine with a screen, and nothing else.
+const crt = `
+[images.crt]
+summary  = "a machine with a screen"
+hostname = "crt"
+memory   = 32
+cpus     = 1
+display  = "vga"
+cmdline  = "none"
+
+[images.crt.console]
+user            = "root"
+password        = "root"
+login           = '^[\w.-]+ login: $'
+password_prompt = "(^P|'s p)assword: $"
+shell           = '^[^\r\n]*[#$] $'
+`
 
 // Store opens a cache of fake images, debian, alpine, mini and router7, with the profiles that images.lock has
 // for the real
-// ones. For the rest of the test QEMU is the test's program, which has to have Main as its TestMain; see
+// ones, and crt, a machine with a screen and nothing else. For the rest of the test QEMU is the test's program, which has to have Main as its TestMain; see
 // [fakeqemu.Faults] for what can go wrong with a machine. A test on a computer that cannot confine guests is skipped.
 func Store(t testing.TB) *image.Store {
 	t.Helper()
@@ -186,6 +205,7 @@ func fakeLock() []byte {
 			lock.WriteString(savable)
 		}
 	}
+	lock.WriteString(crt)
 	for name := range guests {
 		fmt.Fprintf(&lock, "\n[[images.%s.sources]]\nrecipe = %q\n", name, name)
 		if table := "[images." + name + ".guest]\n"; !bytes.Contains(labrun.ImagesLock, []byte(table)) {

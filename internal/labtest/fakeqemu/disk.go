@@ -88,6 +88,7 @@ func makeImage(args []string) int {
 type state struct {
 	Plugged []plug
 	Guest   memory
+	Screen  screenCells
 }
 
 // memory is what is saved of a guest: where it goes on.

@@ -18,7 +18,7 @@ var arguments = map[string]bool{
 	"-m": true, "-smp": true, "-object": true, "-S": false, "-incoming": true, "-accel": true, "-cpu": true,
 	"-kernel": true,
 	"-append": true, "-initrd": true, "-chardev": true, "-mon": true, "-serial": true, "-device": true,
-	"-drive": true, "-netdev": true,
+	"-drive": true, "-netdev": true, "-vnc": true,
 }
 
 // emulator is one machine: what is outside of its guest.
@@ -29,6 +29,7 @@ type emulator struct {
 	disk     *disk
 	console  *os.File
 	control  *os.File // nil: none
+	screen   *vga     // nil: none
 	incoming bool     // the guest comes from a saved state
 	monitor  *monitor
 
@@ -163,13 +164,19 @@ func (e *emulator) parse(args []string) (monitor int, err error) {
 	if _, err := os.Stat(e.kernel); err != nil {
 		return 0, fmt.Errorf("could not open kernel file '%s': %w", e.kernel, err)
 	}
-	for i, id := range serial {
+	for _, id := range serial {
 		file := os.NewFile(uintptr(descriptors[id]), id)
-		if i == 0 {
+		if id == "console" {
 			e.console = file
 		} else {
 			e.control = file
 		}
+	}
+	if e.console == nil {
+		if e.screen, e.console, err = newVGA(); err != nil {
+			return 0, err
+		}
+		go e.screen.show()
 	}
 	return descriptors["qmp"], nil
 }
@@ -321,6 +328,26 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 		p := plug{Card: cardNumber(text("netdev")), MAC: text("mac")}
 		e.plugged = append(e.plugged, p)
 		return nil, nil, e.order(order{What: "plug", Plug: p})
+	case "screendump", "pmemsave":
+		if e.screen == nil {
+			return nil, nil, errors.New("no console device")
+		}
+		data := e.screen.picture()
+		if command == "pmemsave" {
+			at, _ := a["val"].(float64)
+			size, _ := a["size"].(float64)
+			data = e.screen.memory(int(at), int(size))
+		}
+		return nil, nil, dump(text("filename"), data)
+	case "send-key":
+		var keys []string
+		list, _ := a["keys"].([]any)
+		for _, item := range list {
+			key, _ := item.(map[string]any)
+			name, _ := key["data"].(string)
+			keys = append(keys, name)
+		}
+		return nil, nil, e.screen.press(keys)
 	case "set_link":
 		up, _ := a["up"].(bool)
 		for i := range e.plugged {
@@ -392,6 +419,9 @@ func (e *emulator) save(name string) {
 		return
 	}
 	s := state{Plugged: e.plugged}
+	if e.screen != nil {
+		s.Screen = e.screen.saved()
+	}
 	if e.guest != nil {
 		s.Guest = e.guest.saved
 	}
@@ -421,6 +451,9 @@ func (e *emulator) load(descriptor string) {
 		from := os.NewFile(uintptr(fd), "state")
 		s, err = readState(from)
 		from.Close()
+	}
+	if err == nil && e.screen != nil {
+		e.screen.restore(s.Screen)
 	}
 	if err == nil {
 		if len(e.plugged) > 0 { // as the arguments say, with the cables as they were

@@ -1,0 +1,137 @@
+package lab
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/labrun/labrun/internal/host"
+	"github.com/labrun/labrun/internal/screen"
+)
+
+const (
+	// burst is how many keys are pressed before labrun looks whether they have arrived. The
+	// keyboard itself keeps eight of them, for a guest that is slow.
+	burst = 4
+	// arrival is how long keys may take to show, and unheard how long where the last ones
+	// have not: a password shows nothing, nor does a guest that is at work.
+	arrival = time.Second
+	unheard = 100 * time.Millisecond
+
+	// The BIOS keeps what is typed in a ring that has room for 15 keys, and drops the
+	// others with a beep. The ring's place, and the offsets of the next key to be taken and
+	// of the next to be put there, are in the BIOS's data, at segment 0x40.
+	biosRing  = 0x41a
+	ringBegin = 0x1e
+	ringKeys  = 16
+)
+
+// keyboard is what is known of how a machine takes keys.
+type keyboard struct {
+	screen.Keyboard
+	bios bool // its BIOS does, so its ring has to have room
+	mute bool // the last keys did not show
+}
+
+// Write types bytes, as a terminal would send them, on the machine's keyboard. What has no
+// key is an error, and nothing of the piece is typed. It is done when the keys have arrived,
+// or show nothing; a BIOS whose ring is full is waited for, until the port is closed.
+func (s *screenPort) Write(p []byte) (int, error) {
+	strokes, err := s.keys.Strokes(p)
+	if err != nil {
+		return 0, err
+	}
+	for part := range slices.Chunk(strokes, burst) {
+		if err := s.press(part); err != nil {
+			if s.ctx.Err() == nil {
+				<-s.failed // the news is why the machine has ended
+			}
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// press presses a few keys and waits until they have arrived.
+func (s *screenPort) press(strokes []screen.Stroke) error {
+	begin, err := s.room(len(strokes))
+	if err != nil {
+		return err
+	}
+	s.hurry()
+	keys := make([][]string, len(strokes))
+	for i, stroke := range strokes {
+		keys[i] = stroke
+	}
+	last := len(keys) - 1
+	if err := s.device.PressKeys(s.ctx, keys[:last]); err != nil {
+		return err
+	}
+	_, before, _ := s.present()
+	if err := s.device.PressKeys(s.ctx, keys[last:]); err != nil {
+		return err
+	}
+	limit := arrival
+	if s.keys.mute {
+		limit = unheard
+	}
+	for pressed := time.Now(); ; {
+		if _, err := s.look(s.ctx); err != nil {
+			return err
+		}
+		ring, err := s.ring()
+		if err != nil {
+			return err
+		}
+		put := (ring.tail - begin.tail + ringKeys) % ringKeys
+		s.keys.bios = ring.valid && put > 0
+		_, now, _ := s.present()
+		arrived := now != before
+		if s.keys.bios {
+			arrived = put >= len(strokes)
+		}
+		if s.keys.mute = !arrived; arrived || time.Since(pressed) > limit {
+			return nil
+		}
+		if err := host.Sleep(s.ctx, lookSoon/2); err != nil {
+			return err
+		}
+	}
+}
+
+// room waits until the BIOS has room for some keys, if it is the one that takes them, and
+// returns how its ring is then.
+func (s *screenPort) room(keys int) (biosState, error) {
+	for {
+		r, err := s.ring()
+		if err != nil || !s.keys.bios || !r.valid || r.used()+keys < ringKeys {
+			return r, err
+		}
+		if err := host.Sleep(s.ctx, lookSoon); err != nil {
+			return r, err
+		}
+	}
+}
+
+// biosState is how the ring is: where the next key is taken from and where it is put, in
+// keys. It is not valid where the memory is another's, who uses no BIOS.
+type biosState struct {
+	head, tail int
+	valid      bool
+}
+
+func (r biosState) used() int { return (r.tail - r.head + ringKeys) % ringKeys }
+
+func (s *screenPort) ring() (biosState, error) {
+	data, err := s.device.ReadMemory(s.ctx, biosRing, 4)
+	if err != nil {
+		return biosState{}, err
+	}
+	place := func(at int) (key int, valid bool) {
+		offset := int(binary.LittleEndian.Uint16(data[at:])) - ringBegin
+		return offset / 2, offset >= 0 && offset%2 == 0 && offset/2 < ringKeys
+	}
+	head, ok := place(0)
+	tail, valid := place(2)
+	return biosState{head, tail, ok && valid}, nil
+}
