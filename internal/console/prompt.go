@@ -44,10 +44,14 @@ func (k PromptKind) String() string {
 
 // Prompts are what waiting prompts look like on one machine, as long as none was seen.
 // Each is matched against the unterminated line the console ends in, without kernel
-// lines; nil matches nothing. They should account for the whole line (`^\S+:\S* [#$] $`).
+// lines; nil matches nothing. A machine without any (a game, a test of the memory) has finished
+// when nothing has been printed for a second. They should account for the whole line (`^\S+:\S* [#$] $`).
 type Prompts struct {
 	Login, Password, Shell *regexp.Regexp
 }
+
+// none reports whether the machine is not known to have any.
+func (p Prompts) none() bool { return p == Prompts{} }
 
 // kind says which prompt a line is.
 func (p Prompts) kind(line []byte) PromptKind {

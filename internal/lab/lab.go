@@ -51,11 +51,12 @@ type Config struct {
 
 // Options are what a lab needs from its surroundings.
 type Options struct {
-	Store   *image.Store
-	Events  *event.Log
-	Records string // folder for transcripts and packet captures; empty: none are kept
-	Cold    bool   // boot every machine, and make no templates
-	Resting bool   // the machines will do little: of those that are restored, count only what they take at their prompt
+	Store    *image.Store
+	Events   *event.Log
+	Records  string // folder for transcripts and packet captures; empty: none are kept
+	Pictures string // folder for screenshots; empty: in Records
+	Cold     bool   // boot every machine, and make no templates
+	Resting  bool   // the machines will do little: of those that are restored, count only what they take at their prompt
 
 	// What people see of the run and may do to it from other terminals.
 	Mission, Title string // the mission's file and title

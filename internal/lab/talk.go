@@ -30,6 +30,9 @@ const (
 	pollEvery = 250 * time.Millisecond
 )
 
+// ErrNoPrompts is why no prompt of a machine is waited for: its image is known to have none.
+var ErrNoPrompts = errors.New("its image has no prompts: wait for what stands on its screen, with wait_for or wait_screen")
+
 // WaitPrompt waits until the console waits for input and returns which kind of
 // prompt it shows. A console that stays silent is sent Enter, except at a
 // password prompt.
@@ -37,6 +40,9 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 	g, err := m.current()
 	if err != nil {
 		return console.Match{}, err
+	}
+	if prompts(m.profile.Console) == (console.Prompts{}) {
+		return console.Match{}, ErrNoPrompts
 	}
 	// A machine that a template is made of is left alone until that is done.
 	if g.open != nil {
