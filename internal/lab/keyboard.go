@@ -2,10 +2,12 @@ package lab
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/labrun/labrun/internal/host"
+	"github.com/labrun/labrun/internal/qemu"
 	"github.com/labrun/labrun/internal/screen"
 )
 
@@ -43,8 +45,8 @@ func (s *screenPort) Write(p []byte) (int, error) {
 	}
 	for part := range slices.Chunk(strokes, burst) {
 		if err := s.press(part); err != nil {
-			if s.ctx.Err() == nil {
-				<-s.failed // the news is why the machine has ended
+			if ended := (*qemu.ExitError)(nil); errors.As(err, &ended) {
+				<-s.failed // as at a serial port: who waits is told that, and not that the port is closed
 			}
 			return 0, err
 		}

@@ -160,8 +160,8 @@ func (s *screenPort) look(ctx context.Context) (Sight, error) {
 		s.resumed = false
 		news = console.Repaint(news)
 	case s.painted > repaintEvery && now.Text != nil:
-		s.painted, s.stream = 0, screen.Stream{}
-		news = append(news, console.Repaint(s.stream.Next(now.Text))...)
+		s.painted = 0
+		news = append(news, console.Repaint(s.stream.Repaint(now.Text))...)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

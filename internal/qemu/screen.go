@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -123,6 +124,13 @@ func (p *Process) Click(ctx context.Context, x, y, width, height int) error {
 	}
 	if !p.spec.tablet() {
 		return fmt.Errorf("%s has no USB, so no pointer that can be put to a place", p.spec.Name)
+	}
+	var mice []struct{ Absolute, Current bool }
+	if err := p.Command(ctx, "query-mice", nil, &mice); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(mice, func(m struct{ Absolute, Current bool }) bool { return m.Absolute && m.Current }) {
+		return fmt.Errorf("%s's system does not use its USB tablet, so it has no pointer that can be put to a place", p.spec.Name)
 	}
 	const far = 0x7fff // QEMU's measure of a screen's width and height
 	type event struct {

@@ -169,6 +169,9 @@ func (s Spec) Argv(fds Descriptors) []string {
 	} else {
 		// Viewers come over channels that are handed to QEMU: see Process.Viewer.
 		args = append(args, "-vnc", "none")
+		if s.tablet() {
+			args = append(args, "-device", "piix3-usb-uhci,id=usb", "-device", "usb-tablet,bus=usb.0")
+		}
 	}
 	if s.Control {
 		args = append(args,
@@ -233,6 +236,9 @@ func (s Spec) vga() string {
 	}
 	return "std"
 }
+
+// tablet reports whether the machine has a pointer that can be put to a place, by USB, besides the usual mouse.
+func (s Spec) tablet() bool { return s.Display != "" && s.board() != "isapc" }
 
 // diskDevices are the devices that give the guest its disk.
 func (s Spec) diskDevices() []string {

@@ -34,6 +34,16 @@ func (s *Stream) Next(t *Text) []byte {
 	return s.end()
 }
 
+// Repaint returns what makes the terminal show a text as Next does, whatever stood on it: all of it is
+// painted anew, from the line on in which the screen's first row is for a terminal that was sent everything.
+func (s *Stream) Repaint(t *Text) []byte {
+	s.begin()
+	s.clear(t.Columns, t.Rows)
+	s.graphics = ""
+	s.show(s.resolved(t), t)
+	return s.end()
+}
+
 // Graphics returns what makes the terminal say that the screen shows a picture, which a terminal cannot; nothing if it says
 // so, or if the picture is all of one colour: a screen that is being set up.
 func (s *Stream) Graphics(p *Picture) []byte {

@@ -4,17 +4,18 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"image"
 	"os"
 	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/labrun/labrun/internal/screen"
+	"github.com/labrun/labrun/internal/screen/screentest"
 )
 
-const (
-	columns, rows         = 80, 25
-	cellWidth, cellHeight = 9, 16
-)
+const columns, rows = 80, 25
 
 // vga is a machine's screen and keyboard: what the guest prints on its console is drawn, as
 // in VGA's text mode, and keys become what a terminal would send.
@@ -111,33 +112,6 @@ func (v *vga) scroll() {
 	}
 }
 
-// letterA is as in the ROM of every VGA card.
-var letterA = [cellHeight]byte{0, 0, 0x10, 0x38, 0x6c, 0xc6, 0xc6, 0xfe, 0xc6, 0xc6, 0xc6, 0xc6}
-
-// glyph is a character's bits, row by row: no letters, but each is another.
-func glyph(code byte) (g [cellHeight]byte) {
-	switch code {
-	case 0, ' ', 0xff:
-	case 'A':
-		g = letterA
-	case 0xdb:
-		return [cellHeight]byte(bytes.Repeat([]byte{0xff}, cellHeight))
-	default:
-		g[2], g[4], g[6], g[8] = 0x18, code, code>>4|code<<4, 0x42
-	}
-	return g
-}
-
-// rom is the graphics card's, at 0xC0000.
-func rom() []byte {
-	data := make([]byte, 64<<10)
-	for code := range 256 {
-		g := glyph(byte(code))
-		copy(data[0x4000+code*cellHeight:], g[:])
-	}
-	return data
-}
-
 // picture is what the screen shows, as screendump writes it.
 func (v *vga) picture() []byte {
 	v.mu.Lock()
@@ -150,31 +124,20 @@ func (v *vga) picture() []byte {
 
 // draw makes a picture of the cells.
 func (cells *screenCells) draw() []byte {
-	data := fmt.Appendf(nil, "P6\n%d %d\n255\n", columns*cellWidth, rows*cellHeight)
-	for y := range rows * cellHeight {
-		row, line := y/cellHeight, y%cellHeight
-		for column, code := range cells.Text[row] {
-			bits := uint16(glyph(code)[line]) << 1
-			if row == cells.Line && column == cells.Column && line >= 13 && line < 15 {
-				bits = 0x1ff
-			}
-			for x := range cellWidth {
-				shade := byte(0)
-				if bits>>(cellWidth-1-x)&1 != 0 {
-					shade = 0xaa
-				}
-				data = append(data, shade, shade, shade)
-			}
+	t := &screen.Text{Columns: columns, Rows: rows, Cursor: image.Pt(min(cells.Column, columns-1), cells.Line)}
+	for _, row := range cells.Text {
+		for _, b := range row {
+			t.Cells = append(t.Cells, screen.Cell{Rune: rune(b), Foreground: 7})
 		}
 	}
-	return data
+	return screentest.Picture(t)
 }
 
 // memory is a part of the guest's memory: the ROM of its graphics card, and else zeros.
 func (v *vga) memory(at, size int) []byte {
 	data := make([]byte, size)
 	if at == 0xc0000 {
-		copy(data, rom())
+		copy(data, screentest.ROM())
 	}
 	if at <= 0x41a && at+size >= 0x41e { // the BIOS's ring of keys is empty
 		binary.LittleEndian.PutUint16(data[0x41a-at:], 0x1e)
