@@ -10,6 +10,8 @@ const files = {
   "xterm/addon-unicode11.mjs": "@xterm/addon-unicode11/lib/addon-unicode11.mjs",
   "xterm/addon-clipboard.mjs": "@xterm/addon-clipboard/lib/addon-clipboard.mjs",
   "xterm/addon-web-links.mjs": "@xterm/addon-web-links/lib/addon-web-links.mjs",
+  "v86/libv86.mjs": "v86/build/libv86.mjs",
+  "v86/v86.wasm": "v86/build/v86.wasm",
 };
 for (const name of ["lit-html.js", "directive.js", "directive-helpers.js", "directives/live.js", "directives/repeat.js",
   "directives/unsafe-html.js"]) {
@@ -31,6 +33,7 @@ const licences = {
   "novnc.txt": "@novnc/novnc/LICENSE.txt",
   "novnc-authors.txt": "@novnc/novnc/AUTHORS",
   "pako.txt": "@novnc/novnc/vendor/pako/LICENSE",
+  "v86.txt": "v86/LICENSE",
 };
 for (const [name, from] of Object.entries(licences)) files[`licences/${name}`] = from;
 

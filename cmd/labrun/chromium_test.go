@@ -277,7 +277,7 @@ func (p *tab) innocent(server string, but ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, url := range p.asked {
-		rest := strings.TrimPrefix(strings.TrimPrefix(url, "http"), "ws")
+		rest := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(url, "blob:"), "http"), "ws")
 		if !strings.HasPrefix(rest, "://"+server+"/") && !strings.HasPrefix(url, "data:") && url != "about:blank" {
 			p.t.Errorf("%s: it asked for %s", p.name, url)
 		}

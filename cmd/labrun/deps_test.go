@@ -34,6 +34,7 @@ var levels = map[string]int{
 	"/internal/guide/terminal":    2,
 	"/internal/phrase":            0,
 	"/internal/attach":            1,
+	"/internal/pc":                1,
 	"/internal/console":           0,
 	"/internal/screen":            0,
 	"/internal/screen/screentest": 1,

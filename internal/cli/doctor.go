@@ -53,6 +53,7 @@ var tools = []tool{
 	},
 	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", labs, true},
 	{"npm", "npm", "gets the libraries of the page of labrun serve when labrun is built", page, false},
+	{"/usr/share/seabios/bios.bin", "seabios", "starts PCs that run in a browser", page, false},
 	{"chromium", "chromium", "is a student's browser in labrun's own tests", test, false},
 	{"nasm", "nasm", "assembles a guest with a screen in labrun's own tests", test, false},
 	{"busybox", "busybox", "is a guest's shell in labrun's own tests", test, false},

@@ -37,10 +37,6 @@ type languageName struct {
 // home tells what there is.
 func (s *Server) home(w http.ResponseWriter, r *http.Request, v visitor, _ []string) {
 	tag := s.languageOf(r)
-	var languages []languageName
-	for _, tag := range phrase.Languages() {
-		languages = append(languages, languageName{tag, display.Self.Name(language.Make(tag))})
-	}
 	missions := []listed{}
 	found := attach.Find(r.Context(), s.Sessions)
 	for _, name := range s.Missions {
@@ -52,7 +48,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, v visitor, _ []str
 		}
 	}
 	s.answer(w, http.StatusOK, map[string]any{
-		"version": s.Version, "language": tag, "languages": languages, "readonly": !v.student, "missing": s.Missing,
+		"version": s.Version, "language": tag, "languages": languageNames(), "readonly": !v.student, "missing": s.Missing,
 		"missions": missions,
 	})
 }
@@ -106,9 +102,26 @@ func (s *Server) missionOf(ctx context.Context, found attach.Found) string {
 	return ""
 }
 
+// languageNames are the languages that labrun speaks, each by its own name.
+func languageNames() []languageName {
+	var names []languageName
+	for _, tag := range phrase.Languages() {
+		names = append(names, languageName{tag, display.Self.Name(language.Make(tag))})
+	}
+	return names
+}
+
+func (s *Server) languages(w http.ResponseWriter, _ *http.Request, _ visitor, _ []string) {
+	s.answer(w, http.StatusOK, languageNames())
+}
+
 // phrases tells labrun's words in a language.
-func (s *Server) phrases(w http.ResponseWriter, r *http.Request, _ visitor, _ []string) {
-	s.answer(w, http.StatusOK, phrase.In(s.languageOf(r)).Phrases())
+func (s *Server) phrases(w http.ResponseWriter, r *http.Request, _ visitor, names []string) {
+	if !slices.Contains(phrase.Languages(), names[0]) {
+		s.refuse(w, http.StatusNotFound, "labrun does not speak this language")
+		return
+	}
+	s.answer(w, http.StatusOK, phrase.In(names[0]).Phrases())
 }
 
 // languageOf is the language of labrun's own words in the answer to a request: as its query

@@ -11,8 +11,9 @@ import (
 )
 
 // protect sets what a browser has to keep to. Styles may be inline because xterm.js makes
-// its own as it runs, with the sizes that it measured and the colours of its theme.
-func (s *Server) protect(h http.Header) {
+// its own as it runs, with the sizes that it measured and the colours of its theme. Scripts
+// and workers are further sources of these; empty: there are none.
+func (s *Server) protect(h http.Header, scripts, workers string) {
 	ancestors := "'none'"
 	if len(s.Origins) > 0 {
 		ancestors = "'self'"
@@ -20,7 +21,8 @@ func (s *Server) protect(h http.Header) {
 			ancestors += " " + origin.Scheme + "://" + origin.Host
 		}
 	}
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "+
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self' "+scripts+"; "+
+		"worker-src 'self' "+workers+"; style-src 'self' 'unsafe-inline'; "+
 		"connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; "+
 		"frame-ancestors "+ancestors)
 	h.Set("X-Content-Type-Options", "nosniff")

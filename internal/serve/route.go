@@ -9,15 +9,19 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/labrun/labrun/internal/pc"
 )
 
 // kind is how a route is asked for.
 type kind int
 
 const (
-	look   kind = iota // GET
+	open   kind = iota // GET, by anybody
+	look               // GET
 	act                // POST, by a student
 	socket             // a websocket
 )
@@ -28,8 +32,9 @@ var routes = []struct {
 	end     *regexp.Regexp
 	handler func(s *Server, w http.ResponseWriter, r *http.Request, v visitor, names []string)
 }{
+	{open, end(`phrases/languages\.json`), (*Server).languages},
+	{open, end(`phrases/([^/]+)\.json`), (*Server).phrases},
 	{look, end(`api/home`), (*Server).home},
-	{look, end(`api/phrases`), (*Server).phrases},
 	{look, end(`api/watch`), (*Server).watch},
 	{act, end(`api/start`), (*Server).start},
 	{act, end(`api/stop`), (*Server).stop},
@@ -44,7 +49,7 @@ func end(pattern string) *regexp.Regexp { return regexp.MustCompile(`/` + patter
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.protect(w.Header())
+	s.protect(w.Header(), "", "")
 	if refusal := s.wrongHost(r); refusal != "" {
 		http.Error(w, refusal, http.StatusForbidden)
 		return
@@ -58,12 +63,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if names == nil {
 			continue
 		}
-		if method := map[kind]string{look: "GET", act: "POST", socket: "GET"}[route.kind]; r.Method != method {
+		if method := map[kind]string{open: "GET", look: "GET", act: "POST", socket: "GET"}[route.kind]; r.Method != method {
 			w.Header().Set("Allow", method)
 			http.Error(w, "this is asked for by "+method, http.StatusMethodNotAllowed)
 			return
 		}
-		if route.kind != look {
+		if route.kind == act || route.kind == socket {
 			if refusal := s.wrongOrigin(r); refusal != "" {
 				s.refuse(w, http.StatusForbidden, refusal)
 				return
@@ -71,6 +76,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		v, known := s.visitor(r)
 		switch {
+		case route.kind == open:
+			route.handler(s, w, r, v, names[1:])
 		case !known && route.kind == socket:
 			s.turnAway(w, r, closeLogin, "log in again")
 		case !known:
@@ -116,7 +123,12 @@ var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
 	".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
 	".json": "application/json", ".map": "application/json", ".png": "image/png", ".woff2": "font/woff2",
+	".wasm": "application/wasm", ".bin": "application/octet-stream",
 }
+
+// emulating are the files in which v86 runs, which makes WebAssembly, and workers of its
+// own, as it goes. No other part of the page may do that.
+var emulating = []string{"page/machine.html"}
 
 // static sends one of the page's files. They are open: anybody can have them with labrun.
 func (s *Server) static(w http.ResponseWriter, r *http.Request) {
@@ -127,14 +139,25 @@ func (s *Server) static(w http.ResponseWriter, r *http.Request) {
 	case r.Method != "GET" && r.Method != "HEAD":
 		http.Error(w, "this is asked for by GET", http.StatusMethodNotAllowed)
 	default:
+		if slices.Contains(emulating, name) {
+			s.protect(w.Header(), "'wasm-unsafe-eval'", "blob:")
+		}
 		s.send(w, r, name, data)
 	}
 }
 
 // file finds the page's file that a path ends in; nil if there is none.
 func (s *Server) file(path string) (name string, data []byte) {
+	if strings.HasSuffix(path, "/machine.html") && !strings.HasSuffix(path, "/page/machine.html") {
+		path = "/page/machine.html" // whose addresses are relative to the folder above
+	}
 	for at := range path {
 		rest := path[at:]
+		if name, ok := strings.CutPrefix(rest, "/bios/"); ok {
+			if data, err := pc.BIOS(name); err == nil {
+				return rest[1:], data
+			}
+		}
 		if !strings.HasPrefix(rest, "/page/") && !strings.HasPrefix(rest, "/npm/") {
 			continue
 		}

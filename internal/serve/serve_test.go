@@ -57,7 +57,7 @@ func TestNobodyComesInWithoutTheSecret(t *testing.T) {
 			strings.Contains(text, "refresh") {
 			t.Errorf("%q: %s %s", query, r.Status, text)
 		}
-		for _, path := range []string{"api/home", "api/phrases", "api/watch?session=lab"} {
+		for _, path := range []string{"api/home", "api/watch?session=lab"} {
 			if r := b.get(path); r.StatusCode != http.StatusUnauthorized {
 				t.Errorf("%s: %s", path, r.Status)
 			}
@@ -194,7 +194,7 @@ func TestHome(t *testing.T) {
 	if got := h.Missions[3].Refused; !strings.Contains(got, "cannot be loaded") {
 		t.Errorf("the mistaken one: %q", got)
 	}
-	if r := x.student().get("api/phrases?language=zh-TW"); !strings.Contains(body(r), "進入這個實驗需要鑰匙") {
+	if r := x.student().get("phrases/zh-TW.json"); !strings.Contains(body(r), "進入這個實驗需要鑰匙") {
 		t.Error("no phrases")
 	}
 }

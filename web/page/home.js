@@ -52,6 +52,7 @@ export class Home {
         <h1>${say("page missions")}</h1>
         <p class="lead">${say("page missions how")}</p>
         <ul>${this.home.missions.map((mission) => this.#card(mission))}</ul>
+        <p><a href="machine.html">${say("page pc title")}</a> <span class="dim">${say("page pc what")}</span></p>
         <footer class="dim">labrun ${this.home.version}</footer>
       </main>`, this.element);
   }

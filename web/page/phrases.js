@@ -16,7 +16,7 @@ export const language = () => tag;
  */
 export async function speak(to) {
   const turn = ++turns;
-  const loaded = await get(`api/phrases?language=${encodeURIComponent(to)}`);
+  const loaded = await get(`phrases/${encodeURIComponent(to)}.json`);
   if (turn !== turns) return; // another one was asked for since
   phrases = loaded;
   tag = spoken.tag = to;

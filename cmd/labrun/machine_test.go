@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// bootSector is a system of 52 bytes: it says hello, and then what is typed.
+//
+//	mov ax, cs; mov ds, ax; mov ax, 3; int 10h           ; text, 80x25
+//	mov si, hello; next: lodsb; test al, al; jz typed; mov ah, 0Eh; int 10h; jmp next
+//	typed: mov ah, 0; int 16h; mov ah, 0Eh; int 10h; jmp typed
+func bootSector(t *testing.T, hello string) []byte {
+	t.Helper()
+	code, err := hex.DecodeString("8cc88ed8b80300cd10be217cac84c07406b40ecd10ebf5b400cd16b40ecd10ebf6")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sector := make([]byte, 512)
+	copy(sector, append(code, hello...))
+	sector[510], sector[511] = 0x55, 0xaa
+	return sector
+}
+
+// TestAPCInThePage drops disks into the page that has a PC in it: what is none is named, a floppy boots, is typed at, saved
+// and gone on from.
+func TestAPCInThePage(t *testing.T) {
+	c := serves(t)
+	folder := t.TempDir()
+	file := func(name string, data []byte) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	floppy := file("hello.img", bootSector(t, "Hello from a boot sector\r\n> "))
+
+	p := open(t, chromium(t), "pc", strings.Replace(c.url(), "/?", "/machine.html?", 1), 1000, 800)
+	p.sees("h1", "A PC in this page")
+	for _, bad := range []struct {
+		name string
+		data []byte
+		says string
+	}{
+		{"empty.img", nil, "is empty"},
+		{"disk.qcow2", append([]byte("QFI\xfb"), make([]byte, 508)...), "qemu-img convert"},
+		{"floppy.zip", append([]byte("PK\x03\x04"), make([]byte, 508)...), "Unpack it first"},
+		{"cut.img", make([]byte, 1000), "cut off"},
+	} {
+		p.drops(file(bad.name, bad.data))
+		p.sees(".error", bad.name, bad.says)
+	}
+	p.drops(file("data.img", make([]byte, 512)))
+	p.sees("#disks li", "data.img", "floppy", "no boot signature")
+	p.drops(floppy)
+	p.sees("#disks li", "hello.img", "floppy")
+	p.accessible("floppy")
+	p.click("#start")
+	p.sees("#screen", "Hello from a boot sector", ">")
+	p.press("hi there")
+	p.sees("#screen", "> hi there")
+	p.accessible("running")
+
+	value[any](p, `(() => {
+		const make = URL.createObjectURL;
+		URL.createObjectURL = (blob) => { if (!blob.type) window.saved = blob; return make(blob); };
+		HTMLAnchorElement.prototype.click = () => {}; // a headless browser has nobody to ask where to
+	})()`)
+	p.click("#save")
+	p.until("it is saved", `window.saved?.size > 0`)
+	p.click("#off")
+	p.sees("#start")
+	value[any](p, `(() => {
+		const dragged = new DataTransfer();
+		dragged.items.add(new File([window.saved], "hello.labrun-pc"));
+		document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer: dragged, cancelable: true }));
+	})()`)
+	p.sees("#disks li", "hello.labrun-pc")
+	p.click("#start")
+	p.sees("#screen", "> hi there")
+	p.press(", again")
+	p.sees("#screen", "> hi there, again")
+
+	p.do(chromedp.EmulateViewport(390, 800))
+	value[any](p, `(document.querySelector("#language").value = "zh-TW", document.querySelector("#language").dispatchEvent(new Event("change")))`)
+	p.sees("h1", "這個頁面裡的一台電腦")
+	p.until("the screen fits", `document.querySelector("#screen").getBoundingClientRect().width <= innerWidth`)
+	p.fits()
+	p.accessible("narrow")
+	p.innocent(c.host())
+}
+
+// drops chooses a file for the PC, as dropping it does.
+func (p *tab) drops(path string) {
+	p.t.Helper()
+	p.do(chromedp.SetUploadFiles("#drop input", []string{path}))
+}
