@@ -173,7 +173,7 @@ func TestSuggest(t *testing.T) {
 		"Debian":      " (did you mean debian?)",
 		"wait_promt":  " (did you mean wait_prompt?)",
 		"waitprompt":  " (did you mean wait_prompt?)",
-		"screenshot":  "",
+		"photograph":  "",
 		"x":           "",
 		"":            "",
 		"wait_for_it": " (did you mean wait_for?)",

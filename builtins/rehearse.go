@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/host"
+	"github.com/labrun/labrun/internal/lab"
 )
 
 // A Rehearsal is the actor of one playing of a step for `labrun test`: as labrun plays it,
@@ -253,8 +255,8 @@ func (c *call) ending(ctx context.Context, terminal *console.Console) (Ending, e
 	}
 }
 
-// screen is what a console shows last of a command that ended so.
-func screen(terminal *console.Console, e Ending) string {
+// endOf is what a console shows last of a command that ended so.
+func endOf(terminal *console.Console, e Ending) string {
 	if e == Asking { // its output may leave out the prompt, which is the question
 		return lastLine(terminal.Tail(1))
 	}
@@ -269,7 +271,7 @@ func tryTask(c *call) (starlark.Value, error) {
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
 	}
-	if _, err := on.waitPrompt(c.ctx, c.Session); err != nil {
+	if _, err := on.waitPrompt(c.ctx, c.Session); err != nil && !errors.Is(err, lab.ErrNoPrompts) {
 		return nil, err
 	}
 	before, _, err := c.look(c.ctx)
@@ -308,7 +310,7 @@ func tryTask(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := screen(terminal, end)
+	shown := endOf(terminal, end)
 	failure, err := c.lookAgain(ctx)
 	switch {
 	case err != nil:

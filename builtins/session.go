@@ -42,6 +42,7 @@ type Session struct {
 	images   []string // known names, for checking
 
 	translate func(string) string
+	readFile  func(name string) ([]byte, error)
 
 	lab    *lab.Lab
 	events *event.Log
@@ -52,9 +53,11 @@ type Session struct {
 
 // New returns a session that accepts declarations. Images are the names that a
 // machine may boot from; translate returns a text of the script in the reader's
-// language.
-func New(images []string, translate func(string) string) *Session {
-	return &Session{images: images, translate: translate}
+// language, and readFile reads a file of the script's folder.
+func New(
+	images []string, translate func(string) string, readFile func(name string) ([]byte, error),
+) *Session {
+	return &Session{images: images, translate: translate, readFile: readFile}
 }
 
 // Declared returns what was declared so far.

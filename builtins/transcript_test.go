@@ -1,6 +1,7 @@
 package builtins_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/labrun/labrun"
@@ -18,6 +18,7 @@ import (
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/screen"
 )
 
 func TestMain(m *testing.M) { labtest.Main(m) }
@@ -42,6 +43,15 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
+// largePicture is one that is larger than a screen.
+var largePicture = func() []byte {
+	var file bytes.Buffer
+	if err := (&screen.Picture{Width: 1000, Height: 1, Pix: make([]byte, 3000)}).PNG(&file); err != nil {
+		panic(err)
+	}
+	return file.Bytes()
+}()
+
 // session is a prompt at which what is said is kept until it is asked for.
 type session struct {
 	*mission.Repl
@@ -56,17 +66,27 @@ func prompt(t *testing.T, source []byte) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := mission.Load(t.Context(), fstest.MapFS{"lab.star": {Data: source}}, "lab.star", "lab.star", mission.Options{Images: lock.Names()})
+	dir := t.TempDir()
+	for name, data := range map[string][]byte{"lab.star": source, "large.png": largePicture, "text.png": []byte("no picture")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	images := append(lock.Names(), "crt")
+	m, err := mission.Load(t.Context(), os.DirFS(dir), "lab.star", "lab.star", mission.Options{Images: images})
 	if err != nil {
 		t.Fatal(err)
 	}
 	events, s := &event.Log{}, &session{}
 	events.Attach(func(r event.Record) {
-		if said, ok := r.Event.(event.Said); ok {
-			s.said = append(s.said, said.Text)
+		switch e := r.Event.(type) {
+		case event.Said:
+			s.said = append(s.said, e.Text)
+		case event.Pictured:
+			s.said = append(s.said, "kept: "+e.Machine+", "+e.File)
 		}
 	})
-	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events, Cold: true})
+	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events, Cold: true, Pictures: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ const (
 	Decimal  Kind = "float"
 	Content  Kind = "string or bytes"
 	Match    Kind = "match"
+	Place    Kind = "place"
 	Result   Kind = "result"
 	Stats    Kind = "stats"
 	Load     Kind = "load"
@@ -51,9 +52,14 @@ func Types() []Type {
 			{"name", Text, "what it is called"}}},
 		{Uplink, "a network card's way out of the lab", nil},
 		{Terminal, "a shell on the host", nil},
-		{Match, "what wait_for has found", []Field{
+		{Match, "what wait_for or wait_screen has found", []Field{
 			{"text", Text, "what matched"},
 			{"groups", Texts, "the groups of the regular expression"}}},
+		{Place, "where something is on a screen, in pixels", []Field{
+			{"x", Integer, "from the left edge to its own left edge"},
+			{"y", Integer, "from the upper edge to its own upper edge"},
+			{"width", Integer, "its width"},
+			{"height", Integer, "its height"}}},
 		{Result, "how a command ended", []Field{
 			{"status", Integer, "its exit status"},
 			{"stdout", Text, "its output"},

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -92,7 +93,7 @@ wait_for(alpine, text = "password:")`,
 		Params: []Param{on, {
 			Name: "key",
 			Kind: Text,
-			Doc:  "one of " + strings.Join(keyNames(), ", ") + ", or ctrl- and a letter",
+			Doc:  "one of " + keyWords() + ", or ctrl- and a letter",
 		}},
 		Summary: "press a key that is no text",
 		Example: `send_key(debian, "ctrl-c")`,
@@ -221,15 +222,17 @@ var keys = map[string]string{
 	"enter": "\r", "tab": "\t", "escape": "\x1b", "backspace": "\x7f", "space": " ",
 	"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D",
 	"home": "\x1b[H", "end": "\x1b[F", "delete": "\x1b[3~", "page-up": "\x1b[5~", "page-down": "\x1b[6~",
+	"f1": "\x1bOP", "f2": "\x1bOQ", "f3": "\x1bOR", "f4": "\x1bOS", "f5": "\x1b[15~", "f6": "\x1b[17~", "f7": "\x1b[18~",
+	"f8": "\x1b[19~", "f9": "\x1b[20~", "f10": "\x1b[21~", "f11": "\x1b[23~", "f12": "\x1b[24~",
+	"ctrl-alt-delete": "\x1b[3;7~", // as PCs have it; only a machine with a screen hears it
 }
 
-func keyNames() []string {
-	var names []string
-	for name := range keys {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+func keyNames() []string { return slices.Sorted(maps.Keys(keys)) }
+
+// keyWords are the names in words.
+func keyWords() string {
+	names := slices.DeleteFunc(keyNames(), func(name string) bool { return name[0] == 'f' })
+	return strings.Join(names, ", ") + ", f1 to f12"
 }
 
 // key returns what a terminal sends for the key.
@@ -242,7 +245,7 @@ func (c *call) key() ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf(
 			"send_key: no key is called %q%s: there are %s, and ctrl- with a letter", name,
-			Suggest(name, keyNames()), strings.Join(keyNames(), ", "),
+			Suggest(name, keyNames()), keyWords(),
 		)
 	}
 	return []byte(code), nil

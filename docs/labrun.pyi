@@ -19,9 +19,16 @@ class Terminal:
     """A shell on the host"""
 
 class Match:
-    """What wait_for has found"""
+    """What wait_for or wait_screen has found"""
     text: str  # what matched
     groups: list[str]  # the groups of the regular expression
+
+class Place:
+    """Where something is on a screen, in pixels"""
+    x: int  # from the left edge to its own left edge
+    y: int  # from the upper edge to its own upper edge
+    width: int  # its width
+    height: int  # its height
 
 class Result:
     """How a command ended"""
@@ -226,7 +233,7 @@ def send_key(on: Machine | Terminal, key: str) -> None:
     r'''Press a key that is no text.
 
     on: a machine, or a terminal of the host
-    key: one of backspace, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, or ctrl- and a letter
+    key: one of backspace, ctrl-alt-delete, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, f1 to f12, or ctrl- and a letter
 
         send_key(debian, "ctrl-c")
     '''
@@ -242,6 +249,75 @@ def output(on: Machine | Terminal, *, timeout: float | str = 60) -> str:
 
         send(debian, "hostname")
         assert_equal(output(debian).strip(), "os25")
+    '''
+
+def screen(machine: Machine) -> str:
+    r'''What stands on a machine's screen now.
+
+    Of a machine whose image has `display = "vga"`. `output` and `wait_for` read the same machine as a console, in which what has scrolled off is still there. Of graphics it is one line that says so, `[graphics 640×480]`. A task's check may call it.
+
+    machine: a machine of this mission
+    returns string: its rows, without the blanks at their ends
+
+        assert_contains(screen(pc), "Memtest86+")
+    '''
+
+def wait_screen(machine: Machine, text: str = "", pattern: str = "", *, hint: str = "", timeout: float | str = 120) -> Match:
+    r'''Wait until a text stands on a machine's screen.
+
+    Give `text` or `pattern`, not both. What stands there already counts, and what a student or the script typed does, too: it is the screen as it is, and not what was printed since. A task's check may call it.
+
+    machine: a machine of this mission
+    text: what to wait for, literally, within a row
+    pattern: or a regular expression (RE2) for the whole screen; `(?m)` has ^ and $ mean a row's ends
+    hint: what to tell the reader if the check fails
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns struct: `text`, what matched, and `groups`, a list of strings
+
+        send_key(pc, "f1")
+        wait_screen(pc, "Configuration")
+    '''
+
+def assert_picture(machine: Machine, picture: str, *, tolerance: int = 0, hint: str = "", timeout: float | str = 60) -> Place:
+    r'''Check that a picture is somewhere on a machine's screen, or comes there in time.
+
+    If it does not, the error says where it would fit best and how well, and what was on the screen is kept in the run's records. `labrun repl` helps to cut pictures out: docs/screens.md. A task's check may call it.
+
+    machine: a machine of this mission
+    picture: a PNG file of the mission's folder, as `screenshot` makes them, perhaps of a part; what is transparent in it does not count
+    tolerance: by how much each of a pixel's red, green and blue may differ, of 255
+    hint: what to tell the reader if the check fails
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+    returns struct: `x`, `y`, `width`, `height` of where it is, in pixels
+
+        assert_picture(pc, "desktop.png", hint = "Close the window first.")
+    '''
+
+def click(machine: Machine, x: int = -1, y: int = -1, *, picture: str = "", tolerance: int = 0, timeout: float | str = 60) -> None:
+    r'''Click at a place of a machine's screen.
+
+    With the left button, by a USB tablet, which the guest has to know; DOS does not. In guided mode labrun clicks: a terminal has no mouse.
+
+    machine: a machine of this mission
+    x: pixels from the screen's left edge
+    y: pixels from its upper edge
+    picture: or a PNG file of the mission's folder: its middle is clicked at, once it is on the screen
+    tolerance: by how much each of a pixel's red, green and blue may differ, of 255
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        click(pc, picture = "ok.png")
+    '''
+
+def screenshot(machine: Machine, name: str, *, region: Any | None = None) -> None:
+    r'''Keep a picture of a machine's screen in the run's records.
+
+    The report shows it. At the prompt of `labrun repl`, which has no records, it is a file in the present folder. A task's check may call it.
+
+    machine: a machine of this mission
+    name: of the picture: letters, digits, hyphens
+    region: a part of the screen: (x, y, width, height) in pixels
+
+        screenshot(pc, "menu")
     '''
 
 def assert_contains(subject: Machine | Terminal | str, *texts: str, hint: str = "", timeout: float | str = 60) -> None:

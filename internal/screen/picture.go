@@ -89,6 +89,15 @@ func (p *Picture) paletted() *image.Paletted {
 	return out
 }
 
+// Part returns a part of the picture, which must lie within it.
+func (p *Picture) Part(r image.Rectangle) *Picture {
+	part := &Picture{Width: r.Dx(), Height: r.Dy()}
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		part.Pix = append(part.Pix, p.Pix[3*(y*p.Width+r.Min.X):3*(y*p.Width+r.Max.X)]...)
+	}
+	return part
+}
+
 // ColorModel is part of [image.Image].
 func (p *Picture) ColorModel() color.Model { return color.RGBAModel }
 

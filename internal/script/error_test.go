@@ -26,7 +26,7 @@ func TestAdvised(t *testing.T) {
 		"undefined: lenn":                          "undefined: lenn (did you mean len?)",
 		"undefined: mashine":                       "undefined: mashine (did you mean machine?)",
 		"undefined: debain (did you mean debian?)": "undefined: debain (did you mean debian?)",
-		"undefined: screenshot":                    "undefined: screenshot",
+		"undefined: photograph":                    "undefined: photograph",
 		"unexpected newline in string":             "unexpected newline in string: its closing quotation mark is missing",
 		"floored division by zero":                 "floored division by zero",
 	}

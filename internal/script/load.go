@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"path"
 	"path/filepath"
 	"sync/atomic"
 
@@ -73,6 +74,32 @@ func (s *Script) Names() starlark.StringDict {
 	return names
 }
 
+// ReadFile reads a file of the script's folder, which its name is relative to.
+func (s *Script) ReadFile(name string) ([]byte, error) {
+	folder, done, err := s.openFolder()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	name = path.Clean(name)
+	if !fs.ValidPath(name) {
+		return nil, errOutside
+	}
+	return ReadFile(folder, name)
+}
+
+// openFolder opens the script's folder again, as it is now. The caller calls done.
+func (s *Script) openFolder() (folder fs.FS, done func(), err error) {
+	if !s.onDisk {
+		return s.folder, func() {}, nil
+	}
+	root, _, err := OpenFolder(s.File)
+	if err != nil {
+		return nil, nil, err
+	}
+	return root.FS(), func() { root.Close() }, nil
+}
+
 // LoadFile loads the script at a path of the host, or that a link there leads to. Its error
 // is an *Error, as that of Load.
 func LoadFile(ctx context.Context, file string, o Options) (*Script, error) {
@@ -102,7 +129,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 		}
 		s.telling.Store(&telling{by: t, used: []*Translation{t}})
 	}
-	s.Session = builtins.New(o.Images, s.Text)
+	s.Session = builtins.New(o.Images, s.Text, s.ReadFile)
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: bounded(s.Session.Predeclared()), modules: map[string]*module{},

@@ -115,15 +115,11 @@ func (s *Script) Translations() (all []*Translation, err error) {
 
 // translation reads the one into the language of a tag, as the folder has it now.
 func (s *Script) translation(tag string) (*Translation, error) {
-	folder := s.folder
-	if s.onDisk {
-		root, _, err := OpenFolder(s.File)
-		if err != nil {
-			return nil, err
-		}
-		defer root.Close()
-		folder = root.FS()
+	folder, done, err := s.openFolder()
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	return readTranslation(folder, s.Name, s.File, tag)
 }
 

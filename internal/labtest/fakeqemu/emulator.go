@@ -339,6 +339,8 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 			data = e.screen.memory(int(at), int(size))
 		}
 		return nil, nil, dump(text("filename"), data)
+	case "query-mice":
+		return []map[string]any{{"name": "PS/2 mouse", "index": 0, "absolute": false, "current": true}}, nil, nil
 	case "send-key":
 		var keys []string
 		list, _ := a["keys"].([]any)
