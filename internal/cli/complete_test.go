@@ -38,7 +38,7 @@ func TestCompletion(t *testing.T) {
 		{"doc wait", "wait_for wait_port wait_prompt", "", true},
 		{"doc wait_for ", "", "", true},
 		{"images fetch debian a", "alpine", "", true},
-		{"images add ", "alpine debian mini router7", "", true},
+		{"images add ", "alpine debian debian-tty grub mini router7", "", true},
 		{"images remove r", "router7", "", true},
 		{"new ", "", "lab.star", true},
 		{"--allow ", "host", "", true},

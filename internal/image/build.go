@@ -239,7 +239,7 @@ func (s *Store) setAside(dir string) (string, error) {
 
 // buildDir is the cache folder of what src yields. Its name contains a digest
 // of all that goes into it, so a changed recipe or input has another folder.
-func (s *Store) buildDir(src source) (string, error) {
+func (s *Store) buildDir(src source) (dir string, err error) {
 	h := sha256.New()
 	name := src.Recipe
 	if name == "" {
@@ -253,7 +253,14 @@ func (s *Store) buildDir(src source) (string, error) {
 			fmt.Fprintln(h, "debian", src.Debian)
 		}
 		for _, in := range src.Inputs {
-			fmt.Fprintln(h, in.Name, in.id())
+			id := in.id()
+			if base, ok := s.lock.base(in.Image); ok {
+				if id, err = s.buildDir(base); err != nil {
+					return "", err
+				}
+				id = filepath.Base(id)
+			}
+			fmt.Fprintln(h, in.Name, id)
 		}
 	}
 	return filepath.Join(s.dir, "builds", name+"-"+hexSum(h)[:16]), nil

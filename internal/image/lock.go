@@ -96,7 +96,7 @@ type source struct {
 
 	download
 	Format string `toml:"format"` // of the disk image: raw or qcow2
-	Boot   string `toml:"boot"`   // how it boots: bios
+	Boot   string `toml:"boot"`   // how the disk boots: bios; of a recipe, empty: it gives a kernel
 }
 
 // input is a file or folder a recipe is given.
@@ -105,7 +105,8 @@ type input struct {
 	download
 	GoMod   string `toml:"gomod"`
 	Version string `toml:"version"`
-	Sum     string `toml:"sum"` // as in go.sum
+	Sum     string `toml:"sum"`   // as in go.sum
+	Image   string `toml:"image"` // another image, which this one is made of
 }
 
 // download is a file at a URL. Size is in bytes, -1 if unknown; the digests are
@@ -150,6 +151,15 @@ func (l *Lock) Profile(name string) (Profile, bool) {
 	return e.profile(), ok
 }
 
+// base returns the source of an image that another one is made of.
+func (l *Lock) base(name string) (source, bool) {
+	sources := l.images[name].Sources
+	if len(sources) == 0 || sources[0].Recipe == "" {
+		return source{}, false
+	}
+	return sources[0], !slices.ContainsFunc(sources[0].Inputs, func(in input) bool { return in.Image != "" })
+}
+
 // profile is a copy: a caller may change its NICs.
 func (e entry) profile() Profile {
 	p := e.Profile
@@ -189,6 +199,16 @@ func ParseLock(data []byte) (*Lock, error) {
 	}
 	if len(l.names) == 0 {
 		c.fault("", 0, "", "no images")
+	}
+	for name, e := range file.Images {
+		for i, s := range e.Sources {
+			for _, in := range s.Inputs {
+				if _, ok := l.base(in.Image); in.Image != "" && !ok {
+					c.fault("images."+name+".sources", i, "inputs",
+						"%s: input %s: image %q is not one whose best source is a recipe, and not itself made of another", name, in.Name, in.Image)
+				}
+			}
+		}
 	}
 	slices.Sort(l.names)
 	if len(c.faults) > 0 {
@@ -315,11 +335,14 @@ func (c *checker) source(e entry, i int, s source) {
 		if !imageName.MatchString(s.Recipe) {
 			bad("recipe", "recipe %q is not the name of a folder in images/", s.Recipe)
 		}
-		if e.Cmdline == "" {
-			bad("recipe", "a recipe's kernel needs a cmdline")
+		if e.Cmdline == "" && s.Boot == "" {
+			bad("recipe", `a recipe's kernel needs a cmdline; if it gives a disk that boots by itself, say boot = "bios"`)
 		}
-		if s.Format != "" || s.Boot != "" {
-			bad("format", "format and boot belong to a url")
+		if s.Format != "" {
+			bad("format", "format belongs to a url")
+		}
+		if s.Boot != "" && s.Boot != "bios" {
+			bad("boot", `boot is %q; it must be "bios"`, s.Boot)
 		}
 	case s.URL != "":
 		c.download(s.download, bad)
@@ -348,8 +371,9 @@ func (c *checker) source(e entry, i int, s source) {
 			bad("inputs", "input name %q repeats, or is not lower-case letters, digits and underscores", in.Name)
 		}
 		switch {
-		case in.GoMod != "" && in.URL != "":
-			bad("inputs", "input %s is a gomod or a url, not both", in.Name)
+		case in.GoMod != "" && in.URL != "", in.Image != "" && (in.GoMod != "" || in.URL != ""):
+			bad("inputs", "input %s is one of a gomod, a url and an image", in.Name)
+		case in.Image != "": // ParseLock looks whether it is there
 		case in.GoMod != "":
 			if !strings.HasPrefix(in.Version, "v") || !strings.HasPrefix(in.Sum, "h1:") {
 				bad("inputs", "input %s needs a version (v…) and a sum (h1:…), as in go.sum", in.Name)

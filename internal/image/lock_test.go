@@ -82,6 +82,10 @@ func TestParseLockFaults(t *testing.T) {
 		{`recipe   = "tiny"`, "url = \"https://example.org/x\"\nsize = 1\nsha256 = \"00\"\nformat = \"vmdk\"\nboot = \"uefi\"", "images.lock:28: box: sha256 of https://example.org/x is not 64"},
 		{`recipe   = "tiny"`, "url = \"https://example.org/x\"\nsize = 1\nsha256 = \"00\"\nformat = \"vmdk\"\nboot = \"uefi\"", "images.lock:29: box: format is \"vmdk\""},
 		{`url = "https://example.org/data"`, `gomod = "example.org/data"`, "needs a version"},
+		{`name = "data"`, "name = \"data\"\nimage = \"box\"", "input data is one of a gomod, a url and an image"},
+		{`stand_in = "tiny"`, "stand_in = \"tiny\"\ninputs = [{ name = \"x\", image = \"bax\" }]", `images.lock:28: box: input x: image "bax" is not one whose best source`},
+		{`recipe   = "tiny"`, "recipe = \"tiny\"\nboot = \"uefi\"", `images.lock:27: box: boot is "uefi"`},
+		{`cmdline = "root=/dev/vda"`, ``, `images.lock:18: box: a recipe's kernel needs a cmdline`},
 		{`port = "ttyS1"`, `prot = "ttyS1"`, `images.lock:15: unknown key "images.box.control.prot"`},
 	} {
 		text := strings.Replace(goodLock, c.old, c.new, 1)

@@ -81,9 +81,12 @@ func (s *Store) inputs(ctx context.Context, image string, src source) (map[strin
 	paths := map[string]string{}
 	for _, in := range src.Inputs {
 		var err error
-		if in.GoMod != "" {
+		switch {
+		case in.GoMod != "":
 			paths[in.Name], err = s.goModule(ctx, image, in)
-		} else {
+		case in.Image != "":
+			paths[in.Name], err = s.baseFolder(ctx, in.Image)
+		default:
 			paths[in.Name], err = s.download(ctx, image, in.download)
 		}
 		if err != nil {
@@ -91,6 +94,16 @@ func (s *Store) inputs(ctx context.Context, image string, src source) (map[strin
 		}
 	}
 	return paths, nil
+}
+
+// baseFolder returns the folder of an image that another one is made of, by the recipe that is
+// its best source: what a user has added in its place is not what the other recipe knows.
+func (s *Store) baseFolder(ctx context.Context, name string) (string, error) {
+	src, _ := s.lock.base(name)
+	if _, err := s.try(ctx, s.lock.images[name], src, mayReuse, true); err != nil {
+		return "", fmt.Errorf("image %s: %w", name, err)
+	}
+	return s.buildDir(src)
 }
 
 // runRecipe builds src and puts the result at dir. The caller holds dir's lock.
@@ -133,11 +146,15 @@ func (s *Store) runRecipe(ctx context.Context, image string, src source, dir str
 		}
 		names[role] = f.Name()
 	}
-	if names["kernel"] == "" || names["disk"] == "" && names["initrd"] == "" {
+	m := manifest{Source: src.String(), BIOS: src.Boot == "bios"}
+	switch {
+	case m.BIOS && (names["disk"] == "" || names["kernel"] != ""):
+		return fmt.Errorf("recipe %s left no disk.img, or a vmlinuz beside it, which the BIOS does not boot; its log is %s",
+			src.Recipe, s.logFile(key))
+	case !m.BIOS && (names["kernel"] == "" || names["disk"] == "" && names["initrd"] == ""):
 		return fmt.Errorf("recipe %s left no vmlinuz, or neither disk.img nor initrd; its log is %s",
 			src.Recipe, s.logFile(key))
 	}
-	m := manifest{Source: src.String()}
 	if names["disk"] != "" {
 		m.Format = "raw"
 	}

@@ -51,6 +51,50 @@ func TestRecipeFailures(t *testing.T) {
 	}
 }
 
+// A recipe may give a disk that the BIOS boots, and be made of another image.
+func TestDerivedImage(t *testing.T) {
+	const lock = goodLock + `
+[images.pc]
+summary = "made of box"
+memory = 64
+cpus = 1
+[images.pc.console]
+shell = '^> $'
+[[images.pc.sources]]
+recipe = "pc"
+boot = "bios"
+inputs = [{ name = "box", image = "box" }]
+`
+	l, err := ParseLock([]byte(strings.Replace(lock, goodLock[strings.Index(goodLock, "[[images.box.sources.inputs]]"):strings.Index(goodLock, "[images.box.guest]")], "", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipes := fstest.MapFS{
+		"box/build": {Data: []byte(`echo kernel >"$OUT/vmlinuz"; echo old >"$OUT/disk.img"`)},
+		"pc/build":  {Data: []byte(`sed s/old/new/ "$INPUT_BOX/disk.img" >"$OUT/disk.img"`)},
+	}
+	s := open(t, StoreOptions{Lock: l, Recipes: recipes})
+	img, err := s.Ensure(within(t), "pc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if contents(t, img.Disk) != "new\n" || !img.BIOS || img.Kernel != "" {
+		t.Errorf("it is %+v", img)
+	}
+	if base, ok := s.Cached("box"); !ok || contents(t, base.Disk) != "old\n" {
+		t.Error("the image that it is made of is not there, or was changed")
+	}
+	recipes["box/build"] = &fstest.MapFile{Data: []byte(`echo kernel >"$OUT/vmlinuz"; echo an old one >"$OUT/disk.img"`)}
+	again, err := s.Ensure(within(t), "pc")
+	if err != nil || contents(t, again.Disk) != "an new one\n" {
+		t.Errorf("after the other image has changed: %+v, %v", again, err)
+	}
+	recipes["pc/build"] = &fstest.MapFile{Data: []byte(`echo k >"$OUT/vmlinuz"; echo d >"$OUT/disk.img"`)}
+	if _, err := s.Ensure(within(t), "pc"); err == nil || !strings.Contains(err.Error(), "a vmlinuz beside it") {
+		t.Errorf("a kernel that nothing boots: %v", err)
+	}
+}
+
 func TestRecipeEnvironment(t *testing.T) {
 	t.Setenv("SECRET_TOKEN", "x")
 	t.Setenv("https_proxy", "http://proxy.example")

@@ -188,19 +188,24 @@ func Cache(t testing.TB) string {
 	return o.Dir
 }
 
-// fakeLock is images.lock with other sources: each image comes from its fake recipe. And a fake is saved whatever its
+// fakeLock is images.lock with other sources: each image comes from its fake recipe; those that have none are left out. And a fake is saved whatever its
 // terminal is like, because its prompts are those of shell scripts, which read whole lines.
 func fakeLock() []byte {
 	const savable = "savable = 'true'\n"
 	var lock bytes.Buffer
-	source := false
+	left := false
 	for line := range strings.Lines(string(labrun.ImagesLock)) {
-		if strings.HasPrefix(line, "[") {
-			source = strings.HasPrefix(line, "[[images.")
+		if table, ok := strings.CutPrefix(line, "[images."); ok {
+			name, _, _ := strings.Cut(strings.TrimSpace(table), ".")
+			_, faked := guests[strings.TrimSuffix(name, "]")]
+			left = !faked
+		} else if strings.HasPrefix(line, "[[images.") {
+			left = true
 		}
-		if !source {
-			lock.WriteString(line)
+		if left {
+			continue
 		}
+		lock.WriteString(line)
 		if strings.HasSuffix(line, ".guest]\n") {
 			lock.WriteString(savable)
 		}

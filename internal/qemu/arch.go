@@ -170,5 +170,8 @@ func (s Spec) serial(channel string, second bool) []string {
 	if second && !s.arch().isPC {
 		return []string{"-device", "pci-serial,chardev=" + channel}
 	}
+	if second && s.Display != "" { // it is the second one as well where the first is missing
+		return []string{"-device", "isa-serial,index=1,chardev=" + channel}
+	}
 	return []string{"-serial", "chardev:" + channel}
 }
