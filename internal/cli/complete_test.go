@@ -35,7 +35,7 @@ func TestCompletion(t *testing.T) {
 		{"lab.star ", "", "lab.star", true},
 		{"check ", "week1 permissions processes kernel packets lab.star labs/", "notes.txt", true},
 		{"check lab.star ", "week1 permissions processes kernel packets lab.star labs/", "", true},
-		{"doc wait", "wait_for wait_port wait_prompt", "", true},
+		{"doc wait", "wait_for wait_port wait_prompt wait_screen", "", true},
 		{"doc wait_for ", "", "", true},
 		{"images fetch debian a", "alpine", "", true},
 		{"images add ", "alpine debian debian-tty grub mini router7", "", true},
