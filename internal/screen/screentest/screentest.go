@@ -68,23 +68,41 @@ func Picture(t *screen.Text) []byte {
 	head := out.Len()
 	out.Write(make([]byte, 3*width*height*t.Rows))
 	pixels := out.Bytes()[head:]
+	drawn := map[screen.Cell]*[height][3 * pitch]byte{} // most cells look like others
 	for i, c := range t.Cells {
-		code := code(c.Rune)
+		cell := drawn[c]
+		cursor := i == t.Cursor.Y*t.Columns+t.Cursor.X && t.Cursor != screen.NoCursor
+		if cell == nil || cursor {
+			cell = draw(c, cursor)
+		}
+		if !cursor {
+			drawn[c] = cell
+		}
 		for y := range height {
-			row, repeats := glyphs[code][y], code >= 0xb0 && code <= 0xdf
-			if i == t.Cursor.Y*t.Columns+t.Cursor.X && t.Cursor != screen.NoCursor && (y == 13 || y == 14) {
-				row, repeats = 0xff, true
-			}
-			for x := range pitch {
-				colour := colours[c.Background]
-				if x < 8 && row&(0x80>>x) != 0 || x == 8 && row&1 != 0 && repeats {
-					colour = colours[c.Foreground]
-				}
-				copy(pixels[3*((i/t.Columns*height+y)*width+i%t.Columns*pitch+x):], colour[:])
-			}
+			copy(pixels[3*((i/t.Columns*height+y)*width+i%t.Columns*pitch):], cell[y][:])
 		}
 	}
 	return out.Bytes()
+}
+
+// draw draws one cell.
+func draw(c screen.Cell, cursor bool) *[height][3 * pitch]byte {
+	var pixels [height][3 * pitch]byte
+	code := code(c.Rune)
+	for y := range height {
+		row, repeats := glyphs[code][y], code >= 0xb0 && code <= 0xdf
+		if cursor && (y == 13 || y == 14) {
+			row, repeats = 0xff, true
+		}
+		for x := range pitch {
+			colour := colours[c.Background]
+			if x < 8 && row&(0x80>>x) != 0 || x == 8 && row&1 != 0 && repeats {
+				colour = colours[c.Foreground]
+			}
+			copy(pixels[y][3*x:], colour[:])
+		}
+	}
+	return &pixels
 }
 
 // code is a character's number in code page 437, a question mark's for one that is not in it.
