@@ -10,17 +10,14 @@ import (
 
 // typewriter prints what is typed: a boot sector that asks the BIOS for a key and prints
 // it, for ever, after a first sign.
-var typewriter = func() []byte {
-	code := []byte{
-		0xb8, '>', 0x0e, // mov ax, 0x0e00 + '>'
-		0xcd, 0x10, // int 0x10: print al
-		0x31, 0xc0, // xor ax, ax
-		0xcd, 0x16, // int 0x16: wait for a key
-		0xb4, 0x0e, // mov ah, 0x0e
-		0xeb, 0xf6, // jmp to the printing
-	}
-	return append(append(code, make([]byte, 510-len(code))...), 0x55, 0xaa)
-}()
+var typewriter = sectorOf(
+	0xb8, '>', 0x0e, // mov ax, 0x0e00 + '>'
+	0xcd, 0x10, // int 0x10: print al
+	0x31, 0xc0, // xor ax, ax
+	0xcd, 0x16, // int 0x16: wait for a key
+	0xb4, 0x0e, // mov ah, 0x0e
+	0xeb, 0xf6, // jmp to the printing
+)
 
 // A machine with a screen is looked at and typed at without a serial port, from every
 // medium.

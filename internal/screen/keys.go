@@ -9,7 +9,7 @@ import (
 )
 
 // A Stroke is keys that are pressed together, by QEMU's key codes (QKeyCode in its QMP reference).
-type Stroke []string
+type Stroke = []string
 
 // A NoKeyError is why something cannot be typed: a keyboard has no key for it.
 type NoKeyError struct {

@@ -165,14 +165,18 @@ func (g *glyph) ink() (n int) {
 // first; nothing if this is no cursor.
 func (f *face) under(c pixels, ink, ground uint8) []Cell {
 	for range 2 {
-		// The cursor is a bar of full rows in the lower half.
-		from := bytes.Index(c.bits[f.height/2:f.height], []byte{0xff})
-		if from >= 0 {
-			from += f.height / 2
-			to := from
-			for to < f.height && c.bits[to] == 0xff {
-				to++
+		// The cursor is a bar of full rows in the lower half, of two as a rule. The character may have full rows, too.
+		to := bytes.LastIndexByte(c.bits[f.height/2:f.height], 0xff) + f.height/2 + 1
+		from := to
+		for from > f.height/2 && c.bits[from-1] == 0xff {
+			from--
+		}
+		if to-from > 2 {
+			if all := f.masked(c.bits, to-2, to, ink, ground); len(all) > 0 {
+				return all
 			}
+		}
+		for ; from < to; from++ {
 			if all := f.masked(c.bits, from, to, ink, ground); len(all) > 0 {
 				return all
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Lost stands in a stream, on a line of its own, where the screen had scrolled on by more than it shows.
@@ -154,5 +155,11 @@ func (s *Sight) See(data []byte) ([]byte, error) {
 	if s.Text, err = s.Font.Read(picture); err != nil {
 		return s.stream.Graphics(picture), nil
 	}
+	if strings.TrimSpace(s.Text.String()) == notYet {
+		return nil, nil
+	}
 	return s.stream.Next(s.Text), nil
 }
+
+// notYet is what QEMU itself shows, in just this font, before a guest has set up its screen.
+const notYet = "Guest has not initialized the display (yet)."
