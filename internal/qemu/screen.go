@@ -14,12 +14,9 @@ import (
 	"github.com/labrun/labrun/internal/host"
 )
 
-// A keyboard has a small buffer, and a guest that looks for keys at each tick of its clock
-// misses what was pressed for less: so long each key is held, and so long none is.
-const (
-	keyHold = 10 * time.Millisecond
-	keyGap  = 10 * time.Millisecond
-)
+// keyHold is how long each key is held, and how long QEMU waits after it was let go. A keyboard has a small buffer, and a
+// guest that looks for keys at each tick of its clock misses what was pressed for less.
+const keyHold = 10 * time.Millisecond
 
 // errNoDisplay is why a machine without a screen shows none.
 func (p *Process) errNoDisplay() error {
@@ -85,7 +82,8 @@ func (p *Process) PressKeys(ctx context.Context, strokes [][]string) error {
 		if err := p.Command(ctx, "send-key", arguments, nil); err != nil {
 			return err
 		}
-		if err := host.Sleep(ctx, keyHold+keyGap); err != nil {
+		// QEMU answers at once, and waits after each key that goes down and each that goes up.
+		if err := host.Sleep(ctx, time.Duration(2*len(stroke))*keyHold); err != nil {
 			return err
 		}
 	}
