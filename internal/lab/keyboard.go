@@ -61,16 +61,12 @@ func (s *screenPort) press(strokes []screen.Stroke) error {
 		return err
 	}
 	s.hurry()
-	keys := make([][]string, len(strokes))
-	for i, stroke := range strokes {
-		keys[i] = stroke
-	}
-	last := len(keys) - 1
-	if err := s.device.PressKeys(s.ctx, keys[:last]); err != nil {
+	last := len(strokes) - 1
+	if err := s.device.PressKeys(s.ctx, strokes[:last]); err != nil {
 		return err
 	}
 	_, before, _ := s.present()
-	if err := s.device.PressKeys(s.ctx, keys[last:]); err != nil {
+	if err := s.device.PressKeys(s.ctx, strokes[last:]); err != nil {
 		return err
 	}
 	limit := arrival

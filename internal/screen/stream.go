@@ -10,6 +10,9 @@ import (
 // Lost stands in a stream, on a line of its own, where the screen had scrolled on by more than it shows.
 const Lost = "[… some lines may have scrolled off before they were read]"
 
+// notYet is what QEMU itself shows, in the font of the card's ROM, before a guest has set up its screen.
+const notYet = "Guest has not initialized the display (yet)."
+
 // A Stream turns the states of a screen into what a terminal is to be sent, one after the other, to show the same. The
 // package's comment tells how. The zero value is ready: its terminal has its cursor at the beginning of a line, and nothing
 // below it. A Stream must not be used concurrently.
@@ -26,6 +29,9 @@ type Stream struct {
 
 // Next returns what makes the terminal show a text; nothing if it shows that.
 func (s *Stream) Next(t *Text) []byte {
+	if s.rows == 0 && strings.TrimSpace(t.String()) == notYet {
+		return nil
+	}
 	s.begin()
 	if s.columns != t.Columns || s.rows != t.Rows {
 		s.clear(t.Columns, t.Rows)
@@ -130,36 +136,3 @@ func (s *Stream) show(cells []Cell, t *Text) {
 		s.point(cells, t.Cursor.X, t.Cursor.Y)
 	}
 }
-
-// A Sight is a screen that is looked at again and again through QEMU's screendumps. It must not be used concurrently.
-type Sight struct {
-	Font    *Font    // of the guest's ROM
-	Picture *Picture // what was seen last; nil at first
-	Text    *Text    // what stands in it; nil if it is graphics
-
-	stream Stream
-	data   []byte
-}
-
-// See takes in a screendump, a PPM file, and returns what a terminal is to be sent. A picture that has not changed costs next
-// to nothing. Data must not be changed afterwards.
-func (s *Sight) See(data []byte) ([]byte, error) {
-	if bytes.Equal(data, s.data) {
-		return nil, nil
-	}
-	picture, err := DecodePPM(data)
-	if err != nil {
-		return nil, err
-	}
-	s.data, s.Picture = data, picture
-	if s.Text, err = s.Font.Read(picture); err != nil {
-		return s.stream.Graphics(picture), nil
-	}
-	if strings.TrimSpace(s.Text.String()) == notYet {
-		return nil, nil
-	}
-	return s.stream.Next(s.Text), nil
-}
-
-// notYet is what QEMU itself shows, in just this font, before a guest has set up its screen.
-const notYet = "Guest has not initialized the display (yet)."
