@@ -114,17 +114,17 @@ func (b *bench) Await(ctx context.Context, _ string, other *console.Console, wai
 	}
 }
 
-func (b *bench) Screen(ctx context.Context, machine string) (net.Conn, *console.Console, error) {
+func (b *bench) Screen(ctx context.Context, machine string) (Display, error) {
 	if b.screens == nil {
-		return nil, nil, ErrNoScreen
+		return Display{}, ErrNoScreen
 	}
 	c, err := b.Await(ctx, machine, nil, true)
 	if err != nil {
-		return nil, nil, err
+		return Display{}, err
 	}
 	ours, theirs := net.Pipe()
 	b.screens <- theirs
-	return ours, c, nil
+	return Display{RFB: ours, Console: c, Touched: func() {}}, nil
 }
 
 // on switches the machine on: it has a new console.

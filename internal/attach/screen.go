@@ -14,14 +14,20 @@ import (
 // ErrNoScreen says that a machine has a serial console, and no screen.
 var ErrNoScreen = errors.New("this machine has no screen: its console shows all that it has")
 
+// Display is a machine's screen as one viewer has it.
+type Display struct {
+	RFB     net.Conn         // its pictures; what is done there is done to the machine
+	Console *console.Console // of the same start of the machine
+	Touched func()           // is to be called when a key was pressed, or the pointer was used
+}
+
 // screenViewer is one client that looks at a machine's screen: after the door's answer its
 // connection speaks RFB, until the machine is switched off, starts anew or is restored.
 type screenViewer struct {
 	lab     Lab
 	watch   bool
 	client  net.Conn
-	screen  net.Conn         // QEMU's end of it
-	console *console.Console // of the same start of the machine
+	display Display
 }
 
 // screen shows a machine's screen to a client, once the machine is on.
@@ -29,12 +35,12 @@ func (s *Server) screen(conn *net.UnixConn, asked request) {
 	stop := context.AfterFunc(s.viewing, func() { conn.Close() })
 	defer stop()
 	ctx, release := s.there(conn)
-	screen, its, err := s.lab.Screen(ctx, asked.Machine)
+	display, err := s.lab.Screen(ctx, asked.Machine)
 	gone := ctx.Err() != nil || s.viewing.Err() != nil
 	release()
 	conn.SetReadDeadline(time.Time{})
 	if err == nil {
-		defer screen.Close()
+		defer display.RFB.Close()
 	}
 	switch {
 	case gone:
@@ -48,7 +54,7 @@ func (s *Server) screen(conn *net.UnixConn, asked request) {
 	case writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive() && !asked.Watch}) != nil:
 		return
 	}
-	v := &screenViewer{lab: s.lab, watch: asked.Watch, client: conn, screen: screen, console: its}
+	v := &screenViewer{lab: s.lab, watch: asked.Watch, client: conn, display: display}
 	v.carry(s.viewing)
 }
 
@@ -64,12 +70,12 @@ func (v *screenViewer) carry(ctx context.Context) {
 	end := func() {
 		cancel()
 		v.client.Close()
-		v.screen.Close()
+		v.display.RFB.Close()
 	}
 	defer end()
 	tasks.Go(func() {
 		defer end()
-		io.Copy(v.client, v.screen)
+		io.Copy(v.client, v.display.RFB)
 	})
 	// What is done to the machine waits while labrun itself types there, and what asks for
 	// the picture does not.
@@ -77,7 +83,7 @@ func (v *screenViewer) carry(ctx context.Context) {
 	write := func(message []byte) error {
 		writing.Lock()
 		defer writing.Unlock()
-		_, err := v.screen.Write(message)
+		_, err := v.display.RFB.Write(message)
 		return err
 	}
 	done := make(chan rfbMessage, inputs)
@@ -110,10 +116,13 @@ func (v *screenViewer) carry(ctx context.Context) {
 func (v *screenViewer) act(ctx context.Context, done <-chan rfbMessage, write func([]byte) error) {
 	var keys keyboard
 	for message := range done {
-		press := func() error { return write(message.bytes) }
+		press := func() error {
+			defer v.display.Touched()
+			return write(message.bytes)
+		}
 		var err error
 		if typed := keys.press(message.key); len(typed) > 0 {
-			err = v.console.RelayBy(ctx, typed, press)
+			err = v.display.Console.RelayBy(ctx, typed, press)
 		} else {
 			err = press()
 		}

@@ -25,9 +25,9 @@ type Lab interface {
 	// Await returns a machine's console, other than the given one, once the
 	// machine is on; nil at once if it is off and wait is false.
 	Await(ctx context.Context, machine string, other *console.Console, wait bool) (*console.Console, error)
-	// Screen opens a connection to a machine's screen, which speaks RFB, once the machine is
-	// on, and returns the console of the same start; ErrNoScreen where there is none.
-	Screen(ctx context.Context, machine string) (net.Conn, *console.Console, error)
+	// Screen opens a machine's screen for one viewer, once the machine is on; ErrNoScreen
+	// where there is none.
+	Screen(ctx context.Context, machine string) (Display, error)
 	// Interactive reports whether viewers may type and switch machines on.
 	Interactive() bool
 	// PowerOn switches a machine on, if that is allowed now.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/screen"
 )
 
@@ -166,4 +167,26 @@ func (l *Lab) KeepPicture(name string, p *screen.Picture) (string, error) {
 		return "", err
 	}
 	return path, renameio.WriteFile(path, file.Bytes(), 0o600)
+}
+
+// stepLook bounds how long a step's end waits for the pictures of it.
+const stepLook = 5 * time.Second
+
+// KeepStep keeps what is on the machines' screens where a step has ended, also one that has
+// failed or was given up, and tells of it. What cannot be kept is left out: no run depends on it.
+func (l *Lab) KeepStep(ctx context.Context, number int) {
+	if l.options.Records == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepLook)
+	defer cancel()
+	for _, m := range l.Machines() {
+		now, err := m.Look(ctx)
+		if err != nil {
+			continue // it has no screen, or is off
+		}
+		if file, err := l.KeepPicture(fmt.Sprintf("step-%d-%s", number, m.Name()), now.Picture); err == nil {
+			l.options.Events.Emit(event.Pictured{Machine: m.Name(), File: filepath.Base(file)})
+		}
+	}
 }

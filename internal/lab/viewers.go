@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -77,17 +76,17 @@ func (s viewerSide) Await(
 	return g.console, nil
 }
 
-func (s viewerSide) Screen(ctx context.Context, machine string) (net.Conn, *console.Console, error) {
+func (s viewerSide) Screen(ctx context.Context, machine string) (attach.Display, error) {
 	m := s.machines[machine]
 	if m.profile.Display == "" {
-		return nil, nil, attach.ErrNoScreen
+		return attach.Display{}, attach.ErrNoScreen
 	}
 	g, err := m.await(ctx, nil, true)
 	if err != nil {
-		return nil, nil, err
+		return attach.Display{}, err
 	}
-	screen, err := g.process.Viewer(ctx)
-	return screen, g.console, err
+	rfb, err := g.process.Viewer(ctx)
+	return attach.Display{RFB: rfb, Console: g.console, Touched: g.screen.hurry}, err
 }
 
 // PowerOn switches a machine on that may be: the mission has come to it, or it

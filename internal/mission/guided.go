@@ -82,6 +82,9 @@ func (m *Mission) Guide(
 		if err != nil {
 			ended.Passed, ended.Error = false, err.Error()
 		}
+		if i >= from {
+			l.KeepStep(ctx, i+1)
+		}
 		events.Emit(ended)
 		if err != nil {
 			return err

@@ -60,6 +60,7 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 		if err != nil {
 			ended.Error = err.Error()
 		}
+		l.KeepStep(ctx, i+1)
 		events.Emit(ended)
 		if err != nil {
 			return i, err

@@ -171,17 +171,17 @@ func (l *fakeLab) Await(ctx context.Context, _ string, other *console.Console, w
 	}
 }
 
-func (l *fakeLab) Screen(ctx context.Context, machine string) (net.Conn, *console.Console, error) {
+func (l *fakeLab) Screen(ctx context.Context, machine string) (attach.Display, error) {
 	if l.screens == nil {
-		return nil, nil, attach.ErrNoScreen
+		return attach.Display{}, attach.ErrNoScreen
 	}
 	c, err := l.Await(ctx, machine, nil, true)
 	if err != nil {
-		return nil, nil, err
+		return attach.Display{}, err
 	}
 	ours, theirs := net.Pipe()
 	l.screens <- theirs
-	return ours, c, nil
+	return attach.Display{RFB: ours, Console: c, Touched: func() {}}, nil
 }
 
 // on switches the machine on: it has a new console.
