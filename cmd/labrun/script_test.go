@@ -26,7 +26,7 @@ import (
 //	until PATTERN PROGRAM [ARGUMENT…]   run a program again and again, until its output matches
 //	word SESSION WORD [TEXT]            say a student's word to a run through its door
 //
-// Each script has a home of its own, with nothing in it. In the folder $FAKES are images whose machines are fakes (package
+// Each script has a home of its own, with nothing in it. The file boot.img is a disk that boots, and does nothing. In the folder $FAKES are images whose machines are fakes (package
 // fakeqemu), if the condition [fakes] says that there can be some on this computer.
 func TestScripts(t *testing.T) {
 	cache := ""
@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 				}
 			}
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
-			return nil
+			return os.WriteFile(filepath.Join(env.WorkDir, "boot.img"), []byte(idleSector), 0o644)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
@@ -60,6 +60,9 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// idleSector jumps to itself.
+var idleSector = "\xeb\xfe" + strings.Repeat("\x00", 508) + "\x55\xaa"
 
 // exits is the command of that name.
 func exits(ts *testscript.TestScript, neg bool, args []string) {

@@ -74,7 +74,7 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 const (
 	ruleSyntax  = "syntax"
 	ruleName    = "unknown-name"
-	ruleLoad    = "load"
+	RuleLoad    = "load" // what loading a mission, or what belongs to it, failed with
 	ruleComment = "lint-comment"
 )
 
@@ -105,7 +105,7 @@ func Findings(err error) (findings []Finding) {
 		}
 		at := Place{max(1, int(d.Position.Line)), max(1, int(d.Position.Col))}
 		findings = append(findings, Finding{
-			File: file, Span: Span{at, at}, Rule: ruleLoad, Severity: SeverityError, Message: d.Message,
+			File: file, Span: Span{at, at}, Rule: RuleLoad, Severity: SeverityError, Message: d.Message,
 		})
 	}
 	return findings
@@ -149,7 +149,7 @@ func Lint(folder fs.FS, name, shown string, images Images) []Finding {
 	if err != nil {
 		begin := Place{1, 1}
 		return []Finding{{
-			File: shown, Span: Span{begin, begin}, Rule: ruleLoad, Severity: SeverityError, Message: err.Error(),
+			File: shown, Span: Span{begin, begin}, Rule: RuleLoad, Severity: SeverityError, Message: err.Error(),
 		}}
 	}
 	return snap.lint(s)

@@ -433,7 +433,7 @@ func TestRulesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := append(RuleNames(), ruleSyntax, ruleName, ruleLoad, ruleComment, ruleTranslation)
+	want := append(RuleNames(), ruleSyntax, ruleName, RuleLoad, ruleComment, ruleTranslation)
 	slices.Sort(want)
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllStringSubmatch(string(data), -1) {

@@ -45,7 +45,7 @@ func (n *linter) gather(s *sourceFile) {
 
 // reportLoad notes a load statement that fails, once however often it is come across.
 func (s *sourceFile) reportLoad(at Span, message string) {
-	f := Finding{File: s.shown, Span: at, Rule: ruleLoad, Severity: SeverityError, Message: message}
+	f := Finding{File: s.shown, Span: at, Rule: RuleLoad, Severity: SeverityError, Message: message}
 	if !slices.Contains(s.findings, f) {
 		s.findings = append(s.findings, f)
 	}

@@ -31,13 +31,9 @@ comment on that line or on the one above silences it: # lint: RULE because REASO
 			if len(args) == 0 {
 				return &usageError{"check: which missions? Name their files"}
 			}
-			lock, err := p.lock()
-			if err != nil {
-				return err
-			}
 			worst := exitPassed
 			for _, file := range args {
-				worst = max(worst, p.check(c, file, lock, asJSON, strict))
+				worst = max(worst, p.check(c, file, asJSON, strict))
 			}
 			if worst != exitPassed {
 				return errReported(worst)
@@ -51,7 +47,22 @@ comment on that line or on the one above silences it: # lint: RULE because REASO
 }
 
 // check looks at one mission and returns its exit code.
-func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON, strict bool) int {
+func (p *program) check(c *cobra.Command, file string, asJSON, strict bool) int {
+	lock, err := p.lockFor(file)
+	var faults *image.LockError
+	if errors.As(err, &faults) && asJSON {
+		for _, f := range faults.Faults {
+			at := analysis.Place{Line: f.Line, Column: 1}
+			p.tellFinding(analysis.Finding{
+				File: faults.File, Span: analysis.Span{From: at, To: at}, Rule: analysis.RuleLoad,
+				Severity: analysis.SeverityError, Message: f.Text,
+			}, true)
+		}
+		return exitScript
+	}
+	if err != nil {
+		return p.explain(c.Context(), err)
+	}
 	findings := lint(file, imagesOf(lock))
 	m, err := p.load(c.Context(), c, file, p.loading(lock))
 	var failed *mission.Error
@@ -83,12 +94,7 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 		if f.Severity == analysis.SeverityError || strict && f.Severity == analysis.SeverityWarning {
 			code = exitScript
 		}
-		if asJSON {
-			line, _ := json.Marshal(f) // it has nothing that JSON has not
-			fmt.Fprintf(p.Out, "%s\n", line)
-		} else {
-			p.tell(p.Err, "%v", f)
-		}
+		p.tellFinding(f, asJSON)
 	}
 	if code == exitPassed && !asJSON {
 		d := m.Declared()
@@ -98,6 +104,15 @@ func (p *program) check(c *cobra.Command, file string, lock *image.Lock, asJSON,
 		)
 	}
 	return code
+}
+
+func (p *program) tellFinding(f analysis.Finding, asJSON bool) {
+	if asJSON {
+		line, _ := json.Marshal(f) // it has nothing that JSON has not
+		fmt.Fprintf(p.Out, "%s\n", line)
+	} else {
+		p.tell(p.Err, "%v", f)
+	}
 }
 
 // imagesOf returns what the analysis of scripts has to know of the images.

@@ -156,23 +156,6 @@ func version() string {
 	return "(devel)"
 }
 
-// lock reads the image lock that is in force.
-func (p *program) lock() (*image.Lock, error) {
-	data, name := labrun.ImagesLock, "images.lock"
-	if p.lockFile != "" {
-		var err error
-		if data, err = os.ReadFile(p.lockFile); err != nil {
-			return nil, &usageError{err.Error()}
-		}
-		name = p.lockFile
-	}
-	lock, err := image.ParseLock(data)
-	if err != nil {
-		return nil, &usageError{fmt.Sprintf("%s: %v", name, err)}
-	}
-	return lock, nil
-}
-
 // store opens the image cache. The caller closes it.
 func (p *program) store(lock *image.Lock, progress func(image.Progress)) (*image.Store, error) {
 	store, err := image.Open(image.StoreOptions{

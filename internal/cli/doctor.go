@@ -51,6 +51,9 @@ var tools = []tool{
 		"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring",
 		"tells that packages are Debian's", labs, false,
 	},
+	{
+		"/usr/share/OVMF/OVMF_CODE_4M.fd", qemu.FirmwarePackage, "boots disks that boot by UEFI alone", labs, true,
+	},
 	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", labs, true},
 	{"npm", "npm", "gets the libraries of the page of labrun serve when labrun is built", page, false},
 	{"/usr/share/seabios/bios.bin", "seabios", "starts PCs that run in a browser", page, false},

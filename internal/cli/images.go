@@ -218,10 +218,7 @@ func (p *program) showImages(_ *cobra.Command, store cache, args []string) error
 			}
 		}
 		if ready && img.BIOS {
-			fmt.Fprintf(
-				p.Out,
-				"  (Here a disk image that was added is used: what is in it only you know. labrun has no control channel to it.)\n",
-			)
+			fmt.Fprintf(p.Out, "  (Here %s is used: what is in it only you know. labrun has no control channel to it.)\n", img.Source)
 			about.Hostname, about.Runs, about.Has, about.Lacks = "", "", nil, nil
 		}
 		if ready && img.StandIn != "" {
@@ -352,37 +349,6 @@ func packagesOf(img *image.Image) string {
 	)
 }
 
-func (p *program) newAddImage() *cobra.Command {
-	var hardware image.Hardware
-	c := &cobra.Command{
-		Use:   "add NAME FILE-OR-URL",
-		Short: "use a disk image of your own, which boots by BIOS, as that image",
-		Args:  cobra.ExactArgs(2),
-		RunE: p.withStore(func(c *cobra.Command, store cache, args []string) error {
-			if _, ok := store.Profile(args[0]); !ok {
-				return unknownImage(store, args[0])
-			}
-			if err := hardware.Validate(); err != nil {
-				return &usageError{fmt.Sprintf("images add: %v", err)}
-			}
-			img, err := store.Add(c.Context(), args[0], args[1], hardware)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(p.Out, "%s: %s, %s\n  sha256 %s\n`labrun images remove %s` returns to its own sources\n",
-				args[0], img.Source, img.Hardware.Describe(), img.DiskSHA256, args[0])
-			return nil
-		}),
-	}
-	c.Flags().IntVar(&hardware.Memory, "memory", 0, "MiB that its machines get; without it, what images.lock says")
-	c.Flags().IntVar(&hardware.CPUs, "cpus", 0, "virtual CPUs that its machines get")
-	c.Flags().StringVar(&hardware.NICModel, "nic-model", "", "its network cards: "+strings.Join(image.NICModels, ", "))
-	c.Flags().StringVar(
-		&hardware.DiskBus, "disk-bus", "", "where it finds its disk: "+strings.Join(image.DiskBuses, ", "),
-	)
-	return c
-}
-
 func (p *program) removeImage(c *cobra.Command, store cache, args []string) error {
 	if _, ok := store.Profile(args[0]); !ok {
 		return unknownImage(store, args[0])
@@ -391,9 +357,11 @@ func (p *program) removeImage(c *cobra.Command, store cache, args []string) erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(
-		p.Out, "%s: removed %s; from now on: %s\n", args[0], was, strings.Join(store.Sources(args[0]), ", else "),
-	)
+	then := "labrun has no such image any more"
+	if sources := store.Sources(args[0]); len(sources) > 0 {
+		then = "from now on: " + strings.Join(sources, ", else ")
+	}
+	fmt.Fprintf(p.Out, "%s: removed %s; %s\n", args[0], was, then)
 	return nil
 }
 

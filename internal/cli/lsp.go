@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/labrun/labrun/internal/analysis"
 	"github.com/labrun/labrun/internal/lsp"
 )
 
@@ -18,13 +19,17 @@ how to set up some of them.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			lock, err := p.lock()
-			if err != nil {
+			if _, err := p.lock(); err != nil {
 				return err
 			}
-			err = lsp.Serve(
-				c.Context(), p.In, p.Out, lsp.Options{Images: imagesOf(lock), Version: version(), Log: p.Err},
-			)
+			images := func(folder string) (analysis.Images, error) {
+				lock, err := p.lockIn(folder)
+				if err != nil {
+					return nil, err
+				}
+				return imagesOf(lock), nil
+			}
+			err := lsp.Serve(c.Context(), p.In, p.Out, lsp.Options{Images: images, Version: version(), Log: p.Err})
 			if errors.Is(err, lsp.ErrNoShutdown) { // the protocol wants this code
 				fmt.Fprintf(p.Err, "labrun lsp: %v\n", err)
 				return errReported(1)

@@ -56,7 +56,7 @@ with the names that the mission has. Its steps are not played.
 }
 
 func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow consent) error {
-	lock, err := p.lock()
+	lock, err := p.lockFor(file)
 	if err != nil {
 		return err
 	}

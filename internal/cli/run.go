@@ -127,7 +127,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	if err != nil {
 		return err
 	}
-	lock, err := p.lock()
+	lock, err := p.lockFor(name)
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,10 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 		}
 	}
 	load := func(ctx context.Context, name, language string) (*mission.Mission, error) {
+		lock, err := p.lockFor(name) // anew: images may have been added meanwhile
+		if err != nil {
+			return nil, err
+		}
 		return p.load(ctx, c, name, mission.Options{Images: lock.Names(), Language: language})
 	}
 	for i, name := range names {

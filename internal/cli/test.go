@@ -68,12 +68,13 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 	if err != nil {
 		return err
 	}
-	lock, err := p.lock()
-	if err != nil {
-		return err
-	}
 	var missions []*mission.Mission
+	var locks []*image.Lock
 	for _, file := range files { // all mistakes in the call come before the first machine
+		lock, err := p.lockFor(file)
+		if err != nil {
+			return err
+		}
 		m, err := p.load(ctx, c, file, p.loading(lock))
 		if err != nil {
 			return err
@@ -87,12 +88,12 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 				fmt.Sprintf("%s wants to open a shell on this computer: if you trust it, say --allow host", file),
 			}
 		}
-		missions = append(missions, m)
+		missions, locks = append(missions, m), append(locks, lock)
 	}
 	started, cases, worst := time.Now(), map[string][]report.Case{}, exitPassed
 	for i, m := range missions {
 		proof := &proof{p: p, file: files[i], json: f.json, live: !f.json && report.StyleOf(p.Out, p.Getenv).Live}
-		err := p.prove(ctx, m, lock, f.step, proof)
+		err := p.prove(ctx, m, locks[i], f.step, proof)
 		if err != nil {
 			return err
 		}

@@ -1,45 +1,55 @@
 package image
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 
-	"github.com/labrun/labrun/internal/host"
+	"github.com/labrun/labrun/internal/disk"
 )
 
-// Add makes a disk image of the user's, raw or qcow2, the image called name,
-// in place of its sources, until Remove. The image comes from a file or an
-// http(s) URL and is copied into the cache. It boots from its disk by the BIOS
-// and keeps name's profile, but has no control channel. Its machines have the
-// hardware, and where that says nothing, what the profile says.
+// Wish is what who adds a disk image says of it. What is zero is not said.
+type Wish struct {
+	Hardware        // its Medium is what the disk is to be taken for
+	Member   string // which file of an archive it is
+	// Prompt is how the last line looks when a new image waits for input; nil: it is not known.
+	Prompt *regexp.Regexp
+	UEFI   bool // this computer has UEFI for machines
+
+	// Ask is told what was found under a new name, and what its machines would have; it
+	// says what of that is to be otherwise. It may be nil.
+	Ask func(found disk.Image, guess Hardware) (Hardware, error)
+}
+
+// Add makes a disk image of the user's the image called name, in place of its sources,
+// until Remove. It comes from a file or an http(s) URL: a floppy disk, a CD or a hard
+// disk in one of the formats of package disk, also compressed or in an archive. It is copied
+// into the cache, as raw or qcow2.
 //
-// What the BIOS cannot boot is refused, and a disk that refers to other files of
-// the host. What was added before then stays.
-func (s *Store) Add(ctx context.Context, name, from string, hardware Hardware) (*Image, error) {
-	e, ok := s.lock.images[name]
-	if !ok {
-		return nil, s.unknown(name)
-	}
+// It boots by the BIOS or by UEFI and has no control channel. A name that the lock has
+// keeps its profile; any other gets one, with a screen and what [Guess] says, and is known
+// by [Lock.WithAdded] from then on. What wish says counts for more.
+//
+// What nothing can boot is refused, and a disk that refers to other files of the host, is
+// cut short or too large. What was added before then stays.
+func (s *Store) Add(ctx context.Context, name, from string, wish Wish) (*Image, error) {
 	fail := func(err error) (*Image, error) { return nil, fmt.Errorf("add image %s from %s: %w", name, from, err) }
-	if err := hardware.Validate(); err != nil {
+	if !imageName.MatchString(name) {
+		return fail(errors.New("an image's name is lower-case letters, digits and hyphens"))
+	}
+	if err := wish.Validate(); err != nil {
 		return fail(err)
 	}
+	e, known := s.lock.images[name]
 	if !isURL(from) {
-		// Looked at before it is copied, which may take minutes; and again then, since
-		// a file can change meanwhile.
-		if err := regular(from); err != nil {
-			return fail(err)
-		}
-		if _, err := diskFormat(from); err != nil {
+		if err := s.glance(from); err != nil {
 			return fail(err)
 		}
 	}
@@ -58,27 +68,64 @@ func (s *Store) Add(ctx context.Context, name, from string, hardware Hardware) (
 	}
 	defer os.RemoveAll(tmp)
 
-	disk := filepath.Join(tmp, "disk.img")
-	m := manifest{BIOS: true, Hardware: hardware}
+	m := manifest{Source: fmt.Sprintf("file %s (added)", filepath.Base(from)), BIOS: true}
+	file, own := from, false
 	if isURL(from) {
 		u, err := url.Parse(from)
 		if err != nil {
 			return fail(err)
 		}
 		m.Source = fmt.Sprintf("download %s (added)", path.Base(u.Path))
-		err = s.fill(ctx, name, from, download{URL: from, Size: -1}, disk)
-		os.Remove(disk + ".tag")
+		file, own = filepath.Join(tmp, path.Base("/"+u.Path)+".download"), true
+		err = s.fill(ctx, name, from, download{URL: from, Size: -1}, file)
+		os.Remove(file + ".tag")
 		if err != nil {
 			return fail(err)
 		}
-	} else {
-		m.Source = fmt.Sprintf("file %s (added)", filepath.Base(from))
-		if err := s.copyDisk(ctx, name, from, disk); err != nil {
+	}
+	t := taking{store: s, image: name, dir: tmp, member: wish.Member, medium: wish.Medium}
+	found, format, err := t.take(ctx, file, own)
+	if err != nil {
+		return fail(err)
+	}
+	m.Format, m.Found = format, found.String()
+	wish.Medium = found.Medium
+	if found.Doubt != "" {
+		s.say(Progress{Image: name, Phase: PhaseNote, Note: found.Doubt})
+	}
+	if !known {
+		guess := Guess(found)
+		if wish.Ask != nil {
+			said, err := wish.Ask(found, wish.or(guess).fitted())
+			if err != nil {
+				return fail(err)
+			}
+			wish.Hardware = said.or(wish.Hardware)
+		}
+		m.Own = &ownProfile{Hardware: guess}
+		if wish.Prompt != nil {
+			m.Own.Shell = wish.Prompt.String()
+		}
+		e = m.Own.entry(name, m.Found)
+	} else if wish.Prompt != nil {
+		return fail(errors.New("its prompts are in images.lock"))
+	}
+	if !found.BIOS {
+		wish.Firmware = cmp.Or(wish.Firmware, "uefi")
+	}
+	m.Hardware = wish.Hardware
+	switch machine := m.Hardware.or(e.Hardware).fitted(); {
+	case machine.Firmware == "uefi" && !found.UEFI:
+		return fail(errors.New("this disk does not boot by UEFI, only by BIOS"))
+	case machine.Firmware == "" && !found.BIOS:
+		return fail(errors.New("this disk boots by UEFI alone, not by BIOS"))
+	case machine.Firmware == "uefi" && !wish.UEFI:
+		return fail(errors.New("this disk boots by UEFI alone, and UEFI is not installed here: " +
+			"`labrun doctor --mend` installs it (the package ovmf); then add the disk again"))
+	default:
+		if err := machine.Validate(); err != nil {
 			return fail(err)
 		}
-	}
-	if m.Format, err = diskFormat(disk); err != nil {
-		return fail(err)
 	}
 	if err := s.seal(ctx, name, tmp, s.addedDir(name), m, map[string]string{"disk": "disk.img"}); err != nil {
 		return fail(err)
@@ -86,10 +133,27 @@ func (s *Store) Add(ctx context.Context, name, from string, hardware Hardware) (
 	return s.load(e, source{}, s.addedDir(name))
 }
 
+// Guess is the machine that a disk of which nothing else is known gets: one that systems of
+// its kind have drivers for, or can do without.
+func Guess(found disk.Image) Hardware {
+	// The PC's oldest disk bus, and the card that systems from Windows 3 to Linux 6 know.
+	h := Hardware{Memory: 256, CPUs: 1, NICModel: "pcnet", DiskBus: "ide", Display: "vga"}
+	switch {
+	case !found.BIOS: // so it is of this century
+		h.Memory, h.NICModel = 1024, "e1000"
+	case found.Medium == disk.Floppy:
+		// DOS reaches 64 MiB at most, and its network programs look for an NE2000 at 0x300.
+		h.Memory, h.NICModel = 32, "ne2k_isa"
+	case found.Medium == disk.CD:
+		h.Memory = 512 // a live system has its files in memory
+	}
+	return h
+}
+
 // Remove forgets the image the user added as name, and returns what it was: its
-// Source. The sources of name count again.
+// Source. The sources of name count again; without any, there is no such image any more.
 func (s *Store) Remove(ctx context.Context, name string) (was string, err error) {
-	if _, ok := s.lock.images[name]; !ok {
+	if _, ok := s.entry(name); !ok {
 		return "", s.unknown(name)
 	}
 	fail := func(err error) (string, error) { return "", fmt.Errorf("remove image %s: %w", name, err) }
@@ -113,13 +177,6 @@ func (s *Store) Remove(ctx context.Context, name string) (was string, err error)
 
 // keepDisk makes a downloaded disk image the image folder dir.
 func (s *Store) keepDisk(ctx context.Context, image, blob string, src source, dir string) error {
-	format, err := diskFormat(blob)
-	if err == nil && format != src.Format {
-		err = fmt.Errorf("its format is %s, not %s as images.lock says", format, src.Format)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", src, err)
-	}
 	key := filepath.Base(dir)
 	if err := s.clearWork(key); err != nil {
 		return err
@@ -129,131 +186,21 @@ func (s *Store) keepDisk(ctx context.Context, image, blob string, src source, di
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	// Moved, not copied: the disk would be taken twice.
-	if err := os.Rename(blob, filepath.Join(tmp, "disk.img")); err != nil {
-		return err
+	t := taking{store: s, image: image, dir: tmp, member: src.Member, medium: src.Medium}
+	found, format, err := t.take(ctx, blob, true) // not copied: the disk would be taken twice
+	if err != nil {
+		return fmt.Errorf("%s: %w", src, err)
 	}
-	m := manifest{Source: src.String(), Format: format, BIOS: true}
+	if src.Format != "" && found.Format != src.Format {
+		return fmt.Errorf("%s: its format is %s, not %s as images.lock says", src, found.Format, src.Format)
+	}
+	if src.Boot == "bios" && !found.BIOS || src.Boot == "uefi" && !found.UEFI {
+		return fmt.Errorf("%s: it is %s, and images.lock says %s", src, found, src.Boot)
+	}
+	m := manifest{Source: src.String(), Format: format, Found: found.String(), BIOS: true}
+	m.Hardware.Medium = found.Medium
+	if src.Boot == "uefi" || !found.BIOS {
+		m.Hardware.Firmware = "uefi"
+	}
 	return s.seal(ctx, image, tmp, dir, m, map[string]string{"disk": "disk.img"})
-}
-
-// regular reports whether a file can be opened as a disk image at all. It is asked
-// first, because opening a pipe would wait forever.
-func regular(path string) error {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return pathCause(err)
-	case !info.Mode().IsRegular():
-		return errors.New("not a regular file")
-	}
-	return nil
-}
-
-// copyDisk copies a file, leaving holes where it has only zeros.
-func (s *Store) copyDisk(ctx context.Context, image, from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return pathCause(err)
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return pathCause(err)
-	}
-	if err := s.needSpace(min(host.DiskUsage(from), info.Size())); err != nil {
-		return err
-	}
-	meter := s.meter(Progress{Image: image, Phase: PhaseCopy, Note: filepath.Base(from), Total: info.Size()})
-	err = host.CopySparse(ctx, to, in, meter.at)
-	if host.DiskFull(err) {
-		return &spaceError{dir: s.dir, need: info.Size(), free: s.freeOrZero()}
-	}
-	return err
-}
-
-// archives are formats that people mistake for disk images, by their magic.
-var archives = map[string]string{
-	"\x1f\x8b":           "gzip-compressed; unpack it with gunzip",
-	"\xfd7zXZ\x00":       "xz-compressed; unpack it with unxz",
-	"BZh":                "bzip2-compressed; unpack it with bunzip2",
-	"\x28\xb5\x2f\xfd":   "zstd-compressed; unpack it with unzstd",
-	"PK\x03\x04":         "a zip archive; unpack it with unzip",
-	"KDMV":               "a VMDK; convert it with `qemu-img convert -O qcow2`",
-	"<<< ":               "a VDI; convert it with `qemu-img convert -O qcow2`",
-	"<!DOCTYPE":          "a web page",
-	"<html":              "a web page",
-	"vhdxfile":           "a VHDX; convert it with `qemu-img convert -O qcow2`",
-	"\x7fELF":            "a program",
-	"!<arch>\ndebian-bi": "a Debian package",
-}
-
-// diskFormat tells the format of a disk image by its content, "raw" or
-// "qcow2". A raw disk must have a boot sector for the BIOS. A qcow2 must be
-// complete in itself: one with a backing file would show a guest any file of the
-// host that it names.
-func diskFormat(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", pathCause(err)
-	}
-	defer f.Close()
-	head := make([]byte, 2*sectorSize)
-	n, err := io.ReadFull(f, head)
-	switch {
-	case err == io.EOF:
-		return "", errors.New("the file is empty")
-	case err != nil && err != io.ErrUnexpectedEOF:
-		return "", pathCause(err)
-	}
-	head = head[:n]
-	for magic, what := range archives {
-		if bytes.HasPrefix(head, []byte(magic)) {
-			return "", fmt.Errorf("this is not a disk image but %s", what)
-		}
-	}
-	if !bytes.HasPrefix(head, []byte("QFI\xfb")) {
-		return "raw", bootSector(head)
-	}
-	if n < 72 {
-		return "", errors.New("the qcow2 header is cut short")
-	}
-	version := binary.BigEndian.Uint32(head[4:])
-	if version != 2 && version != 3 {
-		return "", fmt.Errorf("this is a qcow file of version %d; convert it with `qemu-img convert -O qcow2`", version)
-	}
-	if binary.BigEndian.Uint64(head[8:]) != 0 {
-		return "", errors.New("this qcow2 has a backing file, so it is only a part of a disk " +
-			"and could show the guest any file of this machine; make it whole with `qemu-img convert -O qcow2`")
-	}
-	const externalData = 1 << 2 // of the incompatible features
-	if version == 3 && (n < 80 || binary.BigEndian.Uint64(head[72:])&externalData != 0) {
-		return "", errors.New("this qcow2 keeps its data in another file, so it is not a whole disk " +
-			"and could show the guest any file of this machine; make it whole with `qemu-img convert -O qcow2`")
-	}
-	return "qcow2", nil
-}
-
-const (
-	sectorSize = 512
-	bootCode   = 440 // bytes of a boot sector before its partition table
-)
-
-// bootSector reports why the BIOS could not boot a raw disk that begins with
-// head: it reads the first sector, wants its signature, and runs it.
-func bootSector(head []byte) error {
-	const advice = "a machine boots from the first sector of its disk, by BIOS"
-	switch {
-	case len(head) < sectorSize:
-		return fmt.Errorf("this is not a disk image: it has only %d bytes; %s", len(head), advice)
-	case head[sectorSize-2] != 0x55 || head[sectorSize-1] != 0xaa:
-		return fmt.Errorf("this is not a disk that boots: its first sector has no boot signature; %s", advice)
-	case len(bytes.Trim(head[:bootCode], "\x00")) > 0:
-		return nil
-	case bytes.HasPrefix(head[sectorSize:], []byte("EFI PART")):
-		return fmt.Errorf(
-			"this disk boots by UEFI alone: its first sector has a partition table and no program; %s", advice,
-		)
-	}
-	return fmt.Errorf("this disk does not boot: its first sector has a partition table and no program; %s", advice)
 }

@@ -24,8 +24,10 @@ import (
 type manifest struct {
 	Source   string                `json:"source"`
 	Made     time.Time             `json:"made"`
-	Format   string                `json:"format,omitempty"` // of the disk
-	BIOS     bool                  `json:"bios,omitempty"`
+	Format   string                `json:"format,omitempty"`  // of the disk
+	BIOS     bool                  `json:"bios,omitempty"`    // boots by its own loader
+	Found    string                `json:"found,omitempty"`   // what the disk is, for people
+	Own      *ownProfile           `json:"own,omitempty"`     // it was added under a name that no lock had
 	Hardware Hardware              `json:"hardware,omitzero"` // as the user said who added it
 	Files    map[string]fileRecord `json:"files"`             // by role: kernel, initrd, disk
 }
@@ -124,8 +126,8 @@ func readManifest(dir string) (*manifest, error) {
 }
 
 func (m *manifest) image(e entry, src source, dir string) *Image {
-	img := &Image{Profile: e.profile(), Source: m.Source, StandIn: src.StandIn, BIOS: m.BIOS}
-	img.Hardware = m.Hardware.or(src.Hardware).or(e.Hardware)
+	img := &Image{Profile: e.profile(), Source: m.Source, StandIn: src.StandIn, BIOS: m.BIOS, Found: m.Found}
+	img.Hardware = m.Hardware.or(src.Hardware).or(e.Hardware).fitted()
 	if m.BIOS {
 		// A foreign disk has its own boot loader, and no shell for labrun.
 		img.Cmdline, img.Control = "", ""
@@ -244,7 +246,7 @@ func (s *Store) buildDir(src source) (dir string, err error) {
 	name := src.Recipe
 	if name == "" {
 		name = "disk"
-		fmt.Fprintln(h, src.id(), src.Format, src.Boot)
+		fmt.Fprintln(h, src.id(), src.Format, src.Boot, src.Member, src.Medium)
 	} else {
 		if err := hashRecipe(h, s.recipes, src.Recipe); err != nil {
 			return "", fmt.Errorf("recipe %s: %w", src.Recipe, err)

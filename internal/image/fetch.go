@@ -66,7 +66,7 @@ func (s *Store) download(ctx context.Context, image string, d download) (string,
 
 // places are where to look for a URL, in order.
 func (s *Store) places(upstream string) []string {
-	if s.mirror == "" {
+	if s.mirror == "" || !isURL(upstream) {
 		return []string{upstream}
 	}
 	u, err := url.Parse(upstream)

@@ -14,12 +14,12 @@ type Hardware struct {
 	CPUs     int    `toml:"cpus" json:"cpus,omitempty"`           // virtual CPUs that pay off
 	NICModel string `toml:"nic_model" json:"nic_model,omitempty"` // one of [NICModels]; not said: the first
 	DiskBus  string `toml:"disk_bus" json:"disk_bus,omitempty"`   // one of [DiskBuses]; not said: the first
-	Display  string `toml:"display" json:"display,omitempty"`     // vga: a screen, and no serial console; not said: that console
-	Medium   string `toml:"medium" json:"medium,omitempty"`       // floppy or cd; not said: a hard disk
+	Display  string `toml:"display" json:"display,omitempty"`     // one of [Displays]; not said: none, but a console on a serial port
+	Medium   string `toml:"medium" json:"medium,omitempty"`       // one of [Media]; not said: a hard disk
 	Arch     string `toml:"arch" json:"arch,omitempty"`           // the processor; not said: x86_64
 	Board    string `toml:"board" json:"board,omitempty"`         // as QEMU calls it; not said: the processor's usual one
 	NoACPI   bool   `toml:"no_acpi" json:"no_acpi,omitempty"`     // for systems that are older
-	Firmware string `toml:"firmware" json:"firmware,omitempty"`   // uefi; not said: the processor's usual one, a BIOS
+	Firmware string `toml:"firmware" json:"firmware,omitempty"`   // one of [Firmwares]; not said: the processor's usual one
 }
 
 // The network cards and disks that a machine can have: virtio, which our own
@@ -27,11 +27,11 @@ type Hardware struct {
 var (
 	NICModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci", "ne2k_isa"}
 	DiskBuses = []string{"virtio", "ide", "sata", "scsi"}
-	Displays  = []string{"vga"}
-	Media     = []string{"floppy", "cd"}
+	Displays  = []string{"vga", "none"}
+	Media     = []string{"disk", "floppy", "cd"}
 	Arches    = []string{"x86_64", "i386", "aarch64", "arm", "riscv64", "riscv32", "ppc64le"}
 	Boards    = []string{"pc", "q35", "isapc", "virt", "pseries"}
-	Firmwares = []string{"uefi"}
+	Firmwares = []string{"bios", "uefi"}
 )
 
 // or fills in what h does not say.
@@ -43,6 +43,20 @@ func (h Hardware) or(other Hardware) Hardware {
 		cmp.Or(h.Arch, other.Arch), cmp.Or(h.Board, other.Board), h.NoACPI || other.NoACPI,
 		cmp.Or(h.Firmware, other.Firmware),
 	}
+}
+
+// fitted is what a machine gets: parts that go with others, and nothing said for what is
+// usual, which may have been said to undo what another says.
+func (h Hardware) fitted() Hardware {
+	for part, usual := range map[*string]string{&h.Display: "none", &h.Medium: "disk", &h.Firmware: "bios"} {
+		if *part == usual {
+			*part = ""
+		}
+	}
+	if h.Board == "isapc" { // which is older than PCI
+		h.NICModel, h.DiskBus = cmp.Or(h.NICModel, "ne2k_isa"), cmp.Or(h.DiskBus, "ide")
+	}
+	return h
 }
 
 // Describe says it all, for people; cards and disk only if they are not the usual ones.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 type Lock struct {
 	images map[string]entry
 	names  []string
+	text   []byte // the file
 }
 
 // Profile is what a machine needs to know of an image before it boots it.
@@ -95,8 +97,10 @@ type source struct {
 	Hardware // where it differs from the profile's
 
 	download
-	Format string `toml:"format"` // of the disk image: raw or qcow2
-	Boot   string `toml:"boot"`   // how the disk boots: bios; of a recipe, empty: it gives a kernel
+	File   string `toml:"file"`   // instead of the url: a file in the folder of the mission that the lock is beside
+	Format string `toml:"format"` // that the disk image has to be of; empty: any
+	Boot   string `toml:"boot"`   // what the disk has to boot by, bios or uefi; empty: what it can, or a recipe's kernel
+	Member string `toml:"member"` // the file of an archive that it is; empty: the only disk there
 }
 
 // input is a file or folder a recipe is given.
@@ -139,11 +143,33 @@ func (s source) String() string {
 	if s.Recipe != "" {
 		return "recipe " + s.Recipe
 	}
+	if s.File != "" {
+		return "file " + path.Base(s.File)
+	}
 	return "download " + path.Base(s.URL)
 }
 
 // Names returns the names of all images, sorted.
 func (l *Lock) Names() []string { return slices.Clone(l.names) }
+
+// has returns the entry of the image called name. A nil lock has none.
+func (l *Lock) has(name string) (entry, bool) {
+	if l == nil {
+		return entry{}, false
+	}
+	e, ok := l.images[name]
+	return e, ok
+}
+
+// hasRecipe reports whether an image is made by that recipe.
+func (l *Lock) hasRecipe(name string) bool {
+	for _, e := range l.images {
+		if slices.ContainsFunc(e.Sources, func(s source) bool { return s.Recipe == name }) {
+			return true
+		}
+	}
+	return false
+}
 
 // Profile returns the profile of the image called name.
 func (l *Lock) Profile(name string) (Profile, bool) {
@@ -167,9 +193,35 @@ func (e entry) profile() Profile {
 	return p
 }
 
-// ParseLock reads images.lock. It refuses what it does not know. The error
-// names lines; of well-formed TOML it reports every fault.
-func ParseLock(data []byte) (*Lock, error) {
+// LockFileName is what a lock is called.
+const LockFileName = "images.lock"
+
+// ParseLock reads images.lock. It refuses what it does not know. The error is a
+// [*LockError].
+func ParseLock(data []byte) (*Lock, error) { return parseLock(data, LockFileName, nil) }
+
+// LockError is all that is wrong with a lock file; if it is no TOML, the first of it.
+type LockError struct {
+	File   string // as it was named
+	Faults []LockFault
+}
+
+// LockFault is one fault of a lock file.
+type LockFault struct {
+	Line int // from 1
+	Text string
+}
+
+func (e *LockError) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = fmt.Sprintf("%s:%d: %s", e.File, f.Line, f.Text)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// parseLock reads a lock; own, unless nil, is labrun's, beside which it is a mission's.
+func parseLock(data []byte, shown string, own *Lock) (*Lock, error) {
 	var file struct {
 		Version int              `toml:"version"`
 		Images  map[string]entry `toml:"images"`
@@ -178,18 +230,18 @@ func ParseLock(data []byte) (*Lock, error) {
 	if err != nil {
 		var pe toml.ParseError
 		if errors.As(err, &pe) {
-			return nil, fmt.Errorf("images.lock:%d: %s", pe.Position.Line, pe.Message)
+			return nil, &LockError{shown, []LockFault{{pe.Position.Line, pe.Message}}}
 		}
-		return nil, fmt.Errorf("images.lock: %w", err)
+		return nil, &LockError{shown, []LockFault{{1, err.Error()}}}
 	}
-	c := &checker{lines: strings.Split(string(data), "\n")}
+	c := &checker{lines: strings.Split(string(data), "\n"), own: own}
 	for _, key := range md.Undecoded() {
 		c.fault(strings.Join(key[:len(key)-1], "."), 0, key[len(key)-1], "unknown key %q", key)
 	}
 	if file.Version != 1 {
 		c.fault("", 0, "version", "version is %d; this labrun reads version 1", file.Version)
 	}
-	l := &Lock{images: map[string]entry{}}
+	l := &Lock{images: map[string]entry{}, text: data}
 	for name, e := range file.Images {
 		e.Name = name
 		e.Profile.Control = e.Port.Port
@@ -212,12 +264,8 @@ func ParseLock(data []byte) (*Lock, error) {
 	}
 	slices.Sort(l.names)
 	if len(c.faults) > 0 {
-		slices.SortFunc(c.faults, func(a, b fault) int { return a.line - b.line })
-		errs := make([]error, len(c.faults))
-		for i, f := range c.faults {
-			errs[i] = fmt.Errorf("images.lock:%d: %s", f.line, f.text)
-		}
-		return nil, errors.Join(errs...)
+		slices.SortStableFunc(c.faults, func(a, b LockFault) int { return a.Line - b.Line })
+		return nil, &LockError{shown, c.faults}
 	}
 	return l, nil
 }
@@ -227,17 +275,13 @@ func ParseLock(data []byte) (*Lock, error) {
 // checker looks for the line itself.
 type checker struct {
 	lines  []string
-	faults []fault
-}
-
-type fault struct {
-	line int
-	text string
+	own    *Lock // labrun's, if this one is a mission's
+	faults []LockFault
 }
 
 // fault records a fault of a key in the nth table called table.
 func (c *checker) fault(table string, n int, key, format string, args ...any) {
-	c.faults = append(c.faults, fault{c.line(table, n, key), fmt.Sprintf(format, args...)})
+	c.faults = append(c.faults, LockFault{c.line(table, n, key), fmt.Sprintf(format, args...)})
 }
 
 // line finds key in the nth table called table, else that table's header, else
@@ -270,6 +314,8 @@ func (c *checker) line(table string, n int, key string) int {
 	}
 	return max(header, 1)
 }
+
+var diskFormats = []string{"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx"}
 
 var imageName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 var releaseName = regexp.MustCompile(`^[a-z]{2,32}$`)
@@ -310,14 +356,17 @@ func (c *checker) entry(e entry) {
 			bad("nics", "NIC %s repeats a name or MAC", nic.Name)
 		}
 	}
-	if e.Console.ShellPrompt == nil && e.Display == "" { // what is on a screen need not be a shell
+	if e.Console.ShellPrompt == nil && e.Display != "vga" { // what is on a screen need not be a shell
 		c.fault(table+".console", 0, "shell", "%s: the console's shell prompt is missing", e.Name)
 	}
 	if e.Console.Line < 0 {
 		c.fault(table+".console", 0, "line", "%s: line %d is no number of bytes", e.Name, e.Console.Line)
 	}
-	if len(e.Sources) == 0 {
-		bad("", "no sources: add an [[%s.sources]] table", table)
+	if _, ours := c.own.has(e.Name); ours {
+		bad("", "labrun has an image of that name, which missions and their authors count on: choose another")
+	}
+	if len(e.Sources) == 0 && (c.own == nil || e.Original == "") {
+		bad("", "no sources: add an [[%s.sources]] table, or, in a mission's folder, say in original how to get the image", table)
 	}
 	for i, s := range e.Sources {
 		c.source(e, i, s)
@@ -328,9 +377,15 @@ func (c *checker) source(e entry, i int, s source) {
 	bad := func(key, format string, args ...any) {
 		c.fault("images."+e.Name+".sources", i, key, e.Name+": "+format, args...)
 	}
+	if c.own != nil && s.Recipe != "" && (len(s.Inputs) > 0 || !c.own.hasRecipe(s.Recipe)) {
+		// A recipe is a program that runs on this computer, on what its inputs are.
+		bad("recipe", "a mission's own images.lock can name labrun's recipes as they are, and bring no recipe or inputs")
+	}
 	switch {
 	case s.Recipe != "" && s.URL != "":
 		bad("url", "a source is a recipe or a url, not both")
+	case s.File != "" && (s.Recipe != "" || s.URL != ""):
+		bad("file", "a source is a recipe, a url or a file, not two of them")
 	case s.Recipe != "":
 		if !imageName.MatchString(s.Recipe) {
 			bad("recipe", "recipe %q is not the name of a folder in images/", s.Recipe)
@@ -338,25 +393,29 @@ func (c *checker) source(e entry, i int, s source) {
 		if e.Cmdline == "" && s.Boot == "" {
 			bad("recipe", `a recipe's kernel needs a cmdline; if it gives a disk that boots by itself, say boot = "bios"`)
 		}
-		if s.Format != "" {
-			bad("format", "format belongs to a url")
+		if s.Format != "" || s.Member != "" {
+			bad("format", "format and member belong to a url")
 		}
 		if s.Boot != "" && s.Boot != "bios" {
 			bad("boot", `boot is %q; it must be "bios"`, s.Boot)
 		}
-	case s.URL != "":
-		c.download(s.download, bad)
-		if s.Format != "raw" && s.Format != "qcow2" {
-			bad("format", `format is %q; it must be "raw" or "qcow2"`, s.Format)
+	case s.File != "" && c.own == nil:
+		bad("file", "file belongs to the images.lock of a mission's folder")
+	case s.File != "" && !filepath.IsLocal(s.File):
+		bad("file", "file %q is not in the mission's folder", s.File)
+	case s.URL != "" || s.File != "":
+		c.download(s, bad)
+		if s.Format != "" && !slices.Contains(diskFormats, s.Format) {
+			bad("format", "format is %q; it is one of %s, or left out", s.Format, strings.Join(diskFormats, ", "))
 		}
-		if s.Boot != "bios" {
-			bad("boot", `boot is %q; it must be "bios"`, s.Boot)
+		if s.Boot != "" && s.Boot != "bios" && s.Boot != "uefi" {
+			bad("boot", `boot is %q; it is "bios" or "uefi", or left out`, s.Boot)
 		}
 		if len(s.Inputs) > 0 {
 			bad("inputs", "inputs belong to a recipe")
 		}
 	default:
-		bad("", "a source needs a recipe or a url")
+		bad("", "a source needs a recipe or a url, or a file in a mission's folder")
 	}
 	if s.Debian != "" && (s.Recipe == "" || !releaseName.MatchString(s.Debian)) {
 		bad("debian", "debian %q is not the name of a release of Debian, for a recipe", s.Debian)
@@ -379,13 +438,16 @@ func (c *checker) source(e entry, i int, s source) {
 				bad("inputs", "input %s needs a version (v…) and a sum (h1:…), as in go.sum", in.Name)
 			}
 		default:
-			c.download(in.download, bad)
+			c.download(source{download: in.download}, bad)
 		}
 	}
 }
 
-func (c *checker) download(d download, bad func(key, format string, args ...any)) {
-	if u, err := url.Parse(d.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+func (c *checker) download(s source, bad func(key, format string, args ...any)) {
+	d := s.download
+	if s.File != "" {
+		d.URL = s.File // as it is called in messages
+	} else if u, err := url.Parse(d.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		bad("url", "url %q is not an http or https address", d.URL)
 	}
 	if d.Size <= 0 {

@@ -80,7 +80,7 @@ func TestParseLockFaults(t *testing.T) {
 		{`name = "data"`, `name = "Da ta"`, `input name "Da ta"`},
 		{`recipe = "box"`, "recipe = \"box\"\nurl = \"https://example.org/x\"", "images.lock:19: box: a source is a recipe or a url, not both"},
 		{`recipe   = "tiny"`, "url = \"https://example.org/x\"\nsize = 1\nsha256 = \"00\"\nformat = \"vmdk\"\nboot = \"uefi\"", "images.lock:28: box: sha256 of https://example.org/x is not 64"},
-		{`recipe   = "tiny"`, "url = \"https://example.org/x\"\nsize = 1\nsha256 = \"00\"\nformat = \"vmdk\"\nboot = \"uefi\"", "images.lock:29: box: format is \"vmdk\""},
+		{`recipe   = "tiny"`, "url = \"https://example.org/x\"\nsize = 1\nsha256 = \"00\"\nformat = \"vhdd\"\nboot = \"uefi\"", "images.lock:29: box: format is \"vhdd\""},
 		{`url = "https://example.org/data"`, `gomod = "example.org/data"`, "needs a version"},
 		{`name = "data"`, "name = \"data\"\nimage = \"box\"", "input data is one of a gomod, a url and an image"},
 		{`stand_in = "tiny"`, "stand_in = \"tiny\"\ninputs = [{ name = \"x\", image = \"bax\" }]", `images.lock:28: box: input x: image "bax" is not one whose best source`},

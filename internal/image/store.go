@@ -30,7 +30,8 @@ type Image struct {
 	Disk       string // absolute path; empty: none
 	DiskFormat string // "raw" or "qcow2"
 	DiskSHA256 string // of that file, hexadecimal
-	BIOS       bool   // boots from its disk by the BIOS
+	BIOS       bool   // boots from its disk by its own boot loader, the firmware (a BIOS, if Hardware says no other) starts it
+	Found      string // what such a disk is, for people: "a floppy disk of 1.44 MB (raw), which boots by BIOS"
 	Debian     string // the release of Debian that it is made of; empty: of none
 	Packages   string // absolute path of the list of its Debian packages, a line "name version" each; empty: none is known
 	Digest     string // hexadecimal SHA-256 over all it boots from
@@ -81,22 +82,14 @@ type Store struct {
 	// Tests shorten these.
 	dialTimeout, stallTimeout, killGrace time.Duration
 	free                                 func(dir string) (int64, error)
-	templateLimit                        int64
+	templateLimit, maxDisk               int64
 }
 
 // Open opens the cache, and makes it if need be.
 func Open(o StoreOptions) (*Store, error) {
-	dir := cmp.Or(o.Dir, os.Getenv("LABRUN_CACHE"))
-	if dir == "" {
-		cache, err := host.CacheDir(os.Getenv)
-		if err != nil {
-			return nil, fmt.Errorf("open image cache: %w; set LABRUN_CACHE to a folder for it", err)
-		}
-		dir = filepath.Join(cache, "labrun")
-	}
-	dir, err := filepath.Abs(dir)
+	dir, err := cacheDir(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("open image cache: %w", err)
+		return nil, err
 	}
 	for _, sub := range []string{
 		"blobs", "builds", "added", "templates", "damaged", "failed", "logs", "locks", "work",
@@ -109,8 +102,25 @@ func Open(o StoreOptions) (*Store, error) {
 		dir: dir, lock: o.Lock, recipes: o.Recipes, mirror: strings.TrimSuffix(o.Mirror, "/"), strict: o.Strict,
 		progress: o.Progress, held: map[string]*flock.Flock{},
 		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second,
-		free: host.FreeSpace, templateLimit: TemplateLimit,
+		free: host.FreeSpace, templateLimit: TemplateLimit, maxDisk: maxDisk,
 	}, nil
+}
+
+// cacheDir is where the cache is: in dir, unless that is empty.
+func cacheDir(dir string) (string, error) {
+	dir = cmp.Or(dir, os.Getenv("LABRUN_CACHE"))
+	if dir == "" {
+		cache, err := host.CacheDir(os.Getenv)
+		if err != nil {
+			return "", fmt.Errorf("open image cache: %w; set LABRUN_CACHE to a folder for it", err)
+		}
+		dir = filepath.Join(cache, "labrun")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("open image cache: %w", err)
+	}
+	return dir, nil
 }
 
 // Close gives up the store's claims on images and templates, so that GC may remove them. The
@@ -132,15 +142,28 @@ func (s *Store) Dir() string { return s.dir }
 // Profile returns the profile of the image called name, cached or not, with the
 // hardware that its best source wants. An [Image] knows better.
 func (s *Store) Profile(name string) (Profile, bool) {
-	p, ok := s.lock.Profile(name)
-	if list := s.candidates(s.lock.images[name]); len(list) > 0 {
+	e, ok := s.entry(name)
+	p := e.profile()
+	if list := s.candidates(e); len(list) > 0 {
 		p.Hardware = list[0].Hardware.or(p.Hardware)
 	}
+	p.Hardware = p.Hardware.fitted()
 	return p, ok
 }
 
-// Names returns the names of all images, sorted.
-func (s *Store) Names() []string { return s.lock.Names() }
+// Names returns the names of all images, sorted: those of the lock, and those that were
+// added under other names.
+func (s *Store) Names() []string {
+	return s.lock.WithAdded(s.dir).Names()
+}
+
+// entry is what is known of an image: by the lock, else by who added it.
+func (s *Store) entry(name string) (entry, bool) {
+	if e, ok := s.lock.images[name]; ok {
+		return e, true
+	}
+	return addedEntry(s.dir, name)
+}
 
 // UnavailableError is returned when no source of an image could be had.
 type UnavailableError struct {
@@ -192,7 +215,7 @@ func (s *Store) Build(ctx context.Context, name string, force bool) (*Image, err
 // Cached returns the best image there is without network or a build. Ensure may
 // find a better one.
 func (s *Store) Cached(name string) (*Image, bool) {
-	e, ok := s.lock.images[name]
+	e, ok := s.entry(name)
 	if !ok {
 		return nil, false
 	}
@@ -219,7 +242,7 @@ const (
 )
 
 func (s *Store) obtain(ctx context.Context, name string, how effort) (*Image, error) {
-	e, ok := s.lock.images[name]
+	e, ok := s.entry(name)
 	if !ok {
 		return nil, s.unknown(name)
 	}
@@ -238,7 +261,7 @@ func (s *Store) obtain(ctx context.Context, name string, how effort) (*Image, er
 }
 
 func (s *Store) unknown(name string) error {
-	return fmt.Errorf("image %s: no such image; there are %s", name, strings.Join(s.lock.names, ", "))
+	return fmt.Errorf("image %s: no such image; there are %s", name, strings.Join(s.Names(), ", "))
 }
 
 // candidates are the sources of e that this store may use.
@@ -254,7 +277,7 @@ func (s *Store) candidates(e entry) []source {
 
 // build goes through the sources of an image until one yields it.
 func (s *Store) build(ctx context.Context, name string, how effort) (*Image, error) {
-	e, ok := s.lock.images[name]
+	e, ok := s.entry(name)
 	if !ok {
 		return nil, s.unknown(name)
 	}
@@ -383,11 +406,12 @@ type Status struct {
 // List describes every image of the lock, sorted by name.
 func (s *Store) List(ctx context.Context) ([]Status, error) {
 	var list []Status
-	for _, name := range s.lock.names {
+	for _, name := range s.Names() {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		st := Status{Name: name, Summary: s.lock.images[name].Summary, Sources: s.Sources(name)}
+		e, _ := s.entry(name)
+		st := Status{Name: name, Summary: e.Summary, Sources: s.Sources(name)}
 		if img, ok := s.Cached(name); ok {
 			st.Image = img
 			for _, path := range []string{img.Kernel, img.Initrd, img.Disk} {
@@ -402,7 +426,8 @@ func (s *Store) List(ctx context.Context) ([]Status, error) {
 // Sources describes the sources of the image called name for people, best first.
 func (s *Store) Sources(name string) []string {
 	var list []string
-	for _, src := range s.lock.images[name].Sources {
+	e, _ := s.entry(name)
+	for _, src := range e.Sources {
 		text := src.String()
 		if src.StandIn != "" {
 			text += " (stand-in " + src.StandIn + ")"

@@ -17,7 +17,7 @@ import (
 // removed, and the error says which; the next Ensure makes them again. It is an
 // error, too, if the cache has nothing for name.
 func (s *Store) Verify(ctx context.Context, name string) error {
-	e, ok := s.lock.images[name]
+	e, ok := s.entry(name)
 	if !ok {
 		return s.unknown(name)
 	}

@@ -42,7 +42,7 @@ func TestHardwareOfAnAddedDisk(t *testing.T) {
 		{image.Hardware{Memory: 320, DiskBus: "ide"}, 0, 320, "ide-hd,bus=ide.0,drive=disk,bootindex=1"},
 		{image.Hardware{Memory: 320, NICModel: "e1000"}, 512, 512, "e1000,netdev=nic0,mac=52:55:00:d1:55:03,romfile="},
 	} {
-		if _, err := store.Add(t.Context(), "router7", disk, c.said); err != nil {
+		if _, err := store.Add(t.Context(), "router7", disk, image.Wish{Hardware: c.said}); err != nil {
 			t.Fatal(err)
 		}
 		l := newLabWith(t, Config{Machines: []MachineConfig{{Name: "r", Image: "router7", Memory: c.declared, NICs: []NICConfig{{Uplink: true}}}}}, Options{Store: store})

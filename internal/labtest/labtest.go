@@ -65,7 +65,7 @@ func Router7Cache(t testing.TB) string {
 		t.Fatal(err)
 	}
 	defer own.Close()
-	if _, err := own.Add(t.Context(), "router7", disk, image.Hardware{}); err != nil {
+	if _, err := own.Add(t.Context(), "router7", disk, image.Wish{}); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -46,7 +46,7 @@ func TinyCache(t testing.TB) string {
 	if said, err := nasm.CombinedOutput(); err != nil {
 		t.Fatalf("assemble the test guest (Debian's package nasm): %v\n%s", err, said)
 	}
-	if _, err := store.Add(t.Context(), "tiny", disk, image.Hardware{}); err != nil {
+	if _, err := store.Add(t.Context(), "tiny", disk, image.Wish{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "images.lock"), []byte(tinyLock), 0o600); err != nil {

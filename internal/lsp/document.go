@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -135,7 +136,7 @@ func (s *server) draft(doc *document) drafted {
 	if doc.path == "" {
 		return drafted{
 			Draft: analysis.NewDraft(
-				nowhere{}, "untitled.star", "untitled.star", doc.lines.whole, s.options.Images,
+				nowhere{}, "untitled.star", "untitled.star", doc.lines.whole, s.images(""),
 			), text: doc.lines,
 		}
 	}
@@ -150,6 +151,17 @@ func (s *server) draft(doc *document) drafted {
 		}
 	}
 	return d
+}
+
+// images are those of missions in a folder. A lock that cannot be read is told of by `labrun
+// check`; here its images are unknown, as they are to a run.
+func (s *server) images(folder string) analysis.Images {
+	images, err := s.options.Images(folder)
+	if err != nil {
+		fmt.Fprintln(s.options.Log, err)
+		images, _ = s.options.Images("")
+	}
+	return images
 }
 
 func (s *server) draftIn(doc *document, dir string) drafted {
@@ -167,6 +179,6 @@ func (s *server) draftIn(doc *document, dir string) drafted {
 		name = filepath.Base(doc.path)
 	}
 	name = filepath.ToSlash(name)
-	d.Draft = analysis.NewDraft(d.folder, name, name, doc.lines.whole, s.options.Images)
+	d.Draft = analysis.NewDraft(d.folder, name, name, doc.lines.whole, s.images(dir))
 	return d
 }

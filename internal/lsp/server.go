@@ -19,9 +19,11 @@ import (
 
 // Options are what the server knows of its surroundings.
 type Options struct {
-	Images  analysis.Images // those that machines may boot from
-	Version string          // labrun's
-	Log     io.Writer       // for what goes wrong inside
+	// Images are those that the machines of missions in a folder may boot from; with "" for
+	// the folder, of missions that are in none.
+	Images  func(folder string) (analysis.Images, error)
+	Version string    // labrun's
+	Log     io.Writer // for what goes wrong inside
 }
 
 // ErrNoShutdown says that the editor left without saying so before.
