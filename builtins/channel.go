@@ -123,15 +123,9 @@ func readFile(c *call) (starlark.Value, error) {
 }
 
 func writeFile(c *call) (starlark.Value, error) {
-	var data []byte
-	v, _ := c.value("content")
-	switch content := v.(type) {
-	case starlark.String:
-		data = []byte(content)
-	case starlark.Bytes:
-		data = []byte(content)
-	default:
-		return nil, fmt.Errorf("write_file: content: want a string or bytes, got %s", described(v))
+	data, err := c.bytes("content")
+	if err != nil {
+		return nil, err
 	}
 	if err := c.modeIsValid(); err != nil {
 		return nil, err
@@ -140,6 +134,18 @@ func writeFile(c *call) (starlark.Value, error) {
 	defer cancel()
 	c.acted(c.machine("machine").name(), c.text("path"))
 	return nil, c.guest("machine").WriteFile(ctx, c.text("path"), data, uint32(c.integer("mode")))
+}
+
+// bytes is an argument that is a string or bytes.
+func (c *call) bytes(parameter string) ([]byte, error) {
+	v, _ := c.value(parameter)
+	switch content := v.(type) {
+	case starlark.String:
+		return []byte(content), nil
+	case starlark.Bytes:
+		return []byte(content), nil
+	}
+	return nil, fmt.Errorf("%s: %s: want a string or bytes, got %s", c.entry.Name, parameter, described(v))
 }
 
 func (c *call) modeIsValid() error {

@@ -34,7 +34,7 @@ func TestWhatOnlyLooks(t *testing.T) {
 		}
 	}
 	want := []string{
-		"output", "screen", "wait_screen", "assert_picture", "screenshot", "assert_contains", "assert_match", "assert_equal", "assert_true", "fail", "run", "read_file", "read_json",
+		"boot_from", "output", "screen", "wait_screen", "assert_picture", "screenshot", "assert_contains", "assert_match", "assert_equal", "assert_true", "fail", "run", "read_file", "read_json",
 		"address", "read_leases", "mac", "packets", "tr", "stats", "host_cpus", "host_load",
 	}
 	if !slices.Equal(looking, want) {

@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -53,6 +54,18 @@ func power() []Entry {
 		Summary: "shut a machine down and boot it again",
 		Detail:  "The time-out is for the shutdown; like boot, it returns when the machine runs again.",
 		Example: `reboot(debian)`,
+	}, {
+		Name:    "boot_from",
+		Group:   group,
+		Phase:   Acting,
+		Effect:  Runs,
+		call:    bootFrom,
+		Params:  []Param{m, {Name: "content", Kind: Anything, Doc: "what is to be there: bytes or a string"}, timeout("60")},
+		Summary: "put something at the beginning of a machine's disk, such as a boot sector, and press its reset button",
+		Detail: "For a machine that is on, has a screen, and boots from its disk. It returns when the screen stands still. A machine that " +
+			"has booted from just this already is left alone, so a task's check may call it and then look at the screen: whatever a student " +
+			"has made is booted once.",
+		Example: `boot_from(pc, read_file(debian, "/root/boot.bin"))`,
 	}}
 }
 
@@ -85,6 +98,23 @@ func reboot(c *call) (starlark.Value, error) {
 	}
 	return nil, c.lab.Boot(c.ctx, c.guest("machine"))
 }
+
+func bootFrom(c *call) (starlark.Value, error) {
+	data, err := c.bytes("content")
+	if err != nil {
+		return nil, err
+	}
+	if len(data) == 0 || len(data) > maxBootFrom {
+		return nil, fmt.Errorf("boot_from: content has %d bytes: from 1 to %d are possible", len(data), maxBootFrom)
+	}
+	ctx, cancel := c.within()
+	defer cancel()
+	c.acted(c.machine("machine").name(), "")
+	return nil, c.guest("machine").BootFrom(ctx, data)
+}
+
+// maxBootFrom is far more than a boot sector has, for a small system of a course's own.
+const maxBootFrom = 1 << 20
 
 // seconds turns a duration into the number a script sees.
 func seconds(d time.Duration) starlark.Float {

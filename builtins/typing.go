@@ -232,7 +232,7 @@ func keyNames() []string { return slices.Sorted(maps.Keys(keys)) }
 // keyWords are the names in words.
 func keyWords() string {
 	names := slices.DeleteFunc(keyNames(), func(name string) bool { return name[0] == 'f' })
-	return strings.Join(names, ", ") + ", f1 to f12"
+	return strings.Join(names, ", ") + ", f1 to f12, alt-f1 to alt-f12"
 }
 
 // key returns what a terminal sends for the key.
@@ -242,6 +242,9 @@ func (c *call) key() ([]byte, error) {
 	if letter, isCtrl := strings.CutPrefix(name, "ctrl-"); isCtrl && len(letter) == 1 && letter[0] >= 'a' && letter[0] <= 'z' {
 		code, ok = string(letter[0]-'a'+1), true
 	}
+	if function, isAlt := strings.CutPrefix(name, "alt-f"); isAlt && keys["f"+function] != "" {
+		code, ok = withAlt(keys["f"+function]), true
+	}
 	if !ok {
 		return nil, fmt.Errorf(
 			"send_key: no key is called %q%s: there are %s, and ctrl- with a letter", name,
@@ -249,6 +252,14 @@ func (c *call) key() ([]byte, error) {
 		)
 	}
 	return []byte(code), nil
+}
+
+// withAlt is what a terminal sends for a function key with Alt.
+func withAlt(code string) string {
+	if letter, ok := strings.CutPrefix(code, "\x1bO"); ok {
+		return "\x1b[1;3" + letter
+	}
+	return strings.TrimSuffix(code, "~") + ";3~"
 }
 
 func (c *call) keyIsKnown() error {

@@ -176,6 +176,18 @@ def reboot(machine: Machine, *, timeout: float | str = 60) -> None:
         reboot(debian)
     '''
 
+def boot_from(machine: Machine, content: Any, *, timeout: float | str = 60) -> None:
+    r'''Put something at the beginning of a machine's disk, such as a boot sector, and press its reset button.
+
+    For a machine that is on, has a screen, and boots from its disk. It returns when the screen stands still. A machine that has booted from just this already is left alone, so a task's check may call it and then look at the screen: whatever a student has made is booted once. A task's check may call it. There, let the command only look, too: labrun cannot know what it does.
+
+    machine: a machine of this mission
+    content: what is to be there: bytes or a string
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        boot_from(pc, read_file(debian, "/root/boot.bin"))
+    '''
+
 def wait_prompt(on: Machine | Terminal, *, timeout: float | str = 180) -> str:
     r'''Wait until the console waits for input.
 
@@ -233,7 +245,7 @@ def send_key(on: Machine | Terminal, key: str) -> None:
     r'''Press a key that is no text.
 
     on: a machine, or a terminal of the host
-    key: one of backspace, ctrl-alt-delete, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, f1 to f12, or ctrl- and a letter
+    key: one of backspace, ctrl-alt-delete, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, f1 to f12, alt-f1 to alt-f12, or ctrl- and a letter
 
         send_key(debian, "ctrl-c")
     '''

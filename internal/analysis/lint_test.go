@@ -89,7 +89,7 @@ lab.star:11:17: run: command: want a string, got an int [wrong-argument]
 			"arguments that contradict each other",
 			declared + stepOf(boots, `wait_for(debian, text = "a", pattern = "b")`, `send_key(debian, "F13")`),
 			`lab.star:9:5: wait_for: give either text or pattern: wait_for(on, text = "", pattern = "", *, timeout = 120) [wrong-argument]
-lab.star:10:5: send_key: no key is called "f13" (did you mean f1?): there are backspace, ctrl-alt-delete, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, f1 to f12, and ctrl- with a letter [wrong-argument]
+lab.star:10:5: send_key: no key is called "f13" (did you mean f1?): there are backspace, ctrl-alt-delete, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, f1 to f12, alt-f1 to alt-f12, and ctrl- with a letter [wrong-argument]
 `,
 		},
 		{

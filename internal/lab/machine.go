@@ -65,6 +65,7 @@ type guest struct {
 	ready      sync.Once       // the first prompt is announced once
 	up         atomic.Bool     // a prompt or the control shell was seen
 	restarted  atomic.Bool     // after a crash while starting
+	bootedFrom []byte          // by BootFrom; guarded by the machine's power
 	tasks      sync.WaitGroup
 }
 

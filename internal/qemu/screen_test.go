@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -25,16 +26,16 @@ func TestScreen(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs QEMU: run without -short")
 	}
-	disk := filepath.Join(t.TempDir(), "disk.img")
-	if err := os.WriteFile(disk, append(typewriter, make([]byte, 1440<<10-512)...), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, spec := range []Spec{
 		{Name: "disk", DiskBus: "ide"},
 		{Name: "floppy", Medium: "floppy", NoACPI: true},
 		{Name: "old", Medium: "floppy", Board: "isapc", Arch: "i386"},
 	} {
 		t.Run(spec.Name, func(t *testing.T) {
+			disk := filepath.Join(t.TempDir(), "disk.img")
+			if err := os.WriteFile(disk, append(typewriter, make([]byte, 1440<<10-512)...), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			spec.Memory, spec.CPUs, spec.Accel, spec.Disk, spec.DiskFormat, spec.Display = 32, 1, TCG, disk, "raw", "vga"
 			p, err := Start(limited(t), spec)
 			if err != nil {
@@ -66,6 +67,21 @@ func TestScreen(t *testing.T) {
 				t.Fatal(err)
 			}
 			shows(">hello!")
+			other := bytes.Clone(typewriter)
+			other[1] = '$'
+			if err := p.WriteDisk(limited(t), other[:511]); err != nil { // no boot sector as yet
+				t.Fatal(err)
+			}
+			if err := p.WriteDisk(limited(t), other); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.WriteDisk(limited(t), make([]byte, 1440<<10+1)); err == nil || !strings.Contains(err.Error(), "'s disk has 1474560 bytes") {
+				t.Errorf("more than the disk has: %v", err)
+			}
+			if err := p.Reset(limited(t)); err != nil {
+				t.Fatal(err)
+			}
+			shows("$")
 			picture, err := p.Screenshot(limited(t))
 			if err != nil || !bytes.HasPrefix(picture, []byte("P6\n720 400\n255\n")) {
 				t.Errorf("the screenshot begins with %.20q, %v", picture, err)
