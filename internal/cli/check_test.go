@@ -6,7 +6,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/labrun/labrun/builtins"
 )
+
+func TestMain(m *testing.M) {
+	builtins.MaxSteps = 2_000_000
+	m.Run()
+}
 
 // TestBrokenMissions compares what labrun says to each script of testdata/broken
 // with what the script's first lines expect: «# exit:» with the code and «# says:»

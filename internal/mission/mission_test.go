@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"github.com/labrun/labrun"
+	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
@@ -63,7 +64,10 @@ func openLab(t *testing.T, m *Mission, events *event.Log) *lab.Lab {
 	return l
 }
 
-func TestMain(m *testing.M) { labtest.Main(m) }
+func TestMain(m *testing.M) {
+	builtins.MaxSteps = 2_000_000
+	labtest.Main(m)
+}
 
 // openImages opens a cache of images for tests that boot machines: of real ones, the user's own, or with -short of fakes.
 // The caller closes it, after its lab.
