@@ -56,4 +56,7 @@ require (
 	honnef.co/go/tools v0.8.2 // indirect
 )
 
-tool honnef.co/go/tools/cmd/staticcheck
+tool (
+	github.com/labrun/labrun/internal/labtest/fakeqemu/qemu
+	honnef.co/go/tools/cmd/staticcheck
+)

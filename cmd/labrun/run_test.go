@@ -19,13 +19,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/labrun/labrun/internal/labtest"
-	"github.com/labrun/labrun/internal/labtest/fakeqemu"
 )
 
 // These tests run the program itself: the test's program is labrun when it is started under that name, which it has in PATH.
 
 func TestMain(m *testing.M) {
-	fakeqemu.Main()
 	testscript.Main(labtest.Tests{M: m}, map[string]func(){"labrun": main})
 }
 

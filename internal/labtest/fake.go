@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,21 +20,17 @@ import (
 	"github.com/labrun/labrun/internal/qemu"
 )
 
-// Main is the TestMain of a package whose tests have fake machines: the test's program is QEMU, too, if it is
-// started under
-// that name. With -short no other QEMU is used, so it is put into PATH once and for all, and tests may run side
-// by side.
-func Main(m *testing.M) {
-	fakeqemu.Main()
-	os.Exit(Tests{m}.Run())
-}
+// Main is the TestMain of a package whose tests have fake machines. With -short no other QEMU is used than the fake,
+// so it is put into PATH once and for all, and tests may run side by side.
+func Main(m *testing.M) { os.Exit(Tests{m}.Run()) }
 
-// Tests are a package's tests, for a TestMain that has more to do than Main: it calls [fakeqemu.Main] first.
+// Tests are a package's tests, for a TestMain that has more to do than Main.
 type Tests struct{ M *testing.M }
 
 // Run runs the tests and returns the exit status.
 func (t Tests) Run() int {
 	flag.Parse()
+	fake, errFake = program()
 	if testing.Short() {
 		dir, err := os.MkdirTemp("", "labtest")
 		if err == nil {
@@ -52,16 +49,39 @@ func (t Tests) Run() int {
 	return t.M.Run()
 }
 
-// ready says that QEMU is the test's program for all tests.
-var ready bool
+var (
+	// ready says that QEMU is the fake for all tests.
+	ready bool
 
-// setUp makes the test's program QEMU, with what it needs in dir.
+	// fake is the fake QEMU's program, if there is no error. It is asked for before any test gives itself another home.
+	fake    string
+	errFake error
+)
+
+// program has the go command build the fake QEMU, if its cache has it not yet. It is a program of its own, not the
+// test's, because the race detector would make each of its hundreds of starts cost four times as much.
+func program() (string, error) {
+	out, err := exec.Command("go", "tool", "-n", "qemu").Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("%w: %s", err, failed.Stderr)
+	}
+	if err != nil {
+		return "", fmt.Errorf("build the fake QEMU: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// setUp makes the fake QEMU, with what it needs in dir.
 func setUp(dir string, setenv func(name, value string)) error {
+	if errFake != nil {
+		return errFake
+	}
 	bin := filepath.Join(dir, "bin")
 	if err := os.Mkdir(bin, 0o700); err != nil {
 		return err
 	}
-	if err := fakeqemu.Install(bin); err != nil {
+	if err := fakeqemu.Install(fake, bin); err != nil {
 		return err
 	}
 	setenv("PATH", bin+":"+os.Getenv("PATH"))
@@ -117,7 +137,8 @@ shell           = '^[^\r\n]*[#$] $'
 
 // Store opens a cache of fake images, debian, alpine, mini and router7, with the profiles that images.lock has
 // for the real
-// ones, and crt, a machine with a screen and nothing else. For the rest of the test QEMU is the test's program, which has to have Main as its TestMain; see
+// ones, and crt, a machine with a screen and nothing else. For the rest of the test QEMU is the fake; the package has to
+// have Main as its TestMain. See
 // [fakeqemu.Faults] for what can go wrong with a machine. A test on a computer that cannot confine guests is skipped.
 func Store(t testing.TB) *image.Store {
 	t.Helper()

@@ -1,6 +1,6 @@
-// Package fakeqemu lets a test's own program be QEMU: a small emulator that takes the arguments labrun gives,
-// speaks QMP on
-// the socket it inherits, and has a guest with real shells at its console and its control port, in milliseconds.
+// Package fakeqemu is a fake QEMU: a small emulator that takes the arguments labrun gives, speaks QMP on the socket it
+// inherits, and has a guest with real shells at its console and its control port, in milliseconds. Its program is in
+// the folder qemu.
 //
 // The emulator (emulator.go, qmp.go) is the process that labrun starts; disk.go is its disk and qemu-img. The guest
 // (guest.go, init.go, card.go) is a process of its own in namespaces of its own: users, mounts, processes, host name,
@@ -23,7 +23,7 @@ import (
 	"sync"
 )
 
-// The names under which a test's program is another one.
+// The names under which the program is started.
 const (
 	emulatorName = "qemu-system-x86_64"
 	imageName    = "qemu-img"
@@ -32,7 +32,6 @@ const (
 )
 
 // Main is the program that the process was started as, if that is one of QEMU's, and does not return then.
-// A TestMain calls it before anything else.
 func Main() {
 	switch filepath.Base(os.Args[0]) {
 	case emulatorName:
@@ -46,14 +45,10 @@ func Main() {
 	}
 }
 
-// Install puts QEMU's programs into a folder, for PATH.
-func Install(dir string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
+// Install puts QEMU's programs into a folder, for PATH. Program is the one that calls Main.
+func Install(program, dir string) error {
 	for _, name := range []string{emulatorName, imageName} {
-		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
+		if err := os.Symlink(program, filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
