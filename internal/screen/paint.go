@@ -43,25 +43,24 @@ func cursorIn(cursor image.Point, row int) int {
 	return NoCursor.X
 }
 
-// update writes a row if it has changed, and reports that. The cursor's column is given if it is known
-// to be in that row.
-func (s *Stream) update(row int, cells []Cell, cursor int) bool {
+// update writes a row if it has changed. The cursor's column is given if it is known to be in that row.
+func (s *Stream) update(row int, cells []Cell, cursor int) {
 	before, now := s.rowOf(s.cells, row), s.rowOf(cells, row)
 	if slices.Equal(before, now) {
-		return false
+		return
 	}
 	if row == s.y {
 		if extends(now, before, s.x) {
 			copy(before, now)
 			s.print(row, s.x, length(now))
-			return true
+			return
 		}
 		if n := s.rubbed(now, cursor); n > 0 {
 			s.colour(blank)
 			s.out.WriteString(strings.Repeat("\b \b", n))
 			s.x -= n
 			copy(before, now)
-			return true
+			return
 		}
 	}
 	switch {
@@ -75,7 +74,6 @@ func (s *Stream) update(row int, cells []Cell, cursor int) bool {
 		s.restart(row)
 	}
 	s.rewrite(row, now)
-	return true
 }
 
 // rubbed is how many characters were taken back at the end of the terminal's row, as by Backspace; 0 if it changed in
@@ -102,16 +100,18 @@ func joined(row, next []Cell) bool {
 // written, since a prompt is looked for at the end of what a console printed.
 func (s *Stream) point(cells []Cell, x, y int) {
 	now := s.rowOf(cells, y)
-	if wrote := s.update(y, cells, x); !wrote && s.y != y {
-		switch {
-		case !empty(now):
-			s.restart(y)
-			s.rewrite(y, now)
-		case y > s.y:
-			s.descend(y)
-		default:
-			s.jump(0, y)
-		}
+	switch {
+	case s.y == y:
+	case !empty(now):
+		s.restart(y)
+		s.rewrite(y, now)
+	case y > s.y:
+		s.descend(y)
+	default:
+		s.jump(0, y)
+	}
+	if s.x == s.columns && x == s.columns-1 {
+		return // behind a full row: the next character goes on in the next one
 	}
 	end := length(now)
 	if s.x > end && s.x > x && s.x < s.columns { // blanks are taken back

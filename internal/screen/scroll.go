@@ -25,7 +25,7 @@ func (s *Stream) compare(cells []Cell, t *Text) (scrolled int, lost bool) {
 
 // continues reports whether a screen is what the terminal shows, scrolled by n rows, with something appended.
 func (s *Stream) continues(cells []Cell, n int) bool {
-	evidence := n == 0
+	evidence := n == 0 && empty(s.cells)
 	for row := range s.rows - n {
 		now, before := s.rowOf(cells, row), s.rowOf(s.cells, row+n)
 		switch {

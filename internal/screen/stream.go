@@ -124,9 +124,7 @@ func (s *Stream) show(cells []Cell, t *Text) {
 	}
 	s.erase(cells, t.Cursor)
 	for row := range s.rows {
-		if row != t.Cursor.Y {
-			s.update(row, cells, NoCursor.X)
-		}
+		s.update(row, cells, cursorIn(t.Cursor, row))
 	}
 	if lost || scrolled > 0 {
 		// The terminal has to scroll by as much, also where nothing stands in the new rows.

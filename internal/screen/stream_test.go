@@ -52,10 +52,64 @@ func (e *terminal) differs(t *screen.Text, top int) string {
 				x, y, got.Rune, got, want.Rune, want, e.sent, e.String(), t)
 		}
 	}
-	if at := e.CursorPosition(); t.Cursor != screen.NoCursor && (at.X != t.Cursor.X || at.Y-top != t.Cursor.Y) {
+	for y := range t.Rows {
+		for x := t.Columns; x < e.Width(); x++ {
+			if c := e.CellAt(x, y+top); c != nil && c.Content != "" && c.Content != " " {
+				return fmt.Sprintf("column %d, row %d: the terminal shows %q beside the screen\nsent %q", x, y, c.Content, e.sent)
+			}
+		}
+	}
+	at := e.CursorPosition()
+	if at.X == t.Columns {
+		at.X-- // a wider terminal has a place behind a full row
+	}
+	if t.Cursor != screen.NoCursor && (at.X != t.Cursor.X || at.Y-top != t.Cursor.Y) {
 		return fmt.Sprintf("the terminal's cursor is at %v, the screen's at %v\nsent %q\nscreen\n%s", at, t.Cursor, e.sent, t)
 	}
 	return ""
+}
+
+// A larger terminal, in which something stands before, shows the screen somewhere below that, and a smaller one its lower part.
+func TestATerminalOfAnotherSizeShowsTheScreen(t *testing.T) {
+	for _, size := range []image.Point{{100, 40}, {81, 26}} {
+		for seed := range uint64(20) {
+			m, s, e := newMachine(seed), &screen.Stream{}, newTerminal(size.X, size.Y)
+			e.send([]byte("$ labrun attach pc\r\n"))
+			for step := range 100 {
+				m.step()
+				now := m.see()
+				e.send(s.Next(now))
+				if now.Cursor == screen.NoCursor {
+					continue
+				}
+				if d := e.differs(now, e.CursorPosition().Y-now.Cursor.Y); d != "" {
+					t.Fatalf("%v, seed %d, step %d: %s", size, seed, step, d)
+				}
+			}
+		}
+	}
+}
+
+// Whoever comes late sees all of it from the next repainting on.
+func TestATerminalThatComesLate(t *testing.T) {
+	for seed := range uint64(20) {
+		m, s := newMachine(seed), &screen.Stream{}
+		for range 50 {
+			m.step()
+			s.Next(m.see())
+		}
+		e, now := newTerminal(80, 25), m.see()
+		e.send([]byte("$ labrun attach pc\r\n"))
+		for range 50 {
+			e.send(s.Repaint(now))
+			if d := e.differs(now, 0); d != "" && now.Cursor != screen.NoCursor {
+				t.Fatalf("seed %d: %s", seed, d)
+			}
+			m.step()
+			now = m.see()
+			e.send(s.Next(now))
+		}
+	}
 }
 
 // vga is a terminal's colour as VGA numbers it.
