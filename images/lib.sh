@@ -26,6 +26,9 @@ export LC_ALL=C
 # become_root re-runs the recipe under fakeroot unless it is root, so that files in the image belong to root either way.
 become_root() { [ "$(id -u)" = 0 ] || exec fakeroot -- sh "$0"; }
 
+# The guest's architecture as Debian calls it, if it is another than this machine's: foreign.sh sets it.
+guest=
+
 # debian_sources makes a private apt: its own lists and cache (so no root, and no stale lists), and only what Debian
 # signed for release $DEBIAN, whatever runs here. Every later apt command uses it through APT_CONFIG.
 debian_sources() {
@@ -38,7 +41,7 @@ debian_sources() {
   mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts"
   : >"$apt/status"
   debian_archives | while read -r archive; do
-    for suite in ${archive% *}; do echo "deb [arch=amd64 signed-by=$keyring] ${archive##* } $suite main"; done
+    for suite in ${archive% *}; do echo "deb [arch=amd64${guest:+,$guest} signed-by=$keyring] ${archive##* } $suite main"; done
   done >"$apt/sources.list"
   [ -s "$apt/sources.list" ] ||
     cannot "no source of Debian's packages is configured on this machine: set LABRUN_DEBIAN to the URL of a Debian mirror that has $DEBIAN"
@@ -55,7 +58,7 @@ EOF
   } >"$apt/options"
   { cat "$apt/options"; cat <<EOF
 APT::Architecture "amd64";
-APT::Architectures { "amd64"; };
+APT::Architectures { "amd64"; ${guest:+"$guest";} };
 Dir::State "$apt";
 Dir::State::status "$apt/status";
 Dir::Cache "$apt";
@@ -71,8 +74,8 @@ EOF
   cat "$apt/complaints"
   # shellcheck disable=SC2016 # the fields are apt's
   apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
-    awk -v release="$DEBIAN" -v keyring=$keyring 'index($4, release) == 1 {
-      print "deb [arch=amd64 signed-by=" keyring "]", $1, $2, $3 }' >"$apt/sources.list.new"
+    sort -u | awk -v release="$DEBIAN" -v options="arch=amd64${guest:+,$guest} signed-by=$keyring" 'index($4, release) == 1 {
+      print "deb [" options "]", $1, $2, $3 }' >"$apt/sources.list.new"
   mv "$apt/sources.list.new" "$apt/sources.list"
   [ -n "$(apt-cache madison dpkg)" ] && return
   if grep -q -E 'does not have a Release file|is not signed|404' "$apt/complaints"; then
@@ -126,16 +129,17 @@ keep_list() {
 
 # kernel FLAVOUR unpacks Debian's current kernel of that flavour into kernel/, sets $release, and installs OUT/vmlinuz.
 kernel() {
-  package=$(apt-cache depends --important "linux-image-$1" | awk '$1 == "Depends:" { print $2; exit }')
-  [ -n "$package" ] || cannot "the package linux-image-$1 is not in this machine's package sources"
+  package=$(apt-cache depends --important "linux-image-$1${guest:+:$guest}" | awk '$1 == "Depends:" { print $2; exit }')
+  [ -n "$package" ] || cannot "the package linux-image-$1${guest:+ for $guest} is not in this machine's package sources"
   mkdir -p kernel
   (cd kernel && apt-get download "$package") || cannot "could not download $package"
-  made_of kernel/"$package"_*.deb
-  dpkg-deb --extract kernel/"$package"_*.deb kernel
+  made_of kernel/*.deb
+  dpkg-deb --extract kernel/*.deb kernel
   rm kernel/*.deb
   [ -d kernel/lib ] || mv kernel/usr/lib kernel/lib
-  release=${package#linux-image-}
+  release=${package#linux-image-} release=${release%:*}
   depmod_in kernel
+  [ -z "$guest" ] || { cp kernel/boot/vmlinu?-"$release" "$OUT/vmlinuz"; return; } # QEMU loads these as they are
   uncompressed kernel/boot/vmlinuz-"$release" "$OUT/vmlinuz" || cp kernel/boot/vmlinuz-"$release" "$OUT/vmlinuz"
 }
 

@@ -291,7 +291,7 @@ func findPackages(ctx context.Context, store *image.Store) []finding {
 	if !missing {
 		return nil
 	}
-	releases, err := store.CheckDebian(ctx)
+	releases, err := store.CheckDebian(ctx, weekOne...)
 	text := "packages of Debian " + strings.Join(releases, ", ") + ", which images are made of"
 	if err != nil {
 		return []finding{{state: "missing", text: text, mend: err.Error()}}

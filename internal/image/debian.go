@@ -15,11 +15,11 @@ import (
 	"github.com/labrun/labrun/internal/host"
 )
 
-// CheckDebian asks this machine's package sources for the releases of Debian that
-// images.lock takes packages of, and returns those. The error says what a user can do.
-func (s *Store) CheckDebian(ctx context.Context) (releases []string, err error) {
-	for _, e := range s.lock.images {
-		for _, src := range e.Sources {
+// CheckDebian asks this machine's package sources for the releases of Debian that the
+// images of these names are made of, and returns those. The error says what a user can do.
+func (s *Store) CheckDebian(ctx context.Context, names ...string) (releases []string, err error) {
+	for _, name := range names {
+		for _, src := range s.lock.images[name].Sources {
 			if src.Debian != "" && !slices.Contains(releases, src.Debian) {
 				releases = append(releases, src.Debian)
 			}

@@ -121,7 +121,7 @@ func TestCheckDebian(t *testing.T) {
 		all["sources/build"] = &fstest.MapFile{Data: []byte(script)}
 		t.Setenv("LABRUN_DEBIAN", "here")
 		s := open(t, StoreOptions{Lock: l, Recipes: all})
-		releases, err := s.CheckDebian(within(t))
+		releases, err := s.CheckDebian(within(t), "box")
 		if strings.Join(releases, " ") != "bookworm" || want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%s: %v, %v", script, releases, err)
 		}

@@ -511,7 +511,7 @@ func (m *Machine) recordErr() error {
 	return m.records
 }
 
-// Shutdown presses the power button, waits for the guest to power off, and pulls
+// Shutdown presses the power button, or has a guest whose board has none say it itself, waits for the guest to power off, and pulls
 // the plug when ctx ends first; that is an error, after which the machine is off
 // all the same.
 func (m *Machine) Shutdown(ctx context.Context) error {
@@ -519,11 +519,32 @@ func (m *Machine) Shutdown(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.process.Exit() == nil {
+	switch {
+	case g.process.Exit() != nil:
+	case m.arch().PowerButton():
 		err = g.process.Powerdown(ctx)
+	case g.control != nil:
+		err = g.powerOff(ctx)
 	}
 	m.stop()
 	return err
+}
+
+// powerOff has a guest without a power button switch itself off.
+func (g *guest) powerOff(ctx context.Context) error {
+	if err := g.settle(ctx); err != nil {
+		return err
+	}
+	// The machine may be off before the answer comes.
+	if err := g.shell.Do(ctx, "poweroff"); err != nil && ctx.Err() != nil {
+		return fmt.Errorf("the guest did not power off: %w", context.Cause(ctx))
+	}
+	select {
+	case <-g.process.Done():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the guest did not power off: %w", context.Cause(ctx))
+	}
 }
 
 // Usage returns what the machine has cost the host since its boot.

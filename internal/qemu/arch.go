@@ -87,6 +87,9 @@ func (a Arch) Fits() bool { return slices.Contains(a.Native, runtime.GOARCH) }
 // seconds for each card.
 func (a Arch) Plugs() bool { return a.isPC }
 
+// PowerButton reports whether the boards have one, for Process.Powerdown.
+func (a Arch) PowerButton() bool { return a.ELF != elf.EM_RISCV }
+
 // ErrNoQEMU is what an error is that says which emulator is not installed.
 var ErrNoQEMU = errors.New("QEMU is not installed")
 
