@@ -90,11 +90,35 @@ func declarations() []Entry {
 				Default: `""`,
 				Doc:     "what it calls itself at its prompts; as the image does if not given",
 			},
+			{
+				Name: "kernel", Kind: Text, Default: `""`, Keyword: true,
+				Doc: "a kernel of your own instead of the image's: a file beside the script, or in `source`",
+			},
+			{Name: "initrd", Kind: Text, Default: `""`, Keyword: true, Doc: "its first file system, likewise"},
+			{
+				Name: "cmdline", Kind: Text, Default: `""`, Keyword: true,
+				Doc: "what that kernel is told; as the image says if not given",
+			},
+			{
+				Name: "arch", Kind: Text, Default: `""`, Keyword: true,
+				Doc: "the processor, of a machine with a kernel of your own: " + strings.Join(arches(), ", "),
+			},
+			{
+				Name: "source", Kind: Text, Default: `""`, Keyword: true,
+				Doc: "a folder beside the script with the kernel's sources: each student gets a copy",
+			},
+			{
+				Name: "build", Kind: Text, Default: `""`, Keyword: true,
+				Doc: "the shell command that makes the kernel, such as `\"make\"`: in the student's copy, or where the script lies",
+			},
 		},
 		Summary: "declare a virtual machine",
 		Detail: "The value has the fields `name` and `image`. `labrun images show IMAGE` tells what is in it, and which cards it expects: " +
-			"a router's first one leads outside, to an uplink or to a network, and its second one is where it serves.",
-		Example: `debian = machine("debian", nics = [lan])`,
+			"a router's first one leads outside, to an uplink or to a network, and its second one is where it serves.\n\n" +
+			"With a `kernel` of your own the machine needs no image: [processors.md](processors.md#a-kernel-of-your-own) tells how such a kernel is built, " +
+			"booted and checked.",
+		Example: `debian = machine("debian", nics = [lan])
+board = machine("board", arch = "riscv64", source = "tiny", build = "make", kernel = "kernel.elf")`,
 	}, {
 		Name:   "step",
 		Group:  group,
@@ -194,10 +218,13 @@ func declareMachine(c *call) (starlark.Value, error) {
 		Name: name, Image: c.text("image"), Memory: c.integer("memory"), CPUs: c.integer("cpus"),
 		Hostname: c.text("hostname"),
 	}
-	if config.Image == "" {
+	if config.Kernel, err = c.ownKernel(); err != nil {
+		return nil, err
+	}
+	if config.Image == "" && config.Kernel == nil {
 		config.Image = name
 	}
-	if !slices.Contains(c.images, config.Image) {
+	if config.Image != "" && !slices.Contains(c.images, config.Image) {
 		return nil, fmt.Errorf(
 			"machine: image %q is not in images.lock%s: there are %s", config.Image,
 			Suggest(config.Image, c.images), strings.Join(c.images, ", "),

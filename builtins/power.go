@@ -79,7 +79,7 @@ func boot(c *call) (starlark.Value, error) {
 		machines, names = append(machines, c.lab.Machine(name)), append(names, name)
 	}
 	c.acted(strings.Join(names, ", "), "")
-	return nil, c.lab.Boot(c.ctx, machines...)
+	return nil, c.notBuilt(c.lab.Boot(c.ctx, machines...))
 }
 
 func shutdown(c *call) (starlark.Value, error) {

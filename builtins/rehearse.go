@@ -264,6 +264,9 @@ func endOf(terminal *console.Console, e Ending) string {
 }
 
 func tryTask(c *call) (starlark.Value, error) {
+	if m, ok := c.ownMachine(); ok {
+		return tryKernelTask(c, m)
+	}
 	on, r := c.talker("on"), c.rehearsal
 	i := Instruction{
 		Task: true, Position: c.position(), Console: on.name(), Text: c.text("prompt"), Wrong: c.texts("wrong"),

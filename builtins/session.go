@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,7 @@ type Session struct {
 
 	translate func(string) string
 	readFile  func(name string) ([]byte, error)
+	folder    Folder
 
 	lab    *lab.Lab
 	events *event.Log
@@ -53,11 +55,17 @@ type Session struct {
 
 // New returns a session that accepts declarations. Images are the names that a
 // machine may boot from; translate returns a text of the script in the reader's
-// language, and readFile reads a file of the script's folder.
+// language, and readFile reads a file of the script's folder, which is the last one.
 func New(
-	images []string, translate func(string) string, readFile func(name string) ([]byte, error),
+	images []string, translate func(string) string, readFile func(name string) ([]byte, error), folder Folder,
 ) *Session {
-	return &Session{images: images, translate: translate, readFile: readFile}
+	return &Session{images: images, translate: translate, readFile: readFile, folder: folder}
+}
+
+// Folder is where a script lies.
+type Folder struct {
+	Files fs.FS  // what is in it, while the script is loaded; nil: nothing is known of it
+	Path  string // on this computer, absolute; empty: it is in no folder there
 }
 
 // Declared returns what was declared so far.

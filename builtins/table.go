@@ -96,7 +96,7 @@ func (e Entry) Signature() string {
 func Table() []Entry {
 	var all []Entry
 	for _, group := range [][]Entry{
-		declarations(), power(), typing(), screens(), checks(), tasks(), channel(), networks(), dialogue(), computer(),
+		declarations(), power(), typing(), screens(), checks(), tasks(), kernels(), channel(), networks(), dialogue(), computer(),
 	} {
 		all = append(all, group...)
 	}

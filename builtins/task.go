@@ -91,6 +91,9 @@ func doTask(c *call) (starlark.Value, error) {
 	if err := c.solve(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.renewed(ctx); err != nil {
+		return nil, err
+	}
 	var before *CheckError
 	for {
 		failure, found, err := c.look(ctx)
@@ -188,6 +191,9 @@ func (c *call) look(ctx context.Context) (failure *CheckError, found string, err
 }
 
 func leadTask(c *call) (starlark.Value, error) {
+	if m, ok := c.ownMachine(); ok {
+		return leadKernelTask(c, m)
+	}
 	on := c.talker("on")
 	terminal, err := c.settled(on)
 	if err != nil {

@@ -322,6 +322,9 @@ func (n *linter) imagesInLock() {
 			return
 		}
 		arg := n.imageArgument(s, call)
+		if argument(call, e, "kernel") != nil && argument(call, e, "image") == nil {
+			return // it needs none
+		}
 		image, ok := n.value(s, arg).(starlark.String)
 		if _, known := n.images[string(image)]; !ok || known {
 			return

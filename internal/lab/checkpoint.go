@@ -140,6 +140,9 @@ func (l *Lab) Checkpoint(ctx context.Context, dir string) (err error) {
 				return fmt.Errorf("checkpoint: %w", err)
 			}
 		}
+		if err := m.saveWorkshop(dir); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
 	}
 	data, err := json.Marshal(state)
 	if err != nil {
@@ -259,6 +262,9 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 	m.closeGuest()
 	os.Remove(m.overlay())
 	base := filepath.Join(dir, m.Name())
+	if err := m.restoreWorkshop(dir); err != nil {
+		return err
+	}
 	if saved.Disk {
 		err = copyFile(ctx, m.overlay(), base+".qcow2")
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lan"
 	"github.com/labrun/labrun/internal/qemu"
+	"github.com/labrun/labrun/internal/workshop"
 )
 
 // MostMachines is how many machines a lab may have: a slip in a script must not take the
@@ -28,12 +29,15 @@ const MostMachines = 128
 // MachineConfig declares a machine.
 type MachineConfig struct {
 	Name   string
-	Image  string      // a name in images.lock
+	Image  string      // a name in images.lock; empty: none
 	NICs   []NICConfig // in the order of the guest's cards
 	Memory int         // MiB; 0: as the image says
 	CPUs   int         // 0: as the image says
 
 	Hostname string // what the guest calls itself, one label; empty: as the image does
+
+	// Kernel is the course's own; nil: the image's. With it there need be no image.
+	Kernel *KernelConfig
 }
 
 // NICConfig declares a network card: on a network of the lab, or on the uplink,
@@ -57,6 +61,10 @@ type Options struct {
 	Pictures string // folder for screenshots; empty: in Records
 	Cold     bool   // boot every machine, and make no templates
 	Resting  bool   // the machines will do little: of those that are restored, count only what they take at their prompt
+
+	// Workshops is where students have their copies of the sources of a course's own kernels;
+	// empty: they are in the session's folder, and go with it.
+	Workshops string
 
 	// What people see of the run and may do to it from other terminals.
 	Mission, Title string // the mission's file and title
@@ -124,11 +132,11 @@ func New(config Config, options Options) (*Lab, error) {
 	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {
 		profile, ok := options.Store.Profile(mc.Image)
-		if !ok {
+		if !ok && (mc.Kernel == nil || mc.Image != "") {
 			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
 		}
 		m := &Machine{
-			lab: l, config: mc, profile: profile, duplicate: images[mc.Image],
+			lab: l, config: mc, profile: profile, duplicate: mc.Image != "" && images[mc.Image],
 			power: make(chan struct{}, 1), started: make(chan struct{}),
 		}
 		images[mc.Image] = true
@@ -141,6 +149,9 @@ func New(config Config, options Options) (*Lab, error) {
 	var err error
 	if l.session, err = openSession(Sessions(options.Store), options.Mission); err != nil {
 		return nil, &EnvironmentError{err}
+	}
+	if err := l.openWorkshops(); err != nil {
+		return nil, &EnvironmentError{errors.Join(err, l.session.close())}
 	}
 	for _, name := range config.Networks {
 		l.networks[name] = lan.NewWatched(name, l.changes.ring)
@@ -185,27 +196,32 @@ func (l *Lab) Prepare(ctx context.Context) error {
 		return &EnvironmentError{err}
 	}
 	for _, m := range l.Machines() {
-		img, err := l.options.Store.Ensure(ctx, m.config.Image)
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
+		if m.config.Image != "" {
+			img, err := l.options.Store.Ensure(ctx, m.config.Image)
+			if err != nil {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				return &EnvironmentError{err}
 			}
-			return &EnvironmentError{err}
+			if err := checkFirmware(img); err != nil {
+				return err
+			}
+			m.image = img
+			if img.StandIn != "" && !told[m.config.Image] {
+				told[m.config.Image] = true
+				text := fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)
+				l.options.Events.Emit(event.Notice{Text: text})
+			}
+			if kernel == "" && img.Kernel != "" && m.arch().Fits() {
+				kernel, native = img.Kernel, m.arch()
+			}
 		}
-		if err := checkFirmware(img); err != nil {
-			return err
+		if m.workshop != nil {
+			m.prepareKernel()
 		}
-		m.image = img
-		m.config.Memory = cmp.Or(m.config.Memory, img.Memory)
-		m.config.CPUs = cmp.Or(m.config.CPUs, img.CPUs)
-		if img.StandIn != "" && !told[m.config.Image] {
-			told[m.config.Image] = true
-			text := fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)
-			l.options.Events.Emit(event.Notice{Text: text})
-		}
-		if kernel == "" && img.Kernel != "" && m.arch().Fits() {
-			kernel, native = img.Kernel, m.arch()
-		}
+		m.config.Memory = cmp.Or(m.config.Memory, m.image.Memory)
+		m.config.CPUs = cmp.Or(m.config.CPUs, m.image.CPUs)
 	}
 	verdict, err := qemu.Probe(ctx, native, kernel, l.options.Store.Dir())
 	if err != nil {
@@ -226,7 +242,7 @@ func (l *Lab) Prepare(ctx context.Context) error {
 				m.Name(), strings.Join(names, " and "), n)
 		}
 	}
-	if verdict.Accel == qemu.TCG && len(l.machines) > 0 {
+	if verdict.Accel == qemu.TCG && slices.ContainsFunc(l.Machines(), func(m *Machine) bool { return m.arch().Fits() }) {
 		l.options.Events.Emit(event.Notice{Text: "software emulation (slower): " + verdict.Reason})
 	}
 	for _, m := range l.Machines() {
@@ -313,8 +329,13 @@ func (l *Lab) Boot(ctx context.Context, machines ...*Machine) error {
 			m.stop()
 		}
 	}
-	if ctx.Err() != nil {
+	var built *workshop.BuildError
+	var kernel *KernelError
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.As(err, &built), errors.As(err, &kernel):
+		return err // no fault of this computer
 	}
 	return &EnvironmentError{err}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lan"
 	"github.com/labrun/labrun/internal/qemu"
+	"github.com/labrun/labrun/internal/workshop"
 )
 
 // Machine is one machine of a lab, booted or not. Its methods are safe for
@@ -27,8 +28,9 @@ type Machine struct {
 	config    MachineConfig
 	profile   image.Profile
 	macs      []string
-	image     *image.Image // set by Lab.Prepare
-	duplicate bool         // a machine declared before it has the same image
+	image     *image.Image       // set by Lab.Prepare
+	workshop  *workshop.Workshop // where its own kernel is made; nil: it has its image's
+	duplicate bool               // a machine declared before it has the same image
 
 	power chan struct{} // has room while nobody switches the machine on or off, which may take long
 
@@ -138,6 +140,8 @@ func (m *Machine) arch() qemu.Arch {
 	name := m.profile.Arch
 	if m.image != nil {
 		name = m.image.Arch
+	} else if m.config.Kernel != nil && m.config.Kernel.Arch != "" {
+		name = m.config.Kernel.Arch
 	}
 	arch, _ := qemu.ArchOf(name) // it was checked with the lock
 	return arch
@@ -169,6 +173,9 @@ func (m *Machine) spec(overlay string) qemu.Spec {
 	} else {
 		spec.Kernel, spec.Initrd, spec.Cmdline = m.image.Kernel, m.image.Initrd, m.profile.Cmdline
 	}
+	if m.workshop != nil {
+		spec.Alone, _ = m.checkKernel() // what is wrong with it was said before it was booted
+	}
 	if m.image.Disk != "" {
 		spec.Disk, spec.DiskFormat = overlay, "qcow2"
 	}
@@ -188,6 +195,9 @@ func (m *Machine) start(ctx context.Context) error {
 	}
 	defer release()
 	m.closeGuest()
+	if err := m.makeKernel(ctx); err != nil {
+		return err
+	}
 	if m.config.Hostname != "" && !m.renamed() {
 		m.lab.notice("%s keeps the name that its image gives it: labrun has no control channel to it", m.config.Name)
 	}
@@ -511,16 +521,18 @@ func (m *Machine) recordErr() error {
 	return m.records
 }
 
-// Shutdown presses the power button, or has a guest whose board has none say it itself, waits for the guest to power off, and pulls
+// Shutdown presses the power button, waits for the guest to power off, and pulls
 // the plug when ctx ends first; that is an error, after which the machine is off
-// all the same.
+// all the same. A guest whose board has no such button is told by the control channel;
+// where there is none either, or the kernel is the course's own, which may well not listen,
+// the plug is pulled at once.
 func (m *Machine) Shutdown(ctx context.Context) error {
 	g, err := m.current()
 	if err != nil {
 		return err
 	}
 	switch {
-	case g.process.Exit() != nil:
+	case g.process.Exit() != nil, m.workshop != nil:
 	case m.arch().PowerButton():
 		err = g.process.Powerdown(ctx)
 	case g.control != nil:

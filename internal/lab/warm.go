@@ -370,7 +370,7 @@ func (m *Machine) distrust(g *guest, user, password string) {
 
 // warm reports whether the machine may start from a template, and tells why not.
 func (m *Machine) warm() bool {
-	if m.lab.options.Cold {
+	if m.lab.options.Cold || m.workshop != nil { // a kernel that is being worked on boots
 		return false
 	}
 	if why := m.coldBecause(); why != "" {

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/labrun/labrun/internal/event"
@@ -78,6 +79,10 @@ func Start(ctx context.Context, m *mission.Mission, o Options) (*Run, error) {
 	if o.Student != nil {
 		r.lesson = newLesson(m, o.Student, o.Events)
 		options.Interactive, options.Command = true, r.lesson.command
+		// A student finds their own copy of a kernel's sources where they are.
+		if options.Workshops, err = os.Getwd(); err != nil {
+			return nil, &lab.EnvironmentError{Cause: err}
+		}
 	}
 	l, err := layOut(m, options)
 	if err == nil {

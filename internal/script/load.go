@@ -44,6 +44,8 @@ type Options struct {
 	// NoSteps accepts a mission without steps, whose author is finding out at a prompt
 	// what to write.
 	NoSteps bool
+
+	path string // of the script's folder on this computer; empty: it has none
 }
 
 // Declared returns what the script declared, in the present language.
@@ -108,6 +110,9 @@ func LoadFile(ctx context.Context, file string, o Options) (*Script, error) {
 		return nil, err
 	}
 	defer root.Close()
+	if o.path, err = filepath.Abs(filepath.Dir(file)); err != nil {
+		return nil, unreadable(file, err)
+	}
 	s, err := Load(ctx, root.FS(), filepath.Base(file), file, o)
 	if s != nil {
 		s.onDisk = true
@@ -129,7 +134,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 		}
 		s.telling.Store(&telling{by: t, used: []*Translation{t}})
 	}
-	s.Session = builtins.New(o.Images, s.Text, s.ReadFile)
+	s.Session = builtins.New(o.Images, s.Text, s.ReadFile, builtins.Folder{Files: folder, Path: o.path})
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: bounded(s.Session.Predeclared()), modules: map[string]*module{},
