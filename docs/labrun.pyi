@@ -114,10 +114,12 @@ def uplink(name: str = "uplink") -> Uplink:
         router = machine("router7", nics = [uplink("uplink0"), lan])
     '''
 
-def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0, hostname: str = "") -> Machine:
+def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0, hostname: str = "", *, kernel: str = "", initrd: str = "", cmdline: str = "", arch: str = "", source: str = "", build: str = "") -> Machine:
     r'''Declare a virtual machine.
 
     The value has the fields `name` and `image`. `labrun images show IMAGE` tells what is in it, and which cards it expects: a router's first one leads outside, to an uplink or to a network, and its second one is where it serves.
+
+    With a `kernel` of your own the machine needs no image: [processors.md](processors.md#a-kernel-of-your-own) tells how such a kernel is built, booted and checked.
 
     name: a word of letters, digits and hyphens
     image: what it boots, from images.lock; the same as its name if not given
@@ -125,9 +127,16 @@ def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memor
     memory: MiB; as the image says if not given
     cpus: virtual CPUs; as the image says if not given
     hostname: what it calls itself at its prompts; as the image does if not given
+    kernel: a kernel of your own instead of the image's: a file beside the script, or in `source`
+    initrd: its first file system, likewise
+    cmdline: what that kernel is told; as the image says if not given
+    arch: the processor, of a machine with a kernel of your own: x86_64, i386, aarch64, arm, riscv64, riscv32, ppc64le
+    source: a folder beside the script with the kernel's sources: each student gets a copy
+    build: the shell command that makes the kernel, such as `"make"`: in the student's copy, or where the script lies
     returns machine
 
         debian = machine("debian", nics = [lan])
+        board = machine("board", arch = "riscv64", source = "tiny", build = "make", kernel = "kernel.elf")
     '''
 
 def step(function: Callable[[], object]) -> None:
@@ -421,6 +430,20 @@ def task(on: Machine | Terminal, prompt: str, *, solution: str | Callable[[], ob
                 hints = ["echo prints, and > sends it into a file."],
                 wrong = ["echo \"hello\" > /root/notes"],
             )
+    '''
+
+def edit(machine: Machine, file: str, old: str, new: str) -> None:
+    r'''Change the source of a machine's own kernel.
+
+    For the solution of a task: students do it with their editor. A file that has the new text already stays as it is. The task then builds and boots the kernel.
+
+    machine: a machine of this mission
+    file: a file of its kernel's sources
+    old: a text that is in it once
+    new: what stands there instead
+
+        def solve():
+            edit(board, "kernel.c", old = "Hello, world", new = "Hello, Nini")
     '''
 
 def run(machine: Machine, command: str, check: bool = False, *, hint: str = "", timeout: float | str = 60) -> Result:

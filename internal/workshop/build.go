@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -89,6 +91,9 @@ func (w *Workshop) run(ctx context.Context) error {
 	return failed
 }
 
+// missing is how shells and make say that there is no such program.
+var missing = regexp.MustCompile(`: (command )?not found$|^make: \S+: No such file or directory$`)
+
 // output keeps what a command says, up to a limit.
 type output struct {
 	mu   sync.Mutex
@@ -120,6 +125,9 @@ func (o *output) text() string {
 	shown := lines[from:]
 	if len(shown) > mostLines {
 		shown = append(shown[:mostLines:mostLines], fmt.Sprintf("(%d lines more)", len(shown)-mostLines))
+	}
+	if slices.ContainsFunc(lines, missing.MatchString) {
+		shown = append(slices.Clip(shown), "(A program is missing on this computer: `labrun doctor MISSION` tells which.)")
 	}
 	return strings.Join(shown, "\n")
 }
