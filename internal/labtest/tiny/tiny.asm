@@ -108,11 +108,11 @@ draw:   mov ax, 0x13            ; 320x200, a byte a pixel
         mov al, 1
         rep stosb
         mov al, 14
-        mov di, 80 * 320 + 140
+        mov di, 83 * 320 + 141
 .row:   mov cx, 40
         rep stosb
         add di, 320 - 40
-        cmp di, 120 * 320
+        cmp di, 123 * 320
         jb .row
         pop es
         xor ax, ax
