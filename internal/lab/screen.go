@@ -156,9 +156,9 @@ func (s *screenPort) look(ctx context.Context) (Sight, error) {
 	moved := len(news) > 0 || now.Text == nil
 	s.painted += len(news)
 	switch {
-	case s.resumed: // it is all known, but a terminal need not be as the recording leaves it
+	case s.resumed && now.Text != nil: // it is all known, but a terminal need not be as the recording leaves it
 		s.resumed = false
-		news = console.Repaint(news)
+		news = console.Repaint(s.stream.Repaint(now.Text))
 	case s.painted > repaintEvery && now.Text != nil:
 		s.painted = 0
 		news = append(news, console.Repaint(s.stream.Repaint(now.Text))...)

@@ -61,6 +61,7 @@ func (l *layout) read(p *Picture, most int) *Text {
 	t := &Text{Columns: p.Width / (l.pitch * l.scale), Rows: p.Height / l.face.height, Cursor: NoCursor}
 	t.Cells = make([]Cell, 0, t.Columns*t.Rows)
 	colours := palette{}
+	drawn := 0 // cells with anything in them
 	for row := range t.Rows {
 		for column := range t.Columns {
 			cell := l.cell(p, column, row)
@@ -68,6 +69,7 @@ func (l *layout) read(p *Picture, most int) *Text {
 			foreground := background
 			if !cell.plain {
 				foreground = colours.nearest(cell.ink)
+				drawn++
 			}
 			found, known := l.face.find(cell, foreground, background)
 			if !known && !cell.mixed && t.Cursor == NoCursor {
@@ -87,6 +89,9 @@ func (l *layout) read(p *Picture, most int) *Text {
 			}
 			t.Cells = append(t.Cells, found)
 		}
+	}
+	if 2*t.Unknown > drawn { // a picture of large plain areas
+		return nil
 	}
 	return t
 }
