@@ -28,6 +28,11 @@ func (p *program) addCompletion(root *cobra.Command) {
 		switch c.Name() {
 		case "check", "serve":
 			c.ValidArgsFunction = someOf(missions)
+		case "doctor":
+			c.ValidArgsFunction = oneOf(func(begun string) ([]string, cobra.ShellCompDirective) {
+				names, directive := missions(begun)
+				return append(wishes(), names...), directive
+			})
 		case "doc":
 			c.ValidArgsFunction = oneOf(func(string) ([]string, cobra.ShellCompDirective) {
 				return described(), cobra.ShellCompDirectiveNoFileComp

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -97,16 +96,16 @@ type finding struct {
 func (p *program) newDoctor() *cobra.Command {
 	var mend bool
 	c := &cobra.Command{
-		Use:   "doctor [serve|test]",
+		Use:   "doctor [serve|test|PROCESSOR|MISSION]",
 		Short: "what this computer has and lacks for running labs, and how to mend it",
 		Long: `What this computer has and lacks for running labs, and how to mend it. With "serve" also for building labrun with
-the page of labrun serve, with "test" for that and for running labrun's own tests.`,
-		ValidArgs: slices.Sorted(maps.Keys(uses)),
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+the page of labrun serve, with "test" for that and for running labrun's own tests; with a processor such as riscv64, or
+with a mission, also for machines with that one, or with that mission's.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			wanted := labs
-			if len(args) > 0 {
-				wanted = uses[args[0]]
+			wanted, err := p.wishOf(c.Context(), c, args)
+			if err != nil {
+				return err
 			}
 			if mend {
 				if err := p.mend(c.Context(), wanted); err != nil {
@@ -131,7 +130,7 @@ the page of labrun serve, with "test" for that and for running labrun's own test
 }
 
 // diagnose prints what it finds, and reports whether nothing is missing.
-func (p *program) diagnose(ctx context.Context, wanted use) (healthy bool, err error) {
+func (p *program) diagnose(ctx context.Context, wanted wish) (healthy bool, err error) {
 	lock, err := p.lock()
 	if err != nil {
 		return false, err
@@ -157,9 +156,9 @@ func (p *program) diagnose(ctx context.Context, wanted use) (healthy bool, err e
 	return healthy, nil
 }
 
-func findTools(ctx context.Context, wanted use) []finding {
+func findTools(ctx context.Context, wanted wish) []finding {
 	var all []finding
-	for _, t := range needed(wanted) {
+	for _, t := range wanted.tools() {
 		if t.installed() {
 			all = append(all, finding{state: "ok", text: t.program + ": " + t.why})
 			continue
@@ -300,12 +299,14 @@ func findPackages(ctx context.Context, store *image.Store) []finding {
 }
 
 // mend installs the packages of the missing tools.
-func (p *program) mend(ctx context.Context, wanted use) error {
+func (p *program) mend(ctx context.Context, wanted wish) error {
 	var packages []string
-	for _, t := range needed(wanted) {
+	for _, t := range wanted.tools() {
 		if !t.installed() {
 			fmt.Fprintf(p.Err, "installing %s: it %s\n", t.pkg, t.why)
-			packages = append(packages, t.pkg)
+			if !slices.Contains(packages, t.pkg) {
+				packages = append(packages, t.pkg)
+			}
 		}
 	}
 	if len(packages) == 0 {

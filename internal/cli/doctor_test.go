@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -16,6 +17,32 @@ func TestNeededTools(t *testing.T) {
 		}
 		if !has("qemu-utils") || has("npm") != test.npm || has("chromium") != test.chromium {
 			t.Errorf("for use %d: %v", test.wanted, needed(test.wanted))
+		}
+	}
+}
+
+// Machines with another processor need its emulator, and who builds kernels a compiler as well.
+func TestWish(t *testing.T) {
+	for _, test := range []struct {
+		wanted            wish
+		emulator          string
+		compiler, certain bool
+	}{
+		{wish{}, "", false, false},
+		{wish{arches: []string{"aarch64"}}, "qemu-system-arm", true, false},
+		{wish{arches: []string{"riscv64"}, builds: true}, "qemu-system-misc", true, true},
+	} {
+		emulator, compiler, certain := "", false, false
+		for _, tool := range test.wanted.tools() {
+			if strings.HasPrefix(tool.pkg, "qemu-system-") && tool.pkg != "qemu-system-x86" {
+				emulator = tool.pkg
+			}
+			if strings.HasPrefix(tool.pkg, "gcc-") {
+				compiler, certain = true, !tool.optional
+			}
+		}
+		if emulator != test.emulator || compiler != test.compiler || certain != test.certain {
+			t.Errorf("%+v: %q, compiler %v, needed %v", test.wanted, emulator, compiler, certain)
 		}
 	}
 }
