@@ -101,3 +101,26 @@ func (p *tab) drops(path string) {
 	p.t.Helper()
 	p.do(chromedp.SetUploadFiles("#drop input", []string{path}))
 }
+
+// TestAMachineInThePage plays a lab in which one machine lives in the page, in v86, and pings a router that QEMU runs. When
+// the page is loaded anew, that machine is off, and is switched on again.
+func TestAMachineInThePage(t *testing.T) {
+	c := serves(t, "testdata/tiny.star")
+	p := open(t, chromium(t), "resident", c.url(), 1280, 800)
+	p.click(`[data-do="start"]`)
+	p.askedFor("boot", "Switch on router7")
+	p.click(`[data-do="enter"]`)
+	p.askedFor("boot", "Switch on tiny")
+	p.sees(`[data-held="tiny"]`)
+	p.click(`[data-do="enter"]`)
+	p.waitsAt("tiny", "login: ")
+	p.types("tiny", "root")
+	p.typesPassword("tiny", "root")
+	p.askedFor("send", "ping -c 2 10.254.0.1")
+	p.types("tiny", "uname -m")
+	p.reads("tiny", "i686")
+	p.types("tiny", "ping -c 2 10.254.0.1")
+	p.sees("body", "Mission complete")
+	p.picture("pinged")
+	p.innocent(c.host())
+}

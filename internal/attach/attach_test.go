@@ -89,6 +89,7 @@ func (b *bench) PowerOn(context.Context, string) error {
 	return nil
 }
 
+func (b *bench) Hold(context.Context, string, Page) error { return nil }
 func (b *bench) Resize(_ context.Context, _ string, columns, rows int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

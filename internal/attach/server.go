@@ -32,6 +32,9 @@ type Lab interface {
 	Interactive() bool
 	// PowerOn switches a machine on, if that is allowed now.
 	PowerOn(ctx context.Context, machine string) error
+	// Hold has a page of a browser hold a machine whenever it is on, until the page has gone
+	// or ctx ends; an error at once if that machine cannot live there.
+	Hold(ctx context.Context, machine string, page Page) error
 	// Resize tells a machine that is on how large its terminal is.
 	Resize(ctx context.Context, machine string, columns, rows int)
 	// Status is what is shown of the run; the server adds the viewers.
@@ -184,6 +187,13 @@ func (s *Server) serve(conn *net.UnixConn) {
 		}
 	case "capture":
 		s.capture(conn, asked.Network)
+	case "hold":
+		gone := make(chan struct{})
+		if !s.seat(func() { defer close(gone); s.hold(conn, asked.Machine) }) {
+			writeJSON(conn, frameAnswer, answer{Error: "over"})
+			return
+		}
+		<-gone
 	case "command":
 		writeJSON(conn, frameAnswer, s.command(conn, asked))
 	case "attach":

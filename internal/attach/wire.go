@@ -22,6 +22,7 @@ const (
 	frameOutput  = 'o' // server: what the guest prints, after outputHead; or a part of a file
 	frameEvents  = 'e' // server: what happens, JSON lines or parts of them
 	frameNote    = 'n' // server: a note, JSON
+	framePage    = 'p' // both: a message between a machine's place and a page that holds it
 )
 
 // longestFrame bounds what one frame carries, in bytes, and longestJSON those that are
@@ -30,7 +31,7 @@ const longestFrame, longestJSON = 512 << 10, 64 << 10
 
 // request is a client's first frame.
 type request struct {
-	Op      string `json:"op"`                // attach, screen, status, stop, events, command, network, capture
+	Op      string `json:"op"`                // attach, hold, screen, status, stop, events, command, network, capture
 	Machine string `json:"machine,omitempty"` // to attach to, or whose screen is asked for
 	Word    string `json:"word,omitempty"`    // of a command
 	Text    string `json:"text,omitempty"`    // what belongs to the word
@@ -82,6 +83,7 @@ type MachineStatus struct {
 	Seconds float64 `json:"seconds,omitempty"` // since it was switched on
 	Screen  bool    `json:"screen,omitempty"`  // it has one, which can be looked at
 	Viewers int     `json:"viewers"`
+	Browser bool    `json:"browser,omitempty"` // a page of a browser can hold it
 }
 
 func writeFrame(w io.Writer, kind byte, payload []byte) error {
@@ -107,7 +109,7 @@ func readFrame(r io.Reader) (kind byte, payload []byte, err error) {
 	}
 	n, most := binary.BigEndian.Uint32(head[1:]), uint32(longestJSON)
 	switch head[0] {
-	case frameInput, frameOutput, frameEvents:
+	case frameInput, frameOutput, frameEvents, framePage:
 		most = longestFrame
 	}
 	if n > most {

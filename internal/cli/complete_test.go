@@ -38,7 +38,7 @@ func TestCompletion(t *testing.T) {
 		{"doc wait", "wait_for wait_port wait_prompt wait_screen", "", true},
 		{"doc wait_for ", "", "", true},
 		{"images fetch debian a", "alpine", "", true},
-		{"images add ", "alpine debian debian-tty grub mini mini-arm64 mini-riscv64 router7", "", true},
+		{"images add ", "alpine debian debian-tty grub mini mini-arm64 mini-riscv64 router7 tiny", "", true},
 		{"images remove r", "router7", "", true},
 		{"new ", "", "lab.star", true},
 		{"--allow ", "host", "", true},

@@ -91,7 +91,7 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	if err != nil {
 		return err
 	}
-	sessions := lab.Sessions(store)
+	sessions, states := lab.Sessions(store), lab.States(store)
 	store.Close() // a run has the cache to itself while it changes it
 	state, err := run.StateFolder(p.Getenv)
 	if err != nil {
@@ -113,7 +113,7 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	origins = append(origins, p.codespace(port)...)
 	server := serve.New(serve.Options{
 		Page: web.Files(), Missing: web.Missing(), Secret: secret, Origins: origins, Version: version(),
-		Language: p.spoken(), Missions: names, Load: load, State: state, Sessions: sessions, Command: command,
+		Language: p.spoken(), Missions: names, Load: load, State: state, Sessions: sessions, States: states, Command: command,
 		Owner: os.Getuid(),
 		Tell:  func(format string, args ...any) { p.tell(p.Err, format, args...) },
 	}, port)

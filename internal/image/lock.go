@@ -35,6 +35,7 @@ type Profile struct {
 	// want something else.
 	Hardware
 	Cmdline string `toml:"cmdline"` // kernel command line; empty if booted by the BIOS
+	Browser bool   `toml:"browser"` // a page of a browser can hold the machine: 32-bit Linux that lives in its memory
 
 	// What authors of missions ask about it.
 	Runs  string   `toml:"runs"`  // by itself; for people
@@ -321,6 +322,9 @@ var imageName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 var releaseName = regexp.MustCompile(`^[a-z]{2,32}$`)
 var inputName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
+// browserMemory is the least memory, in MiB, into which v86 loads a kernel with its initramfs.
+const browserMemory = 128
+
 func (c *checker) entry(e entry) {
 	table := "images." + e.Name
 	bad := func(key, format string, args ...any) { c.fault(table, 0, key, e.Name+": "+format, args...) }
@@ -337,6 +341,9 @@ func (c *checker) entry(e entry) {
 		bad("cpus", "cpus is 0 or missing")
 	}
 	e.Hardware.check(bad)
+	if e.Browser && (e.Arch != "i386" || e.Port.Port != "ttyS1" || e.Memory < browserMemory) {
+		bad("browser", `browser needs arch = "i386", a control channel at ttyS1, and a memory of at least %d`, browserMemory)
+	}
 	if e.Leases != "" && !path.IsAbs(e.Leases) {
 		bad("leases", "leases %q is not an absolute path", e.Leases)
 	}

@@ -34,7 +34,7 @@ func (m *Machine) BootFrom(ctx context.Context, data []byte) error {
 	if bytes.Equal(data, g.bootedFrom) {
 		return nil
 	}
-	if err := g.process.WriteDisk(ctx, data); err != nil {
+	if err := g.qemu().WriteDisk(ctx, data); err != nil {
 		return err
 	}
 	if err := g.process.Reset(ctx); err != nil {

@@ -139,7 +139,7 @@ func TestTypingWhenItDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	process, err := os.FindProcess(g.process.Pid())
+	process, err := os.FindProcess(g.qemu().Pid())
 	if err != nil {
 		t.Fatal(err)
 	}

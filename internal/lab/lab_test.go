@@ -275,7 +275,7 @@ func TestKilledFromOutside(t *testing.T) {
 	ctx, l, router := routerAlone(t)
 	c, _ := router.Console()
 	g, _ := router.current()
-	process, err := os.FindProcess(g.process.Pid())
+	process, err := os.FindProcess(g.qemu().Pid())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func (m *Machine) Click(ctx context.Context, x, y int) error {
 		return fmt.Errorf("%d,%d is outside of %s's screen, which has %d×%d pixels", x, y, m.Name(), bounds.Dx(), bounds.Dy())
 	}
 	g.screen.hurry()
-	return g.process.Click(ctx, x, y, now.Picture.Width, now.Picture.Height)
+	return g.qemu().Click(ctx, x, y, now.Picture.Width, now.Picture.Height)
 }
 
 // KeepPicture puts a picture into the run's records, as NAME.png, and returns the file's path;

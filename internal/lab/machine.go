@@ -16,6 +16,7 @@ import (
 	"github.com/labrun/labrun/internal/guestos"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lan"
+	"github.com/labrun/labrun/internal/pc"
 	"github.com/labrun/labrun/internal/qemu"
 	"github.com/labrun/labrun/internal/workshop"
 )
@@ -32,6 +33,7 @@ type Machine struct {
 	workshop  *workshop.Workshop // where its own kernel is made; nil: it has its image's
 	duplicate bool               // a machine declared before it has the same image
 
+	slot  pc.Slot       // its place in a page
 	power chan struct{} // has room while nobody switches the machine on or off, which may take long
 
 	mu        sync.Mutex // held for moments only
@@ -44,7 +46,7 @@ type Machine struct {
 
 // guest is one incarnation of a machine, from power on to power off.
 type guest struct {
-	process    *qemu.Process
+	process    body
 	port       port        // the console's: serial, or the screen
 	screen     *screenPort // nil: the machine has none
 	console    *console.Console
@@ -61,6 +63,7 @@ type guest struct {
 	settled    chan struct{}   // closed when the control channel is the mission's
 	open       <-chan struct{} // closed when the console is the mission's; nil: it always is
 	warm       bool            // it was restored
+	paged      bool            // it runs in a page
 	template   string          // the key of what it was restored from; empty: it booted, or comes from a checkpoint
 	entered    atomic.Bool     // somebody was let in at the console
 	public     atomic.Bool     // its boot was told, so its end is
@@ -201,6 +204,12 @@ func (m *Machine) start(ctx context.Context) error {
 	if m.config.Hostname != "" && !m.renamed() {
 		m.lab.notice("%s keeps the name that its image gives it: labrun has no control channel to it", m.config.Name)
 	}
+	if g, err := m.startInPage(ctx); g != nil || err != nil {
+		if err == nil {
+			m.adopt(g)
+		}
+		return err
+	}
 	var draft *image.Draft
 	_, used := os.Stat(m.overlay())
 	fresh := used != nil // else its disk has all that is set once
@@ -291,7 +300,10 @@ func (m *Machine) adopt(g *guest) {
 	m.lab.changes.ring()
 	g.public.Store(true)
 	e := event.Machine{Name: m.config.Name, State: "booting"}
-	if g.warm {
+	switch {
+	case g.paged:
+		e.Detail = "in the page"
+	case g.warm:
 		e.Detail = "warm"
 	}
 	m.lab.options.Events.Emit(e)
@@ -316,6 +328,12 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 	if err != nil {
 		return nil, err
 	}
+	return m.connect(process, spec, before, held)
+}
+
+// connect connects all that belongs to the machine to what it runs in: see launch.
+func (m *Machine) connect(process body, spec qemu.Spec, before recording, held bool) (*guest, error) {
+	var err error
 	g := &guest{
 		process: process, warm: spec.Saved != nil,
 		failed: make(chan struct{}), watched: make(chan struct{}), settled: make(chan struct{}),
@@ -360,7 +378,7 @@ func (m *Machine) launch(ctx context.Context, spec qemu.Spec, before recording, 
 		m.panicked(g, line)
 	})
 	if spec.Display != "" {
-		g.screen = newScreenPort(process, g.failed, said, spec.Savable)
+		g.screen = newScreenPort(g.qemu(), g.failed, said, spec.Savable)
 		g.port = g.screen
 	} else {
 		g.port = &serialPort{channel: channel{process.Console(), g.failed}, replay: said, recording: spec.Savable}
@@ -633,7 +651,7 @@ func (m *Machine) panicked(g *guest, line string) {
 	m.lab.options.Events.Emit(event.Notice{Text: text})
 	g.tasks.Go(func() {
 		// This runs in no call of the mission's: it ends with the machine.
-		if err := g.process.Command(context.Background(), "system_reset", nil, nil); err != nil {
+		if err := g.process.Reset(context.Background()); err != nil {
 			g.fail(&PanicError{Machine: m.config.Name, Message: line})
 		}
 	})

@@ -145,7 +145,7 @@ func TestScreenCheckpoint(t *testing.T) {
 	typeAt(t, ctx, m, "first thing")
 	seen(t, ctx, m, prompt())
 	if !testing.Short() {
-		viewer, err := viewerSide{l}.machines["pc"].guest.process.Viewer(ctx)
+		viewer, err := viewerSide{l}.machines["pc"].guest.qemu().Viewer(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

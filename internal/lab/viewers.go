@@ -85,7 +85,7 @@ func (s viewerSide) Screen(ctx context.Context, machine string) (attach.Display,
 	if err != nil {
 		return attach.Display{}, err
 	}
-	rfb, err := g.process.Viewer(ctx)
+	rfb, err := g.qemu().Viewer(ctx)
 	return attach.Display{RFB: rfb, Console: g.console, Touched: g.screen.hurry}, err
 }
 
@@ -127,7 +127,7 @@ func (s viewerSide) Status() attach.Status {
 		Guided: s.options.Interactive, Started: s.opened,
 	}
 	for _, m := range s.Machines() {
-		state := attach.MachineStatus{Name: m.Name(), On: m.Running(), Screen: m.profile.Display != ""}
+		state := attach.MachineStatus{Browser: m.browsable(), Name: m.Name(), On: m.Running(), Screen: m.profile.Display != ""}
 		if g, err := m.current(); err == nil && state.On {
 			state.Seconds = time.Since(g.process.Started()).Seconds()
 		}

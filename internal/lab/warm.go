@@ -197,7 +197,7 @@ func (m *Machine) resync(g *guest) {
 func (m *Machine) resetHung(g *guest) error {
 	g.shell.Restarting()
 	reset := time.Now()
-	if err := g.process.Command(g.ctx, "system_reset", nil, nil); err != nil {
+	if err := g.process.Reset(g.ctx); err != nil {
 		return err
 	}
 	if err := m.catchUp(g.ctx, g); err != nil {

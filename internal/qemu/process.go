@@ -29,13 +29,14 @@ const (
 	PoweredOff                   // the guest powered itself off
 	Killed                       // a signal from outside
 	Crashed                      // QEMU failed by itself
+	Gone                         // what the machine lived in instead of QEMU went away or failed
 )
 
 // ExitError says how a machine's process ended.
 type ExitError struct {
 	Machine string
 	Reason  ExitReason
-	Detail  string // the signal, or the last words of QEMU
+	Detail  string // the signal, the last words of QEMU, or what went away
 }
 
 func (e *ExitError) Error() string {
@@ -46,6 +47,8 @@ func (e *ExitError) Error() string {
 		return e.Machine + " powered itself off"
 	case Killed:
 		return fmt.Sprintf("%s's QEMU was killed from outside (%s)", e.Machine, e.Detail)
+	case Gone:
+		return fmt.Sprintf("%s is off: %s", e.Machine, e.Detail)
 	}
 	return fmt.Sprintf("%s's QEMU failed: %s", e.Machine, e.Detail)
 }

@@ -58,10 +58,12 @@ func (g *guided) introduce(mission string) error {
 	type machine struct {
 		Name   string `json:"name"`
 		Screen bool   `json:"screen"`
+		// This page can hold it.
+		Browser bool `json:"browser"`
 	}
 	machines := []machine{}
 	for _, m := range g.run.Machines {
-		machines = append(machines, machine{m.Name, m.Screen})
+		machines = append(machines, machine{m.Name, m.Screen, m.Browser && !g.readonly})
 	}
 	return g.say(map[string]any{
 		"event": "session", "session": g.run.Session(), "mission": mission,

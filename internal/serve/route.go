@@ -42,6 +42,8 @@ var routes = []struct {
 	{socket, end(`api/sessions/([^/]+)/consoles/([^/]+)`), (*Server).console},
 	{socket, end(`api/sessions/([^/]+)/screens/([^/]+)`), (*Server).screen},
 	{socket, end(`api/sessions/([^/]+)/network`), (*Server).network},
+	{socket, end(`api/sessions/([^/]+)/places/([^/]+)`), (*Server).place},
+	{look, end(`states/([0-9a-f]+\.state)`), (*Server).state},
 	{look, end(`api/sessions/([^/]+)/capture`), (*Server).capture},
 }
 
@@ -128,7 +130,7 @@ var contentTypes = map[string]string{
 
 // emulating are the files in which v86 runs, which makes WebAssembly, and workers of its
 // own, as it goes. No other part of the page may do that.
-var emulating = []string{"page/machine.html"}
+var emulating = []string{"page/machine.html", "page/resident.js"}
 
 // static sends one of the page's files. They are open: anybody can have them with labrun.
 func (s *Server) static(w http.ResponseWriter, r *http.Request) {

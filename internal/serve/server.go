@@ -27,6 +27,7 @@ type Options struct {
 	Load     func(ctx context.Context, name, language string) (*mission.Mission, error)
 	State    string   // the folder of progress and of the runs' logs
 	Sessions string   // the folder of the sessions
+	States   string   // the folder of what machines in pages go on from
 	Command  []string // how labrun is started, up to what says which mission
 	Owner    int      // the user who runs the server
 	// Tell says something to the user at the terminal.

@@ -107,11 +107,12 @@ func (l *fakeLab) close() {
 	os.Remove(l.folder + ".lock")
 }
 
-func (l *fakeLab) Names() []string                       { return []string{"debian"} }
-func (l *fakeLab) Interactive() bool                     { return true }
-func (l *fakeLab) Events() *event.Log                    { return &l.events }
-func (l *fakeLab) Stop()                                 { l.once.Do(func() { close(l.stopped) }) }
-func (l *fakeLab) PowerOn(context.Context, string) error { return attach.ErrNotYet }
+func (l *fakeLab) Names() []string                                 { return []string{"debian"} }
+func (l *fakeLab) Interactive() bool                               { return true }
+func (l *fakeLab) Events() *event.Log                              { return &l.events }
+func (l *fakeLab) Stop()                                           { l.once.Do(func() { close(l.stopped) }) }
+func (l *fakeLab) PowerOn(context.Context, string) error           { return attach.ErrNotYet }
+func (l *fakeLab) Hold(context.Context, string, attach.Page) error { return nil }
 func (l *fakeLab) Resize(_ context.Context, _ string, columns, rows int) {
 	l.sizes <- fmt.Sprintf("%dx%d", columns, rows)
 }

@@ -23,6 +23,10 @@ export class Consoles {
   /** @type {typeof import("./screen.js").Screen | undefined} */
   #Screen;
   #fetching = false;
+  /** @type {Map<string, Worker>} those that hold a machine, or would */
+  #residents = new Map();
+  /** @type {Set<string>} the machines that have a place in this page */
+  #held = new Set();
   #view = kept("screen", ""); // picture, text; empty: as it fits
   shown = ""; // the machine, or "network"
   #split = kept("split", "off") === "on";
@@ -68,6 +72,7 @@ export class Consoles {
     if (this.shown !== "network" && !names.includes(this.shown)) this.shown = names[0] ?? "";
     render(this.#draw(names), this.element);
     for (const name of names) {
+      if (run.machine(name).browser && !this.#residents.has(name)) this.#residents.set(name, this.#hold(name));
       const place = /** @type {HTMLElement} */ (this.element.querySelector(`[data-terminal="${CSS.escape(name)}"]`));
       let console = this.#consoles.get(name);
       if (!console) {
@@ -80,6 +85,20 @@ export class Consoles {
       if (this.#pictured(name)) this.#picture(name, console);
       else if (place.clientWidth > 0) console.start();
     }
+  }
+
+  /** Offers this page as the place of a machine. @param {string} name */
+  #hold(name) {
+    const worker = new Worker(new URL("resident.js", import.meta.url), { type: "module" });
+    const address = new URL(`${this.base}/places/${encodeURIComponent(name)}`, document.baseURI);
+    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    worker.onmessage = ({ data }) => {
+      if (data) this.#held.add(name);
+      else this.#held.delete(name);
+      this.changed();
+    };
+    worker.postMessage({ address: address.href, page: document.baseURI });
+    return worker;
   }
 
   /** Whether a machine's picture is shown, and not its text. @param {string} name */
@@ -156,6 +175,7 @@ export class Consoles {
         aria-pressed=${this.#visible(name)} @click=${() => this.go(name)}>
       <span class="lamp ${machine.on ? "on" : ""}" aria-hidden="true"></span>${name}
       <span class="hidden">${machine.on ? say("page on") : say("page off")}</span>
+      ${this.#held.has(name) ? html`<span class="now" data-held=${name}>${say("page held")}</span>` : nothing}
       ${here ? html`<span class="now">${say("page now")}</span>` : nothing}</button>`;
   }
 
@@ -309,6 +329,7 @@ export class Consoles {
   }
 
   dispose() {
+    for (const worker of this.#residents.values()) worker.terminate();
     narrow.removeEventListener("change", this.changed);
     for (const console of this.#consoles.values()) console.dispose();
     for (const screen of this.#screens.values()) screen.dispose();

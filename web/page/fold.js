@@ -32,7 +32,7 @@
  */
 
 /**
- * @typedef {{ name: string, on: boolean, state: string, since: number, viewers: number, screen: boolean }} Machine
+ * @typedef {{ name: string, on: boolean, state: string, since: number, viewers: number, screen: boolean, browser: boolean }} Machine
  */
 
 /** How a run stands. */
@@ -81,7 +81,7 @@ export class Run {
   machine(name) {
     let m = this.machines.get(name);
     if (!m) {
-      m = { name, on: false, state: "", since: 0, viewers: 0, screen: false };
+      m = { name, on: false, state: "", since: 0, viewers: 0, screen: false, browser: false };
       this.machines.set(name, m);
     }
     return m;
@@ -101,7 +101,7 @@ function add(run, entry) {
 const fold = {
   session(run, e) {
     Object.assign(run, { session: e.session, mission: e.mission, language: e.language, readonly: e.readonly });
-    for (const m of e.machines ?? []) run.machine(m.name).screen = Boolean(m.screen);
+    for (const m of e.machines ?? []) Object.assign(run.machine(m.name), { screen: Boolean(m.screen), browser: Boolean(m.browser) });
   },
   status(run, e) {
     for (const m of e.machines ?? []) {

@@ -7,6 +7,7 @@ const magic = "labrun-pc 1\n";
  * @typedef {object} About
  * @property {string} emulator
  * @property {string} bios
+ * @property {string} [console] what its serial port has said
  * @property {number} memory in MiB
  * @property {{ drive: string, name: string, size: number }[]} disks that were in it, which the file does not hold
  */
@@ -21,12 +22,12 @@ export async function pack(about, state) {
   return new Blob([magic, JSON.stringify(about), "\n", await new Response(zipped).arrayBuffer()]);
 }
 
-/** @param {File} file */
+/** @param {Blob} file */
 export const isSaved = async (file) => (await file.slice(0, magic.length).text()) === magic;
 
 /**
  * Reads what a saved PC was, and where in the file its state begins. It rejects if the file is damaged.
- * @param {File} file
+ * @param {Blob} file
  * @returns {Promise<{ about: About, from: number }>}
  */
 export async function unpack(file) {
@@ -37,9 +38,21 @@ export async function unpack(file) {
 }
 
 /**
- * @param {File} file
+ * @param {Blob} file
  * @param {number} from
  * @returns {Promise<ArrayBuffer>}
  */
 export const state = (file, from) =>
   new Response(file.slice(from).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+
+/**
+ * @param {URL} address
+ * @returns {Promise<{ about: About, state: ArrayBuffer }>}
+ */
+export async function fetchState(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address.pathname}: ${response.status} ${response.statusText}`);
+  const file = await response.blob();
+  const { about, from } = await unpack(file);
+  return { about, state: await state(file, from) };
+}
