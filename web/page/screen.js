@@ -79,10 +79,9 @@ export class Screen {
     viewer.background = "transparent";
     viewer.addEventListener("connect", () => {
       if (viewer !== this.#viewer) return;
-      const canvas = /** @type {HTMLCanvasElement} */ (this.canvas);
       this.shown = true;
       this.rename();
-      if (!this.readonly) this.#watch(canvas);
+      if (!this.readonly) this.#watch(/** @type {HTMLCanvasElement} */ (this.canvas));
       // Who waited here for the machine goes on at its keyboard.
       if (document.activeElement === this.element) this.focus();
       this.changed();
@@ -102,9 +101,9 @@ export class Screen {
     if (here) this.element.focus();
   }
 
-  /** The picture; null while there is none. */
+  /** The picture; null while there is none: noVNC makes its canvas before. */
   get canvas() {
-    return this.element.querySelector("canvas");
+    return this.shown ? this.element.querySelector("canvas") : null;
   }
 
   /** Names the picture in the present language. */
