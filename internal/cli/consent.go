@@ -16,7 +16,7 @@ import (
 type consent struct{ host bool }
 
 func (a *consent) flag(c *cobra.Command) {
-	c.Flags().Var(a, "allow", "`host`: let the mission open a shell on this computer")
+	c.Flags().Var(a, "allow", "`host`: let the mission run commands on this computer")
 }
 
 // Set is for the flag.
@@ -39,9 +39,10 @@ func (a *consent) String() string {
 // Type is for the flag.
 func (a *consent) Type() string { return "host" }
 
-// missing reports whether a mission wants more than its user has allowed yet.
+// missing reports whether a mission wants more than its user has allowed yet. One that came
+// with labrun is trusted as labrun is.
 func (a consent) missing(m *mission.Mission) bool {
-	return slices.Contains(m.Declared().Needs, "host") && !a.host
+	return slices.Contains(m.Declared().Needs, "host") && !a.host && !m.BuiltIn()
 }
 
 // askHost asks for the user's consent to shells on the host, where there is a
@@ -50,12 +51,12 @@ func (a consent) missing(m *mission.Mission) bool {
 func (p *program) askHost(unattended bool) error {
 	in := p.keyboard()
 	if in == nil || unattended {
-		return &usageError{"the mission wants to open a shell on this computer: if you trust it, say --allow host"}
+		return &usageError{"the mission wants to run commands on this computer: if you trust it, say --allow host"}
 	}
-	fmt.Fprint(p.Err, "This mission wants to open a shell on this computer, with your rights. Do you trust it? [y/N] ")
+	fmt.Fprint(p.Err, "This mission wants to run commands on this computer, with your rights. Do you trust it? [y/N] ")
 	answer, _ := bufio.NewReader(in).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a == "y" || a == "yes" {
 		return nil
 	}
-	return &usageError{"the mission was not allowed to open a shell on this computer"}
+	return &usageError{"the mission was not allowed to run commands on this computer"}
 }

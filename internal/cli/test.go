@@ -85,7 +85,7 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 		}
 		if f.allow.missing(m) {
 			return &usageError{
-				fmt.Sprintf("%s wants to open a shell on this computer: if you trust it, say --allow host", file),
+				fmt.Sprintf("%s wants to run commands on this computer: if you trust it, say --allow host", file),
 			}
 		}
 		missions, locks = append(missions, m), append(locks, lock)

@@ -48,6 +48,9 @@ type Options struct {
 	path string // of the script's folder on this computer; empty: it has none
 }
 
+// BuiltIn reports whether the script came with labrun, and from no file of the host's.
+func (s *Script) BuiltIn() bool { return !s.onDisk }
+
 // Declared returns what the script declared, in the present language.
 func (s *Script) Declared() builtins.Declaration {
 	return s.telling.Load().by.apply(s.Session.Declared())

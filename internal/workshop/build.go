@@ -118,7 +118,10 @@ func (o *output) text() string {
 	from := max(0, len(lines)-mostLines)
 	for i, line := range lines {
 		if strings.Contains(line, "error:") {
-			from = max(0, min(i-1, from)) // the line before says in which function
+			from = i
+			if i > 0 && strings.HasSuffix(lines[i-1], ":") { // which says in which function
+				from--
+			}
 			break
 		}
 	}
