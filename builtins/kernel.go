@@ -82,7 +82,10 @@ func (c *call) ownKernel() (*lab.KernelConfig, error) {
 		}
 		var err error
 		if k.Sources, err = workshop.ReadFiles(files, source); err != nil {
-			return nil, fmt.Errorf("machine: source = %q: %w", source, plainly(err))
+			if errors.Is(err, fs.ErrNotExist) {
+				err = errors.New("there is no such folder beside the script")
+			}
+			return nil, fmt.Errorf("machine: source = %q: %w", source, err)
 		}
 		k.Name = "my-" + path.Base(source)
 		if files, err = fs.Sub(files, source); err != nil {

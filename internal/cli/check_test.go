@@ -66,3 +66,43 @@ func expectation(source string) (played bool, code, says string) {
 	}
 	return played, code, says
 }
+
+// What a kernel is made for is read from its file, before anything boots.
+func TestKernelForAnotherProcessor(t *testing.T) {
+	isolate(t)
+	t.Chdir(t.TempDir())
+	program, err := os.Executable() // a kernel would not be another kind of file
+	if err == nil {
+		err = os.Symlink(program, "outside.elf")
+	}
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(program)
+	}
+	if err == nil {
+		err = os.WriteFile("kernel.elf", data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kernel, says := range map[string]string{
+		"kernel.elf":  `lab.star:2:16: machine: kernel = "kernel.elf": it is made for another processor (EM_`,
+		"outside.elf": `lab.star:2:16: machine: kernel = "outside.elf": `,
+	} {
+		script := `mission(title = "A kernel", api = 1)
+board = machine("board", arch = "riscv64", kernel = "` + kernel + `")
+
+def work():
+    """Work"""
+    boot(board)
+
+step(work)
+`
+		if err := os.WriteFile("lab.star", []byte(script), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := invoke("check", "lab.star"); got.code != exitScript || !strings.HasPrefix(got.err, says) {
+			t.Errorf("%s: exit %d: %s", kernel, got.code, got.err)
+		}
+	}
+}
