@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,6 +28,38 @@ func bootSector(t *testing.T, hello string) []byte {
 	copy(sector, append(code, hello...))
 	sector[510], sector[511] = 0x55, 0xaa
 	return sector
+}
+
+// exported has labrun export something for browsers, serves the folder as any web server would, and returns its address.
+func exported(t *testing.T, args ...string) string {
+	t.Helper()
+	site := filepath.Join(t.TempDir(), "site")
+	export := exec.CommandContext(t.Context(), "labrun", append([]string{"export", "--browser", "--output", site}, args...)...)
+	export.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir(), "LC_ALL=C.UTF-8")
+	if out, err := export.CombinedOutput(); err != nil {
+		t.Fatalf("export: %v\n%s", err, out)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(site)))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// TestAnExportedPC boots a floppy in the page that labrun exports, on a server that has nothing but its files.
+func TestAnExportedPC(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a browser: run without -short")
+	}
+	at := exported(t)
+	floppy := filepath.Join(t.TempDir(), "hello.img")
+	if err := os.WriteFile(floppy, bootSector(t, "Hello from a boot sector\r\n> "), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, chromium(t), "exported", at, 1000, 800)
+	p.sees("h1", "A PC in this page")
+	p.drops(floppy)
+	p.click("#start")
+	p.sees("#screen", "Hello from a boot sector")
+	p.innocent(strings.TrimPrefix(at, "http://"))
 }
 
 // TestAPCInThePage drops disks into the page that has a PC in it: what is none is named, a floppy boots, is typed at, saved

@@ -8,10 +8,10 @@ import (
 	"slices"
 
 	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
 
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/pc"
 	"github.com/labrun/labrun/internal/phrase"
 	"github.com/labrun/labrun/internal/run"
 )
@@ -29,11 +29,6 @@ type listed struct {
 	Refused   string   `json:"refused"` // why it cannot be started here; empty: it can
 }
 
-type languageName struct {
-	Tag  string `json:"tag"`
-	Name string `json:"name"`
-}
-
 // home tells what there is.
 func (s *Server) home(w http.ResponseWriter, r *http.Request, v visitor, _ []string) {
 	tag := s.languageOf(r)
@@ -48,7 +43,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, v visitor, _ []str
 		}
 	}
 	s.answer(w, http.StatusOK, map[string]any{
-		"version": s.Version, "language": tag, "languages": languageNames(), "readonly": !v.student, "missing": s.Missing,
+		"version": s.Version, "language": tag, "languages": pc.Languages(), "readonly": !v.student, "missing": s.Missing,
 		"missions": missions,
 	})
 }
@@ -102,17 +97,8 @@ func (s *Server) missionOf(ctx context.Context, found attach.Found) string {
 	return ""
 }
 
-// languageNames are the languages that labrun speaks, each by its own name.
-func languageNames() []languageName {
-	var names []languageName
-	for _, tag := range phrase.Languages() {
-		names = append(names, languageName{tag, display.Self.Name(language.Make(tag))})
-	}
-	return names
-}
-
 func (s *Server) languages(w http.ResponseWriter, _ *http.Request, _ visitor, _ []string) {
-	s.answer(w, http.StatusOK, languageNames())
+	s.answer(w, http.StatusOK, pc.Languages())
 }
 
 // phrases tells labrun's words in a language.

@@ -27,6 +27,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/lan"
 	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/pc"
 	"github.com/labrun/labrun/internal/run"
 )
 
@@ -448,7 +449,7 @@ func (b *browser) closes(conn *websocket.Conn) websocket.StatusCode {
 func (b *browser) home() (h struct {
 	Version, Language, Missing string
 	Readonly                   bool
-	Languages                  []languageName
+	Languages                  []pc.LanguageName
 	Missions                   []listed
 }) {
 	b.x.t.Helper()
