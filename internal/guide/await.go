@@ -101,6 +101,10 @@ func (d *Dialogue) Await(ctx context.Context, i Instruction, watch func(context.
 			cancel()
 			<-done
 			return w.end(nil)
+		case <-d.there.Done():
+			cancel()
+			<-done
+			return w.end(ErrQuit)
 		case <-ctx.Done():
 			<-done
 			return w.end(context.Cause(ctx))

@@ -40,11 +40,15 @@ func (d *Dialogue) Asked(ctx context.Context) (event.Instructed, error) {
 
 // Command takes a student's word. While labrun is at work it waits until something is
 // asked, so that nothing is lost that was said too soon. It fails with a *Refusal if the
-// word has no place now, with ErrOver, or with ctx's cause. The language is about no
-// instruction, and is another one at once.
+// word has no place now, with ErrOver, or with ctx's cause. The language and quit are about
+// no instruction, and are heeded at once.
 func (d *Dialogue) Command(ctx context.Context, c Command) error {
-	if c.Word == "language" {
+	switch c.Word {
+	case "language":
 		return d.translate(c.Text)
+	case "quit":
+		d.quit(ErrQuit)
+		return nil
 	}
 	w, err := d.take(ctx)
 	if err != nil {
@@ -142,8 +146,6 @@ func (w *wait) obey(c Command) error {
 		w.decide(ByStudent, ErrRedo)
 	case "restart":
 		return w.restart(c.Text)
-	case "quit":
-		w.decide(ByStudent, ErrQuit)
 	}
 	return nil
 }

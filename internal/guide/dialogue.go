@@ -60,6 +60,9 @@ type Dialogue struct {
 	options  Options
 	language atomic.Pointer[phrase.Language]
 
+	there context.Context // ends with ErrQuit when the student quits
+	quit  context.CancelCauseFunc
+
 	began  time.Time // the present step
 	silent bool      // what the script says is not shown: a step is played again
 	tries  int       // looks at checks that the student had a part in
@@ -87,8 +90,20 @@ type Dialogue struct {
 // New returns a dialogue about a mission.
 func New(options Options) *Dialogue {
 	d := &Dialogue{options: options, steps: options.Mission.GuideSteps(), changed: make(chan struct{})}
+	d.there, d.quit = context.WithCancelCause(context.Background())
 	d.language.Store(options.Language)
 	return d
+}
+
+// Leading returns a context for what is done while the student is there: it ends with
+// parent, and with ErrQuit when they quit, whatever labrun is at then. Cancel releases it.
+func (d *Dialogue) Leading(parent context.Context) (ctx context.Context, cancel context.CancelFunc) {
+	ctx, end := context.WithCancelCause(parent)
+	relayed := context.AfterFunc(d.there, func() { end(ErrQuit) })
+	return ctx, func() {
+		relayed()
+		end(nil)
+	}
 }
 
 // StepState is how a step stands.

@@ -244,6 +244,7 @@ func TestLanguageWhileLabrunWorks(t *testing.T) {
 	go func() {
 		<-shown
 		c.says(t, "language", "zh-TW", 0)
+		c.Command(t.Context(), Command{Word: "hint"}) // which there is none of, but it is about something
 		c.says(t, "quit", "", 0)
 	}()
 	_, err := c.Await(t.Context(), Instruction{Verb: "send", Show: c.Phrase("do prompt", "debian"), Delay: 1 << 60},

@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
@@ -118,6 +119,36 @@ func TestStopThroughTheDoor(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 	if result := r.Wait(); result.ExitCode() != ExitInterrupted || result.Records != o.Records {
+		t.Errorf("%+v", result)
+	}
+}
+
+// A student who quits is not kept waiting until what labrun does by itself is over.
+func TestQuitWhileLabrunWorks(t *testing.T) {
+	o := options(t)
+	defer func(steps uint64) { builtins.MaxSteps = steps }(builtins.MaxSteps)
+	builtins.MaxSteps = 1 << 60
+	m := load(t, `for i in range(1 << 30):`, `    pass`)
+	progress, err := OpenProgress(o.State, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer progress.Close()
+	o.Student = &Student{Progress: progress, Language: phrase.In("en"), Command: "lab"}
+	r, err := Start(limit(t), m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for record := range o.Events.Follow(limit(t)) {
+		if _, ok := record.Event.(event.StepStarted); ok {
+			break
+		}
+	}
+	if err := attach.Command(limit(t), r.Session(), "quit", ""); err != nil {
+		t.Error(err)
+	}
+	var unfinished *Unfinished
+	if result := r.Wait(); !errors.As(result.Err, &unfinished) || !unfinished.Stopped {
 		t.Errorf("%+v", result)
 	}
 }

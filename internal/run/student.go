@@ -53,14 +53,19 @@ func (n *lesson) command(ctx context.Context, word, text string, number int) err
 func (n *lesson) lead(ctx context.Context, l *lab.Lab) (done int, err error) {
 	n.lab = l
 	s, d := n.student, n.dialogue
+	ctx, cancel := d.Leading(ctx)
+	defer cancel()
 	if s.Meet != nil {
 		defer s.Meet(ctx, d, l)()
 	}
 	from := d.Begin(s.Anew)
-	if err := prepare(ctx, l); err != nil {
+	err = prepare(ctx, l)
+	switch {
+	case err == nil:
+		err = n.mission.Guide(ctx, l, n.events, d, from, s.Progress.Machines())
+	case !errors.Is(context.Cause(ctx), guide.ErrQuit):
 		return 0, err
 	}
-	err = n.mission.Guide(ctx, l, n.events, d, from, s.Progress.Machines())
 	done = len(s.Progress.Steps)
 	if err == nil {
 		if done = d.Complete(); done < len(n.mission.Declared().Steps) {

@@ -463,3 +463,16 @@ func TestLabelled(t *testing.T) {
 		}
 	}
 }
+
+// Quit is heard while labrun is at work; after other words it waits for its turn.
+func TestQuitWhileLabrunWorks(t *testing.T) {
+	d := newDesk(t, "en")
+	d.begins(0)
+	ctx, cancel := d.g.Leading(t.Context())
+	defer cancel()
+	io.WriteString(d.typing, "quit\n")
+	<-ctx.Done()
+	if !errors.Is(context.Cause(ctx), guide.ErrQuit) {
+		t.Errorf("the lesson ends with %v", context.Cause(ctx))
+	}
+}

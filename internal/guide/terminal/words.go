@@ -16,9 +16,15 @@ import (
 // Run takes the student's words until ctx ends or the terminal is gone, which is a word
 // as well: quit.
 func (v *View) Run(ctx context.Context) {
+	ahead := true // what comes next was said before what went before it was heard
 	for {
 		if line, ok := v.input.line(); ok {
-			v.hear(ctx, line)
+			if name, _ := word(line); name == "quit" && !ahead {
+				v.dialogue.Command(ctx, guide.Command{Word: name}) // whatever labrun is at
+			} else {
+				v.hear(ctx, line)
+			}
+			ahead = true
 			if ctx.Err() != nil {
 				return
 			}
@@ -33,6 +39,7 @@ func (v *View) Run(ctx context.Context) {
 				}
 				return
 			}
+			ahead = len(v.input.pending) > 0
 			v.input.pending = append(v.input.pending, chunk...)
 			v.heard()
 		case <-ctx.Done():
@@ -64,7 +71,8 @@ func word(line string) (name, rest string) {
 }
 
 // hear acts on a line that the student said. What it means depends on what is asked, so
-// a line that was typed while labrun was at work waits until something is.
+// a line that was typed while labrun was at work waits until something is. So does a quit
+// with other lines before it, as in a file: it is for when they have been heard.
 func (v *View) hear(ctx context.Context, line string) {
 	name, rest := word(line)
 	if v.local(ctx, name, rest) {
