@@ -220,7 +220,7 @@ func (c *call) settle(terminal *console.Console, name string) error {
 	}
 	i := guide.Instruction{
 		Console: name, Text: p.want, Show: c.phrase("otherwise", p.line.Text, p.want), Agree: true, Solve: true,
-		Hints: []guide.Text{c.phrase("hint send", name, name, p.want)},
+		Hints: []guide.Text{c.phrase("hint send", name, p.want)},
 	}
 	if p.line.Prompt == console.PasswordPrompt {
 		i.Show = c.phrase("otherwise password")

@@ -59,7 +59,7 @@ func leadSend(c *call) (starlark.Value, error) {
 	at, after, mark := terminal.Waiting(), c.led.used[terminal], terminal.KeyMark()
 	i := guide.Instruction{
 		Console: name, Text: text, Show: c.phrase("do send", name), Block: text,
-		Hints: []guide.Text{c.phrase("hint send", name, name, text)}, Solve: true,
+		Hints: []guide.Text{c.phrase("hint send", name, text)}, Solve: true,
 	}
 	switch {
 	case !enter:
@@ -136,7 +136,7 @@ func leadSendKey(c *call) (starlark.Value, error) {
 	}
 	mark, key := terminal.KeyMark(), keyLabel(c.text("key"))
 	done, err := c.instruct(guide.Instruction{
-		Console: name, Text: c.text("key"), Show: c.phrase("do key", name, key),
+		Console: name, Text: c.text("key"), Press: string(code), Show: c.phrase("do key", name, key),
 		Hints: []guide.Text{c.phrase("hint key", name, key)}, Solve: true,
 	}, func(ctx context.Context) error { return terminal.AwaitKey(ctx, code, mark) })
 	if err != nil {
@@ -166,7 +166,7 @@ func leadWaitPrompt(c *call) (starlark.Value, error) {
 	var kind starlark.Value
 	done, err := c.instruct(guide.Instruction{
 		Console: on.name(), Show: c.phrase("do prompt", on.name()), Delay: soon, Solve: true,
-		Hints: []guide.Text{c.phrase("hint prompt", on.name(), on.name())},
+		Hints: []guide.Text{c.phrase("hint prompt", on.name())},
 	}, func(ctx context.Context) error {
 		match, err := on.awaitPrompt(ctx, c.Session)
 		kind = promptName(match.Prompt)
@@ -198,7 +198,7 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 	}
 	if asked != nil {
 		i.Show, i.Block, i.Known = c.phrase("do send", name), asked.want, true
-		i.Hints = []guide.Text{c.phrase("hint send", name, name, asked.want)}
+		i.Hints = []guide.Text{c.phrase("hint send", name, asked.want)}
 	}
 	var match console.Match
 	used := c.led.used[terminal]
@@ -246,7 +246,7 @@ func leadLogin(c *call) (starlark.Value, error) {
 	}
 	i := guide.Instruction{Console: m.Name(), Text: user, Show: c.phrase("do login", m.Name(), user, password),
 		Delay: soon, Solve: true,
-		Hints: []guide.Text{c.phrase("hint prompt", m.Name(), m.Name()), c.phrase("hint login", user, password)}}
+		Hints: []guide.Text{c.phrase("hint prompt", m.Name()), c.phrase("hint login", user, password)}}
 	switch {
 	case user == "":
 		i.Show, i.Hints = c.phrase("do login self", m.Name()), i.Hints[:1]
@@ -314,7 +314,7 @@ func (c *call) observeStudent(
 	i := guide.Instruction{Console: t.name(), Known: true}
 	if asked != nil {
 		i.Text, i.Show, i.Block, i.Solve = asked.want, c.phrase("do send", t.name()), asked.want, true
-		i.Hints = []guide.Text{c.phrase("hint send", t.name(), t.name(), asked.want)}
+		i.Hints = []guide.Text{c.phrase("hint send", t.name(), asked.want)}
 	}
 	if hint := c.hint(); hint != "" {
 		i.Hints = slices.Insert(i.Hints, 0, c.translation(hint))

@@ -214,7 +214,7 @@ func TestWeek1Guided(t *testing.T) {
 	debian.types("")
 	guide.sees("> Switch on alpine")
 	guide.types("hint")
-	guide.sees("Hint 1 of 1: in a new terminal type `labrun attach alpine`")
+	guide.sees("Hint 1 of 1: go to the console of alpine and press Enter there")
 	guide.types("do")
 	guide.sees("> On debian, log in")
 	debian.sees("os25 login: $")

@@ -49,7 +49,8 @@ type Instructed struct {
 	Verb    string `json:"verb"`
 	Words   string `json:"words,omitempty"`
 	Text    string `json:"text,omitempty"`
-	Keys    bool   `json:"keys,omitempty"` // what is to be typed is not followed by Enter
+	Keys    bool   `json:"keys,omitempty"`  // what is to be typed is not followed by Enter
+	Press   string `json:"press,omitempty"` // what a terminal sends for the key that is to be pressed
 
 	Say      string   `json:"say,omitempty"`      // the same as a sentence to the student
 	Goal     string   `json:"goal,omitempty"`     // what Say announces, in Markdown; then hints are Markdown, too

@@ -26,6 +26,7 @@ type Instruction struct {
 	Console string // the machine it is about; empty: none
 	Text    string // what to type, if it is that; the question, as it was asked at first
 	Keys    bool   // without Enter
+	Press   string // what a terminal sends for the key that is to be pressed, if it is that
 	Show    Text   // what to do, in words
 	Goal    Text   // in Markdown, what Show announces; then Hints are Markdown, too
 	Block   string // lines to be shown as they are, below it
@@ -182,7 +183,7 @@ func (w *wait) decide(outcome Outcome, err error) {
 // asked is the instruction as data, in the present language.
 func (w *wait) asked() event.Instructed {
 	e := event.Instructed{
-		Number: w.number, Console: w.Console, Verb: w.Verb, Words: w.Words, Text: w.Text, Keys: w.Keys,
+		Number: w.number, Console: w.Console, Verb: w.Verb, Words: w.Words, Text: w.Text, Keys: w.Keys, Press: w.Press,
 		Say: w.Show.String(), Goal: w.Goal.String(), Block: w.Block, Hints: len(w.Hints), Known: w.Known,
 	}
 	if q := w.Question; q != nil {

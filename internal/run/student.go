@@ -45,7 +45,11 @@ func newLesson(m *mission.Mission, s *Student, events *event.Log) *lesson {
 
 // command takes a word of the student's that comes through the run's door.
 func (n *lesson) command(ctx context.Context, word, text string, number int) error {
-	return n.dialogue.Command(ctx, guide.Command{Word: word, Text: text, For: number})
+	err := n.dialogue.Command(ctx, guide.Command{Word: word, Text: text, For: number})
+	if errors.Is(err, guide.ErrOver) {
+		return &guide.Refusal{Text: n.dialogue.Say("asked other")}
+	}
+	return err
 }
 
 // lead leads the student through the mission. Its error is an *Unfinished where the student

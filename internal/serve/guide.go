@@ -25,9 +25,9 @@ const mostSaid = 8
 
 // guide carries the dialogue of a run between its door and a page.
 func (s *Server) guide(w http.ResponseWriter, r *http.Request, v visitor, names []string) {
-	watching := s.say(r, "serve watching")
+	watching, alone := s.say(r, "serve watching"), s.say(r, "serve alone")
 	s.connect(w, r, v, names[0], func(l *link, run attach.Found) bridge {
-		g := &guided{link: l, run: run, readonly: !v.student, watching: watching}
+		g := &guided{link: l, run: run, readonly: !v.student, watching: watching, alone: alone}
 		return bridge{longest: longestWords, hear: g.hear, speak: func(ctx context.Context) error {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
@@ -46,6 +46,7 @@ type guided struct {
 	run      attach.Found
 	readonly bool
 	watching string // what somebody is told who only watches
+	alone    string // what they are told where labrun plays by itself
 
 	goal bool // the last instruction had one
 	mu   sync.Mutex
@@ -165,7 +166,9 @@ func (g *guided) hear(ctx context.Context, _ websocket.MessageType, message []by
 	g.tasks.Go(func() { // speak may have ended already
 		answer := reply{Event: "reply", ID: said.ID}
 		if err := attach.CommandFor(ctx, g.run.Folder, said.For, said.Word, said.Text); err != nil {
-			answer.Refused = err.Error()
+			if answer.Refused = err.Error(); answer.Refused == attach.ErrNoStudent.Error() { // the door tells texts only
+				answer.Refused = g.alone
+			}
 		}
 		g.mu.Lock()
 		g.said--

@@ -85,11 +85,23 @@ func sessionOf(m *mission.Mission, holder int, found []attach.Found) string {
 	return ""
 }
 
-// missionOf is the mission in the list that a run is of; empty if it is of none.
+// student is the process in which a session's student is led.
+type student struct {
+	session string
+	pid     int
+}
+
+// missionOf is the mission in the list that a run is of; empty if it is of none. Finding it
+// loads missions, so what was found is kept for the pages that come later.
 func (s *Server) missionOf(ctx context.Context, found attach.Found) string {
+	who := student{found.Session(), found.PID}
+	if name, ok := s.missions.Load(who); ok {
+		return name.(string)
+	}
 	for _, name := range s.Missions {
 		if m, err := s.Load(ctx, name, ""); err == nil {
 			if _, holder := run.LookAtProgress(s.State, m); sessionOf(m, holder, []attach.Found{found}) != "" {
+				s.missions.Store(who, name)
 				return name
 			}
 		}

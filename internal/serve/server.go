@@ -43,6 +43,8 @@ type Server struct {
 	sockets sockets
 	starts  starts
 
+	missions sync.Map // of the students that were met: by student, their names
+
 	ctx    context.Context // ends when browsers are sent away
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // the websockets, and the starts under way

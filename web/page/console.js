@@ -64,6 +64,7 @@ export class Console {
   #position = 0; // of what was received of it
   #fresh = true; // the terminal is at the beginning of a line
   #opened = false;
+  #dropped = false; // keys, since the connection was lost
   /** @type {Uint8Array<ArrayBuffer>[]} keys that wait for the connection */
   #waiting = [];
 
@@ -130,6 +131,7 @@ export class Console {
       state: (state) => {
         this.state = state;
         if (state === "open") {
+          this.#dropped = false;
           this.#tellSize();
           for (const keys of this.#waiting.splice(0)) this.socket?.send(keys);
         } else if (state === "over" || state === "gone") {
@@ -177,8 +179,15 @@ export class Console {
     const message = new Uint8Array(1 + keys.length);
     message[0] = 0x69; // i
     message.set(keys, 1);
-    // What is typed before the first connection waits for it. Later it is lost, as the page shows that the line is down.
-    if (!this.socket?.send(message) && this.#boot < 0 && this.#waiting.length < 100) this.#waiting.push(message);
+    if (this.socket?.send(message)) return;
+    // What is typed before the first connection waits for it. Later it is lost, and that is said: nobody knows what the
+    // machine shows by the time there is a connection again, and a line meant for one prompt could answer another.
+    if (this.#boot < 0) {
+      if (this.#waiting.length < 100) this.#waiting.push(message);
+    } else if (!this.#dropped && !["over", "gone"].includes(this.state)) {
+      this.#dropped = true;
+      this.#show(say("page console dropped"));
+    }
   }
 
   #tellSize() {
@@ -222,11 +231,16 @@ export class Console {
    */
   #say(text) {
     this.note = text;
+    this.#show(text);
+    this.changed();
+  }
+
+  /** @param {string} text */
+  #show(text) {
     if (this.terminal.buffer.active.type === "normal") {
       this.terminal.write(`${this.#fresh ? "" : "\r\n"}\x1b[38;5;110m[labrun: ${text}]\x1b[39m\r\n`);
       this.#fresh = true;
     }
-    this.changed();
   }
 
   /**

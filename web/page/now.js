@@ -79,6 +79,8 @@ function task(run, acts) {
         : nothing}
       ${enter && !run.readonly ? html`<button type="button" data-do="enter"
         @click=${() => acts.type(e.console, "", true)}>${say("page enter")}</button>` : nothing}
+      ${e.press && !run.readonly ? html`<button type="button" data-do="press"
+        @click=${() => acts.type(e.console, e.press, false)}>${say("page press")}</button>` : nothing}
     </div>` : nothing}`;
 }
 

@@ -270,8 +270,14 @@ func (v *View) show(e event.Instructed) {
 	if e.Question {
 		v.block(v.choices(e))
 	}
-	console := e.Console != "" && e.Verb != "boot" && !v.options.Panes
-	if console && v.options.Machines.Viewers(e.Console) == 0 {
+	if e.Verb != "boot" { // which says how
+		v.whereTo(e)
+	}
+}
+
+// whereTo says how a console is opened that an instruction is about, if none is.
+func (v *View) whereTo(e event.Instructed) {
+	if e.Console != "" && !v.options.Panes && v.options.Machines.Viewers(e.Console) == 0 {
 		v.say("no console", e.Console, e.Console, e.Console)
 	}
 }
@@ -291,6 +297,9 @@ func (v *View) choices(e event.Instructed) string {
 func (v *View) tellHint(e event.Hinted) {
 	if v.asked == nil || v.asked.Goal == "" {
 		v.say("hint", e.Level, e.Of, e.Text)
+		if v.asked != nil && !v.asked.Question {
+			v.whereTo(*v.asked)
+		}
 		return
 	}
 	label := strings.TrimSpace(v.dialogue.Say("hint", e.Level, e.Of, ""))
