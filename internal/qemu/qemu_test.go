@@ -124,7 +124,10 @@ func TestValidate(t *testing.T) {
 }
 
 // kernel is one that boots: the router image's.
-func kernel(t *testing.T) string {
+func kernel(t *testing.T) string { return cached(t, "router7").Kernel }
+
+// cached is an image from the cache; it is made if it is not there.
+func cached(t *testing.T, name string) *image.Image {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs QEMU: run without -short")
@@ -138,11 +141,11 @@ func kernel(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	router, err := store.Ensure(t.Context(), "router7")
+	found, err := store.Ensure(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return router.Kernel
+	return found
 }
 
 func limited(t *testing.T) context.Context {

@@ -3,6 +3,9 @@ package qemu
 import (
 	"bytes"
 	"flag"
+	"fmt"
+	picture "image"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,7 +17,7 @@ import (
 	"github.com/labrun/labrun/internal/screen"
 )
 
-// A few are enough to notice that something broke; docs/testing-labrun.md tells what the long runs are.
+// A few are enough to notice that something broke; the long runs are in docs/performance.md.
 var (
 	screens = flag.Int("screens", 100, "how many screens are read beside the card's memory")
 	lines   = flag.Int("lines", 3, "how many lines of 63 letters are typed at a screen")
@@ -119,18 +122,106 @@ func TestReadScreens(t *testing.T) {
 		if text.Cursor != screen.NoCursor {
 			cursors++
 		}
-		for i, got := range text.Cells {
-			want := screen.Cell{Rune: codePage[memory[2*i]], Foreground: memory[2*i+1] & 15, Background: memory[2*i+1] >> 4}
-			if !looksLike(want, got) && (i != text.Cursor.Y*text.Columns+text.Cursor.X || !strings.ContainsRune(" _gq", want.Rune)) {
-				if wrong++; wrong < 20 {
-					t.Errorf("screen %d, column %d, row %d (cursor %v): read %q %v, in memory %q %v",
-						different, i%80, i/80, text.Cursor, got.Rune, got, want.Rune, want)
-				}
-			}
-		}
+		wrong += compare(t, different, text, memory)
 	}
 	t.Logf("%d different screens, %d of them with the cursor: %d wrong cells; %v each from the question to the text",
 		different, cursors, wrong, took/time.Duration(different))
+}
+
+// printer prints lines, colours and a cursor that look random at Linux's console, so that it scrolls, tells on the
+// second serial port what the kernel has on that console, cell by cell, and waits for a line there.
+const printer = `#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+exec </dev/tty1 >/dev/tty1 2>&1
+/bin/busybox stty raw -echo clocal -F /dev/ttyS1
+exec 3<>/dev/ttyS1
+i=0
+while :; do
+  i=$((i + 1)) lines=$((RANDOM % 60)) j=0
+  while [ $j -lt $lines ]; do
+    j=$((j + 1))
+    printf '%d %d \033[%d;%dm%d\033[m \033[1m%d\033[7m%d\033[m\n' $i $j $((30 + RANDOM % 8)) $((40 + RANDOM % 8)) $RANDOM $RANDOM $RANDOM
+  done
+  printf 'screen %d# ' $i
+  [ $((RANDOM % 4)) -gt 0 ] || printf '\033[%d;%dH' $((RANDOM % 25)) $((RANDOM % 80))
+  /bin/busybox cat /dev/vcsa1 >&3
+  read -r line <&3
+done
+`
+
+// On Linux's console, which scrolls by moving the card's window over its memory, what is read is what the kernel says.
+func TestReadLinuxsScreens(t *testing.T) {
+	debian := cached(t, "debian-tty")
+	initrd, err := os.ReadFile(debian.Initrd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "initrd")
+	if err := os.WriteFile(path, append(initrd, archive("printer", printer)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Start(limited(t), Spec{
+		Name: "linux", Memory: 128, CPUs: 1, Accel: TCG, Display: "vga", Control: true,
+		Kernel: debian.Kernel, Initrd: path, Cmdline: "console=tty1 rdinit=/printer quiet",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	said := make([]byte, 4+4000) // rows, columns, the cursor's column and row, then characters and colours
+	cursors, wrong := 0, 0
+	var f *screen.Font
+	for n := range *screens {
+		if _, err := io.ReadFull(p.Control(), said); err != nil {
+			t.Fatal(err)
+		}
+		if f == nil {
+			f = font(t, p)
+		}
+		text := read(t, p, f)
+		if text.Cursor != screen.NoCursor {
+			if cursors++; text.Cursor != picture.Pt(int(said[2]), int(said[3])) {
+				t.Errorf("screen %d: the cursor is read at %v, the kernel has it at %d,%d", n, text.Cursor, said[2], said[3])
+			}
+		}
+		wrong += compare(t, n, text, said[4:])
+		if _, err := p.Control().Write([]byte("\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d screens, %d of them with the cursor: %d wrong cells", *screens, cursors, wrong)
+}
+
+// archive is a file as an initramfs has it (cpio's format newc), executable.
+func archive(name, content string) []byte {
+	var b bytes.Buffer
+	for _, file := range []struct {
+		name, content string
+		mode          int
+	}{{name, content, 0o100755}, {"TRAILER!!!", "", 0}} {
+		fmt.Fprintf(&b, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00",
+			0, file.mode, 0, 0, 1, 0, len(file.content), 0, 0, 0, 0, len(file.name)+1, 0, file.name)
+		b.Write(make([]byte, -b.Len()&3))
+		b.WriteString(file.content)
+		b.Write(make([]byte, -b.Len()&3))
+	}
+	return b.Bytes()
+}
+
+// compare tells the cells that are not read as a card has them: each a character and a byte of colours.
+func compare(t *testing.T, n int, text *screen.Text, memory []byte) (wrong int) {
+	t.Helper()
+	for i, got := range text.Cells {
+		want := screen.Cell{Rune: codePage[memory[2*i]], Foreground: memory[2*i+1] & 15, Background: memory[2*i+1] >> 4}
+		underCursor := i == text.Cursor.Y*text.Columns+text.Cursor.X && strings.ContainsRune(" _gq", want.Rune)
+		if !looksLike(want, got) && !underCursor {
+			if wrong++; wrong < 5 {
+				t.Errorf("screen %d, column %d, row %d (cursor %v): read %q %v, in memory %q %v",
+					n, i%text.Columns, i/text.Columns, text.Cursor, got.Rune, got, want.Rune, want)
+			}
+		}
+	}
+	return wrong
 }
 
 var codePage = []rune("\x00☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼ !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_" +
