@@ -75,6 +75,7 @@ type screenPort struct {
 	mu        sync.Mutex // guards all below
 	sight     Sight
 	changes   int           // of the screen
+	unsettled bool          // what was seen last may be half of a change
 	changed   chan struct{} // closed with the next change
 	unread    []byte
 	idle      bool // who reads has taken everything in, and waits
@@ -102,7 +103,7 @@ func (s *screenPort) watch() {
 			return
 		}
 		s.mu.Lock()
-		if s.changes != changes {
+		if s.changes != changes || s.unsettled {
 			pause = lookSoon
 		} else {
 			pause = min(pause+pause/2, lookSlow)
@@ -139,7 +140,7 @@ func (s *screenPort) look(ctx context.Context) (Sight, error) {
 	if err != nil {
 		return Sight{}, err
 	}
-	if bytes.Equal(shot, s.last) {
+	if bytes.Equal(shot, s.last) && !s.stream.Unsettled() {
 		return s.sight, nil // only a look changes it
 	}
 	s.last = shot
@@ -165,7 +166,7 @@ func (s *screenPort) look(ctx context.Context) (Sight, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sight = now
+	s.sight, s.unsettled = now, s.stream.Unsettled()
 	s.unread = append(s.unread, news...)
 	if s.recording {
 		s.seen = append(s.seen, news...)
@@ -242,12 +243,12 @@ func (s *screenPort) Close() error {
 
 // settle has all that is on the screen of a stopped machine read and taken in.
 func (s *screenPort) settle(ctx context.Context) error {
-	if _, err := s.look(ctx); err != nil {
-		return err
-	}
 	for {
+		if _, err := s.look(ctx); err != nil {
+			return err
+		}
 		s.mu.Lock()
-		done := s.idle && len(s.unread) == 0
+		done := s.idle && len(s.unread) == 0 && !s.unsettled
 		s.mu.Unlock()
 		if done {
 			return nil

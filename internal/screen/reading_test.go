@@ -51,7 +51,7 @@ func (w *watched) take() {
 	w.t.Helper()
 	now := *w.Text
 	now.Cells = append([]screen.Cell(nil), w.Cells...)
-	sent := w.stream.Next(&now)
+	sent := next(&w.stream, &now)
 	w.terminal.send(sent)
 	if d := w.terminal.differs(&now, 0); d != "" {
 		w.t.Fatal(d)

@@ -2,25 +2,56 @@ package screen
 
 import "slices"
 
-// compare finds by how many rows the screen scrolled since what the terminal shows, and whether so much that nothing is left
-// of that. A screen that scrolled has all its former rows as they were, up to the one that was being written.
-func (s *Stream) compare(cells []Cell, t *Text) (scrolled int, lost bool) {
-	if s.continues(cells, 0) || !bottomReached(cells, t) {
-		return 0, false
+// A change is what happened to a screen since what the terminal shows.
+type change struct {
+	scrolled int  // by so many rows
+	lost     bool // by so much that nothing is left
+	sure     bool // else it may be half of a change
+}
+
+// compare finds what happened. A screen that scrolled has all its former rows as they were, up to the one that was
+// being written.
+func (s *Stream) compare(cells []Cell, t *Text) change {
+	if s.continues(cells, 0) {
+		return change{sure: true}
+	}
+	if !bottomReached(cells, t) {
+		return change{}
 	}
 	for n := 1; n < s.rows; n++ {
 		if s.continues(cells, n) {
-			return n, false
+			// A row that stands there twice may have been copied, and is to be wiped out next.
+			first := s.rowOf(cells, s.rows-n)
+			return change{scrolled: n, sure: empty(first) || !slices.Equal(first, s.rowOf(cells, s.rows-n-1))}
 		}
 	}
 	// Nothing goes on. If it is all new, it scrolled too far; else rows were changed in place.
 	for row := range s.rows {
 		if now := s.rowOf(cells, row); !empty(now) && slices.Equal(now, s.rowOf(s.cells, row)) {
-			return 0, false
+			return change{}
 		}
 	}
 	atBottom := t.Cursor.Y == t.Rows-1 || t.Cursor == NoCursor && s.y >= s.rows-1
-	return 0, atBottom && !empty(s.cells)
+	return change{lost: atBottom && !empty(s.cells)}
+}
+
+// confirmations is how many more looks have to see the same before a change that is not sure is shown. Where a row stands
+// there twice that did not, the guest is likely to be scrolling, and on a busy computer it may stop in the middle of that.
+func (s *Stream) confirmations(cells []Cell) int {
+	if s.doubled(cells) > s.doubled(s.cells) {
+		return 3
+	}
+	return 1
+}
+
+// doubled is how many rows are as the one above.
+func (s *Stream) doubled(cells []Cell) (n int) {
+	for row := 1; row < s.rows; row++ {
+		if now := s.rowOf(cells, row); !empty(now) && slices.Equal(now, s.rowOf(cells, row-1)) {
+			n++
+		}
+	}
+	return n
 }
 
 // continues reports whether a screen is what the terminal shows, scrolled by n rows, with something appended.

@@ -13,6 +13,9 @@ const Lost = "[… some lines may have scrolled off before they were read]"
 // notYet is what QEMU itself shows, in the font of the card's ROM, before a guest has set up its screen.
 const notYet = "Guest has not initialized the display (yet)."
 
+// mostHeld is how many looks in a row are held back: a program that always changes something is shown every so often.
+const mostHeld = 4
+
 // A Stream turns the states of a screen into what a terminal is to be sent, one after the other, to show the same. The
 // package's comment tells how. The zero value is ready: its terminal has its cursor at the beginning of a line, and nothing
 // below it. A Stream must not be used concurrently.
@@ -24,30 +27,52 @@ type Stream struct {
 	pen           Cell   // the terminal's colours
 	graphics      string // the note that is shown instead of a picture
 
+	seen []Cell // at the last look, and not shown yet
+	same int    // how often it was seen
+	held int    // how many looks were not shown
+
 	out bytes.Buffer
 }
 
-// Next returns what makes the terminal show a text; nothing if it shows that.
+// Next returns what makes the terminal show a text; nothing if it shows that. A screen may be looked at while a guest is
+// copying its rows to scroll, and what is seen then was never to be shown. So where rows changed that were not being written,
+// Next returns nothing and is Unsettled until the next look has confirmed it.
 func (s *Stream) Next(t *Text) []byte {
 	if s.rows == 0 && strings.TrimSpace(t.String()) == notYet {
 		return nil
 	}
+	fresh := s.columns != t.Columns || s.rows != t.Rows || s.graphics != ""
 	s.begin()
 	if s.columns != t.Columns || s.rows != t.Rows {
 		s.clear(t.Columns, t.Rows)
 	}
-	s.graphics = ""
-	s.show(s.resolved(t), t)
+	cells := s.resolved(t)
+	change := s.compare(cells, t)
+	if !fresh && !change.sure && s.held < mostHeld {
+		if !slices.Equal(cells, s.seen) {
+			s.seen, s.same = cells, 0
+		}
+		if s.same++; s.same <= s.confirmations(cells) {
+			s.held++
+			return nil
+		}
+	}
+	s.seen, s.held, s.graphics = nil, 0, ""
+	s.show(cells, t, change)
 	return s.end()
 }
+
+// Unsettled reports whether Next left something out that the next look at the screen has to confirm. Next is to be called
+// then also if the picture is the same.
+func (s *Stream) Unsettled() bool { return s.held > 0 }
 
 // Repaint returns what makes the terminal show a text as Next does, whatever stood on it: all of it is
 // painted anew, from the line on in which the screen's first row is for a terminal that was sent everything.
 func (s *Stream) Repaint(t *Text) []byte {
 	s.begin()
 	s.clear(t.Columns, t.Rows)
-	s.graphics = ""
-	s.show(s.resolved(t), t)
+	s.seen, s.held, s.graphics = nil, 0, ""
+	s.show(t.Cells, t, change{})
 	return s.end()
 }
 
@@ -60,7 +85,7 @@ func (s *Stream) Graphics(p *Picture) []byte {
 	}
 	s.begin()
 	s.clear(80, 25)
-	s.graphics = note
+	s.seen, s.held, s.graphics = nil, 0, note
 	for i, r := range []rune(note) {
 		s.cells[i].Rune = r
 	}
@@ -107,26 +132,25 @@ func (s *Stream) resolved(t *Text) []Cell {
 }
 
 // show makes the terminal show cells, and its cursor be where the screen's is if that is known.
-func (s *Stream) show(cells []Cell, t *Text) {
-	scrolled, lost := s.compare(cells, t)
+func (s *Stream) show(cells []Cell, t *Text, c change) {
 	switch {
-	case lost:
+	case c.lost:
 		s.descend(max(s.depth-1, s.y))
 		s.newline()
 		s.out.WriteString(Lost)
 		s.newline()
 		s.cells = slices.Repeat([]Cell{blank}, s.columns*s.rows)
 		s.x, s.y, s.depth = 0, 0, 1
-	case scrolled > 0:
-		s.cells = append(s.cells[scrolled*s.columns:], slices.Repeat([]Cell{blank}, scrolled*s.columns)...)
-		s.y -= scrolled
-		s.depth -= scrolled
+	case c.scrolled > 0:
+		s.cells = append(s.cells[c.scrolled*s.columns:], slices.Repeat([]Cell{blank}, c.scrolled*s.columns)...)
+		s.y -= c.scrolled
+		s.depth -= c.scrolled
 	}
 	s.erase(cells, t.Cursor)
 	for row := range s.rows {
 		s.update(row, cells, cursorIn(t.Cursor, row))
 	}
-	if lost || scrolled > 0 {
+	if c.lost || c.scrolled > 0 {
 		// The terminal has to scroll by as much, also where nothing stands in the new rows.
 		s.descend(s.rows - 1)
 	}

@@ -78,7 +78,7 @@ func TestATerminalOfAnotherSizeShowsTheScreen(t *testing.T) {
 			for step := range 100 {
 				m.step()
 				now := m.see()
-				e.send(s.Next(now))
+				e.send(next(s, now))
 				if now.Cursor == screen.NoCursor {
 					continue
 				}
@@ -96,7 +96,7 @@ func TestATerminalThatComesLate(t *testing.T) {
 		m, s := newMachine(seed), &screen.Stream{}
 		for range 50 {
 			m.step()
-			s.Next(m.see())
+			next(s, m.see())
 		}
 		e, now := newTerminal(80, 25), m.see()
 		e.send([]byte("$ labrun attach pc\r\n"))
@@ -107,7 +107,7 @@ func TestATerminalThatComesLate(t *testing.T) {
 			}
 			m.step()
 			now = m.see()
-			e.send(s.Next(now))
+			e.send(next(s, now))
 		}
 	}
 }
@@ -119,6 +119,15 @@ func vga(c color.Color, otherwise uint8) uint8 {
 		return otherwise
 	}
 	return uint8(n&10 | n&1<<2 | n>>2&1)
+}
+
+// next is what a stream sends for a screen that stays as it is.
+func next(s *screen.Stream, t *screen.Text) []byte {
+	sent := s.Next(t)
+	for s.Unsettled() {
+		sent = append(sent, s.Next(t)...)
+	}
+	return sent
 }
 
 // A machine is a screen that something writes at, as a BIOS does.
@@ -244,7 +253,7 @@ func TestATerminalShowsTheScreen(t *testing.T) {
 				continue // nobody looks
 			}
 			now := m.see()
-			e.send(s.Next(now))
+			e.send(next(s, now))
 			if d := e.differs(now, 0); d != "" {
 				t.Fatalf("seed %d, step %d: %s", seed, step, d)
 			}
