@@ -8,7 +8,8 @@
 // it holds ([Font.Read]): nothing is guessed. The memory at 0xb8000 would say it only where nothing has scrolled, as
 // Linux moves the card's window over that memory. Cells that look the same are read as one: code page 437 has three
 // blanks, and a full block in a dark colour is a blank on that colour. Where a cell could be a character or its
-// opposite with the colours exchanged (▄ and ▀), the one is read whose background is a dark colour, as text mode has.
+// opposite with the colours exchanged (▄ and ▀), the one is read whose background is a dark colour, as text mode has, or black.
+// Where Linux draws letters itself, on a graphical screen, all of ASCII is read, too; what is neither is graphics.
 //
 // The cursor is part of the picture, and blinks: half of the time nobody can tell where it is. What it covers
 // of a character is left out when that is looked up.
@@ -27,6 +28,9 @@
 // A line that goes on in the next row, since it is longer than the screen is wide, is one line in the stream (by ESC E, which
 // moves a terminal as CR LF does, and is no newline to those who read the text). It is taken for one if both
 // rows meet in characters that are no drawing.
+//
+// A guest that copies its rows to scroll may be looked at in the middle of that. What was seen then is held back until it
+// is seen again ([Stream.Unsettled]); text that is appended is not.
 //
 // Lines that scrolled off between two looks are lost, and [Lost] says so in their place.
 package screen

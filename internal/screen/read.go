@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/bits"
+	"slices"
 )
 
 // ErrGraphics is why a picture cannot be read as text: it is none.
@@ -41,15 +42,14 @@ func (f *Font) Read(p *Picture) (*Text, error) {
 func (f *Font) layouts(p *Picture) (all []layout) {
 	for i := range f.faces {
 		face := &f.faces[i]
-		if p.Height%face.height != 0 {
-			continue
-		}
+		whole := p.Height%face.height == 0
 		switch {
+		case !whole && (p.Width <= 720 || face.height < tallest):
 		case p.Width == 720:
 			all = append(all, layout{face, 9, 1}, layout{face, 9, 2}, layout{face, 8, 1})
 		case p.Width == 640 && p.Height <= 400:
 			all = append(all, layout{face, 8, 1}, layout{face, 8, 2})
-		case p.Width%8 == 0 && face.height == 16: // a framebuffer
+		case face.height == tallest: // a framebuffer, which need not be of whole cells
 			all = append(all, layout{face, 8, 1})
 		}
 	}
@@ -145,9 +145,15 @@ func (f *face) find(c pixels, ink, ground uint8) (Cell, bool) {
 	}
 	code, ok := f.codes[c.bits]
 	opposite, either := f.codes[f.opposite(c.bits)]
-	if ok && either {
-		// Both are characters, ◘ and •: the one is meant whose background is dark, or which has less in it.
-		ok = ground < 8 && (ink >= 8 || c.bits.ink() <= f.height*8/2)
+	if ok && either { // both are characters, ◘ and •
+		switch {
+		case (ground < 8) != (ink < 8):
+			ok = ground < 8
+		case ground == 0 || ink == 0:
+			ok = ground == 0
+		default:
+			ok = c.bits.ink() <= f.height*8/2
+		}
 	}
 	switch {
 	case ok:
@@ -194,20 +200,18 @@ func (f *face) under(c pixels, ink, ground uint8) []Cell {
 // masked returns the characters that a cell may hold if some of its rows tell nothing.
 func (f *face) masked(bits glyph, from, to int, ink, ground uint8) (all []Cell) {
 	clear(bits[from:to])
-	for code, g := range f.glyphs {
-		if clear(g[from:to]); g != bits || f.codes[f.glyphs[code]] != uint8(code) {
-			continue
+	var codes []uint8
+	for g, code := range f.codes {
+		if clear(g[from:to]); g == bits {
+			codes = append(codes, code)
 		}
-		cell := Cell{codePage[code], ink, ground}
-		if cell.Rune == ' ' {
-			cell.Foreground = blank.Foreground
-		}
-		all = append(all, cell)
 	}
-	// A blank is the likeliest.
-	for i, c := range all {
-		if c.Rune == ' ' {
-			all[0], all[i] = all[i], all[0]
+	slices.Sort(codes)
+	for _, code := range codes {
+		if code == ' ' { // the likeliest
+			all = slices.Insert(all, 0, Cell{' ', blank.Foreground, ground})
+		} else {
+			all = append(all, Cell{codePage[code], ink, ground})
 		}
 	}
 	return all

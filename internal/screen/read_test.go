@@ -94,6 +94,27 @@ func TestCellsThatHoldNothingKnown(t *testing.T) {
 	}
 }
 
+// Cells may be 8 pixels wide, and a framebuffer need not end with whole cells.
+func TestReadOtherSizes(t *testing.T) {
+	text := screentest.Text("C:\\>dir", "12 files")
+	drawn := picture(t, text)
+	for _, size := range []image.Point{{640, 400}, {800, 600}, {1366, 768}} {
+		p := &screen.Picture{Width: size.X, Height: size.Y, Pix: make([]byte, 3*size.X*size.Y)}
+		for y := range drawn.Height {
+			for column := range text.Columns {
+				copy(p.Pix[3*(y*p.Width+8*column):][:3*8], drawn.Pix[3*(y*drawn.Width+9*column):])
+			}
+		}
+		got, err := font(t).Read(p)
+		if err != nil {
+			t.Fatalf("%v: %v", size, err)
+		}
+		if got.Columns != size.X/8 || got.Rows != size.Y/16 || got.Row(0) != "C:\\>dir" || got.Row(1) != "12 files" || got.Cursor != text.Cursor {
+			t.Errorf("%v: %d×%d, cursor at %v, want %v: %q, %q", size, got.Columns, got.Rows, got.Cursor, text.Cursor, got.Row(0), got.Row(1))
+		}
+	}
+}
+
 func TestGraphicsIsNoText(t *testing.T) {
 	for _, size := range []image.Point{{720, 400}, {640, 400}, {640, 480}, {1024, 768}, {641, 479}} {
 		p := &screen.Picture{Width: size.X, Height: size.Y, Pix: make([]byte, 3*size.X*size.Y)}

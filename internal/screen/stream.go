@@ -41,6 +41,9 @@ func (s *Stream) Next(t *Text) []byte {
 	if s.rows == 0 && strings.TrimSpace(t.String()) == notYet {
 		return nil
 	}
+	if s.rows > 0 && empty(t.Cells) && (s.columns != t.Columns || s.rows != t.Rows) {
+		return nil // the card is being set up for another mode
+	}
 	fresh := s.columns != t.Columns || s.rows != t.Rows || s.graphics != ""
 	s.begin()
 	if s.columns != t.Columns || s.rows != t.Rows {
