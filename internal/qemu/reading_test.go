@@ -19,7 +19,7 @@ import (
 
 // A few are enough to notice that something broke; the long runs are in docs/performance.md.
 var (
-	screens = flag.Int("screens", 100, "how many screens are read beside the card's memory")
+	screens = flag.Int("screens", 40, "how many screens are read beside the card's memory")
 	lines   = flag.Int("lines", 3, "how many lines of 63 letters are typed at a screen")
 )
 

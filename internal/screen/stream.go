@@ -41,12 +41,14 @@ func (s *Stream) Next(t *Text) []byte {
 	if s.rows == 0 && strings.TrimSpace(t.String()) == notYet {
 		return nil
 	}
-	if s.rows > 0 && empty(t.Cells) && (s.columns != t.Columns || s.rows != t.Rows) {
+	resized := s.columns != t.Columns || s.rows != t.Rows
+	if resized && s.rows > 0 && empty(t.Cells) {
+		s.settle()
 		return nil // the card is being set up for another mode
 	}
-	fresh := s.columns != t.Columns || s.rows != t.Rows || s.graphics != ""
+	fresh := resized || s.graphics != ""
 	s.begin()
-	if s.columns != t.Columns || s.rows != t.Rows {
+	if resized {
 		s.clear(t.Columns, t.Rows)
 	}
 	cells := s.resolved(t)
@@ -60,7 +62,8 @@ func (s *Stream) Next(t *Text) []byte {
 			return nil
 		}
 	}
-	s.seen, s.held, s.graphics = nil, 0, ""
+	s.settle()
+	s.graphics = ""
 	s.show(cells, t, change)
 	return s.end()
 }
@@ -74,7 +77,8 @@ func (s *Stream) Unsettled() bool { return s.held > 0 }
 func (s *Stream) Repaint(t *Text) []byte {
 	s.begin()
 	s.clear(t.Columns, t.Rows)
-	s.seen, s.held, s.graphics = nil, 0, ""
+	s.settle()
+	s.graphics = ""
 	s.show(t.Cells, t, change{})
 	return s.end()
 }
@@ -82,19 +86,23 @@ func (s *Stream) Repaint(t *Text) []byte {
 // Graphics returns what makes the terminal say that the screen shows a picture, which a terminal cannot; nothing if it says
 // so, or if the picture is all of one colour: a screen that is being set up.
 func (s *Stream) Graphics(p *Picture) []byte {
+	s.settle()
 	note := fmt.Sprintf("[graphics %d×%d: a terminal cannot show it]", p.Width, p.Height)
 	if note == s.graphics || p.plain() {
 		return nil
 	}
 	s.begin()
 	s.clear(80, 25)
-	s.seen, s.held, s.graphics = nil, 0, note
+	s.graphics = note
 	for i, r := range []rune(note) {
 		s.cells[i].Rune = r
 	}
 	s.print(0, 0, len([]rune(note)))
 	return s.end()
 }
+
+// settle forgets what was held back.
+func (s *Stream) settle() { s.seen, s.same, s.held = nil, 0, 0 }
 
 func (s *Stream) begin() {
 	s.out.Reset()
