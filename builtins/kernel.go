@@ -174,9 +174,12 @@ func (c *call) notBuilt(err error) error {
 	default:
 		return err
 	}
-	failure := &CheckError{Builtin: c.entry.Name, Message: err.Error(), Hint: err.Error()}
-	if built != nil && c.led != nil {
+	failure := &CheckError{Builtin: c.entry.Name, Message: err.Error()}
+	switch { // a student is told nothing but the hint
+	case c.led != nil && built != nil:
 		failure.Hint = c.builtBadly(built).String()
+	case c.led != nil:
+		failure.Hint = kernel.Error()
 	}
 	return failure
 }

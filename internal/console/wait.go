@@ -119,7 +119,7 @@ func (c *Console) Expect(ctx context.Context, conds ...Condition) (Match, error)
 
 // Finished waits until the console is at any prompt that was printed since the
 // last Send, and the last Enter or signal key (Ctrl-C …) of SendRaw; where there are no prompts,
-// until it has been silent for a second. The cursor
+// until it has said something and then been silent for a second. The cursor
 // stays where it is, so that what was printed can still be waited for. The time-out
 // is that of ctx, and the error a *[WaitError].
 func (c *Console) Finished(ctx context.Context) error {
@@ -358,7 +358,7 @@ func (c *Console) tryPrompt(w *waiter, now time.Time) {
 	}
 	at, end := c.prompt(since)
 	switch {
-	case w.peek && c.prompts.none() && unchanged >= settleAsk && len(c.echoes) == 0:
+	case w.peek && c.prompts.none() && !c.lastByte.IsZero() && unchanged >= settleAsk && len(c.echoes) == 0:
 		at.kind = ShellPrompt // all that its last command has to say
 	case at.kind != NoPrompt && unchanged >= c.known.patience(at):
 	case unchanged >= settleAsk && question.MatchString(at.text):
