@@ -59,7 +59,7 @@ func (s *Server) list(ctx context.Context, name, tag string, found []attach.Foun
 	l := listed{
 		Name: name, Title: declared.Title, Minutes: declared.Minutes, Steps: len(declared.Steps), Languages: m.Languages(),
 	}
-	if slices.Contains(declared.Needs, "host") {
+	if slices.Contains(declared.Needs, "host") && !m.BuiltIn() { // what came with labrun is trusted as labrun is
 		l.Refused = words.Say("serve host", name)
 	}
 	progress, holder := run.LookAtProgress(s.State, m)
