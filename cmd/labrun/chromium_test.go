@@ -318,9 +318,18 @@ func (p *tab) accessible(state string) {
 			say("%s, %s: axe: %s: %s: %s\n%s", state, theme, f.Impact, f.ID, f.Help, strings.Join(f.Nodes, "\n"))
 		}
 		p.picture(state)
-		if value[bool](p, `document.querySelector("dialog[open]") !== null`) {
-			return // all else waits for its answer
-		}
-		p.click("#theme")
+		value[bool](p, `(document.querySelector("#theme").click(), true)`) // while a dialog is open a student cannot
+	}
+}
+
+// dialogs has those looked at that a student opens at any time.
+func (p *tab) dialogs() {
+	p.t.Helper()
+	for _, name := range []string{"help", "settings", "share"} {
+		p.click("#" + name)
+		p.sees("dialog[open] h2")
+		p.accessible(name)
+		p.click("dialog[open] .actions button:last-child")
+		p.until("the dialog to be closed", `document.querySelector("dialog") === null`)
 	}
 }

@@ -70,6 +70,7 @@ func (p *tab) bubbles() {
 	p.answers("1")
 	p.sees(".missed", "Not that one")
 	p.accessible("question")
+	p.dialogs()
 	p.answers("2")
 	p.step("2", "Boot the router")
 	p.sees(`[data-step="1"][data-state="done"]`)

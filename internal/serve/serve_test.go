@@ -26,6 +26,13 @@ func TestComingIn(t *testing.T) {
 		t.Errorf("the library is %q", got)
 	}
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	outside, _ := x.visits(x.at+"/", "")
+	outside.CheckRedirect = b.CheckRedirect
+	r = outside.get("?key=" + x.Secret)
+	if got := r.Header.Get("Location"); !strings.HasPrefix(got, "./at-") || !strings.HasSuffix(got, "/?key="+x.Secret) ||
+		len(r.Cookies()) > 0 {
+		t.Errorf("on this computer it is sent to %q with %v", got, r.Cookies())
+	}
 	r = b.get("?key=" + x.Secret)
 	if got := r.Header.Get("Location"); got != "./" {
 		t.Errorf("redirected to %q", got)
@@ -208,7 +215,7 @@ func TestPrefixes(t *testing.T) {
 		for _, stripped := range []bool{false, true} {
 			at, cookies := x.proxied(prefix, stripped)
 			b, r := x.visits(at, "key="+x.Secret)
-			if text := body(r); !strings.Contains(text, "the page") || r.Request.URL.String() != at {
+			if text := body(r); !strings.Contains(text, "the page") || place.ReplaceAllString(r.Request.URL.String(), "/") != at {
 				t.Errorf("%s: %s %q at %s", prefix, r.Status, text, r.Request.URL)
 				continue
 			}
@@ -218,6 +225,9 @@ func TestPrefixes(t *testing.T) {
 			b.home()
 			b.opens("api/sessions/lab/guide").CloseNow()
 			u, _ := url.Parse(at)
+			if got := b.Jar.Cookies(u); len(got) > 0 { // a server at another port could ask for them
+				t.Errorf("%s: outside of its own place the browser sends %v", prefix, got)
+			}
 			u.Path = "/another/"
 			if prefix != "/" && (len(b.Jar.Cookies(u)) > 0 || len(cookies()) == 0) {
 				t.Errorf("%s: %v, elsewhere %v", prefix, cookies(), b.Jar.Cookies(u))

@@ -6,11 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"fmt"
 	"html/template"
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -72,16 +72,31 @@ func (s *Server) visitor(r *http.Request) (v visitor, known bool) {
 	return visitor{}, false
 }
 
+// place is a folder that only one browser knows.
+var place = regexp.MustCompile(`/at-[A-Z2-7]{26}/`)
+
 // letIn gives a browser its cookie. It has no path: a browser takes that of the page, with
-// a prefix that the server may never see.
+// a prefix that the server may never see. Browsers send a cookie to all ports of a host, so
+// on this computer they would to another user's server as well; there each is first sent
+// to a place of its own, which no other server can ask it for.
 func (s *Server) letIn(w http.ResponseWriter, r *http.Request, watched string) {
+	if !s.public(r) && !place.MatchString(r.URL.Path) {
+		s.sendTo(w, "./at-"+rand.Text()+"/?"+r.URL.RawQuery)
+		return
+	}
 	browser := rand.Text()
 	http.SetCookie(w, &http.Cookie{
 		Name: s.cookieName(), Value: browser + "!" + watched + "!" + s.sign("cookie", browser, watched),
 		MaxAge: 400 * 24 * 60 * 60, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.public(r),
 	})
+	s.sendTo(w, "./")
+}
+
+// sendTo sends a browser to an address that is relative to the one that it has:
+// http.Redirect would make it absolute, without the proxy's prefix.
+func (s *Server) sendTo(w http.ResponseWriter, address string) {
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", "./") // http.Redirect would make it absolute, without the proxy's prefix
+	w.Header().Set("Location", address)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
@@ -159,6 +174,10 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, v visitor, _ []st
 	case !found:
 		s.refuse(w, http.StatusNotFound, s.say(r, "serve no session"))
 	default:
-		s.answer(w, http.StatusOK, map[string]string{"url": fmt.Sprintf("?watch=%s", s.watchToken(runName(run)))})
+		up := "" // out of the student's own place
+		if place.MatchString(r.URL.Path) {
+			up = "../"
+		}
+		s.answer(w, http.StatusOK, map[string]string{"url": up + "?watch=" + s.watchToken(runName(run))})
 	}
 }
