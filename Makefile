@@ -52,6 +52,7 @@ unit: | go
 check: | go
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt'd: $$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags measure ./cmd/labrun
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	cd internal/labtest/router7 && $(GO) vet . && $(GO) mod tidy -diff

@@ -1,3 +1,5 @@
+//go:build measure
+
 package main
 
 import (
@@ -15,16 +17,11 @@ import (
 	"github.com/creack/pty"
 )
 
-var (
-	measure = flag.Bool("measure", false, "measure the page: docs/performance.md tells how")
-	flood   = flag.Int("flood", 100, "how many MB a guest prints in that")
-)
+var flood = flag.Int("flood", 100, "how many MB a guest prints")
 
-// TestMeasurePage prints what docs/performance.md has of the page. It measures, and asserts nothing of speed.
+// TestMeasurePage prints what docs/performance.md has of the page. It measures, and asserts nothing of speed: it is built
+// with the tag measure only.
 func TestMeasurePage(t *testing.T) {
-	if !*measure {
-		t.Skip("measures, and proves nothing: run with -measure")
-	}
 	mission := `mission(title = "A lab", api = 1)
 m = machine("router7", nics = [uplink(), network("lan")])
 def works():
