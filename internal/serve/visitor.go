@@ -149,8 +149,8 @@ var closedPage = template.Must(template.New("").Parse(`<!doctype html>
 <style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}</style>
 <h1>{{.Title}}</h1>
 {{.Text}}
-<p><a href="./">{{.Try}}</a></p>
-</html>
+{{if .Try}}<p><a href="./">{{.Try}}</a></p>
+{{end}}</html>
 `))
 
 // closed tells somebody without a cookie how to get in.
@@ -158,10 +158,14 @@ func (s *Server) closed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusUnauthorized)
+	try := ""
+	if s.public(r) || place.MatchString(r.URL.Path) { // else no cookie is for here
+		try = s.say(r, "serve try")
+	}
 	closedPage.Execute(w, map[string]any{
 		"Language": s.languageOf(r), "Title": s.say(r, "serve closed title"),
 		"Text": template.HTML(markdown.HTML(s.say(r, "serve closed"))),
-		"Try":  s.say(r, "serve try"), "Again": r.Header.Get("Sec-Fetch-Site") == "cross-site",
+		"Try":  try, "Again": r.Header.Get("Sec-Fetch-Site") == "cross-site",
 	})
 }
 
