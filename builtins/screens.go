@@ -104,7 +104,7 @@ wait_screen(pc, "Configuration")`,
 			{Name: "name", Kind: Text, Doc: "of the picture: letters, digits, hyphens"},
 			{Name: "region", Kind: Anything, Default: "None", Keyword: true, Doc: "a part of the screen: (x, y, width, height) in pixels"}},
 		Summary: "keep a picture of a machine's screen in the run's records",
-		Detail:  "The report shows it. At the prompt of `labrun repl`, which has no records, it is a file in the present folder.",
+		Detail:  "The report shows it. At the prompt of `labrun repl`, which has no records, it is put beside the mission, where `assert_picture` finds it.",
 		Example: `screenshot(pc, "menu")`,
 	}}
 }

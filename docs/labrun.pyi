@@ -332,7 +332,7 @@ def click(machine: Machine, x: int = -1, y: int = -1, *, picture: str = "", tole
 def screenshot(machine: Machine, name: str, *, region: Any | None = None) -> None:
     r'''Keep a picture of a machine's screen in the run's records.
 
-    The report shows it. At the prompt of `labrun repl`, which has no records, it is a file in the present folder. A task's check may call it.
+    The report shows it. At the prompt of `labrun repl`, which has no records, it is put beside the mission, where `assert_picture` finds it. A task's check may call it.
 
     machine: a machine of this mission
     name: of the picture: letters, digits, hyphens

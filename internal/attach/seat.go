@@ -107,6 +107,8 @@ func (s *Seat) sentence(n note) string {
 		return say("viewer look only")
 	case "missed":
 		return say("viewer missed", n.Lost)
+	case "no key":
+		return say("viewer no key", n.Text, s.machine)
 	case "no power":
 		return say("viewer no power", s.machine, n.Text)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/host"
+	"github.com/labrun/labrun/internal/screen"
 )
 
 // startedAnew is how long a machine that was switched off may take to be on again
@@ -196,7 +197,10 @@ func (v *viewer) listen() {
 				continue
 			}
 			// A console that died under the keys: show tells of it.
-			c.Relay(v.ctx, payload)
+			var none *screen.NoKeyError
+			if err := c.Relay(v.ctx, payload); errors.As(err, &none) {
+				v.note(note{Name: "no key", Text: cut(none.Text, longestText)})
+			}
 		}
 	}
 }

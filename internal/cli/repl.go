@@ -30,7 +30,7 @@ import (
 const replHelp = `Statements act at once, on the mission's machines and with its names:
     login(debian)    send(debian, "ip a")    output(debian)    run(debian, "id").stdout
 A block ends with an empty line. Tab completes, Ctrl-C interrupts, Ctrl-D ends.
-    :screen MACHINE      what its console shows
+    :screen MACHINE      what its console or its screen shows
     :save NAME [FILE]    what has passed so far as a step: printed, or added to a file
     :help                this
 `
@@ -87,7 +87,8 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 		}
 		shown.Record(r)
 	})
-	o := lab.Options{Store: store, Events: events, Interactive: true}
+	// A picture is cut out to be looked for by the mission, so it belongs beside that.
+	o := lab.Options{Store: store, Events: events, Interactive: true, Pictures: filepath.Dir(script.RealFile(file))}
 	return run.OnLab(ctx, m, o, func(ctx context.Context, l *lab.Lab) error {
 		if err := l.Boot(ctx, l.Machines()...); err != nil {
 			return mission.Classify(ctx, err)
@@ -248,7 +249,7 @@ func (s *replSession) one(ctx context.Context) error {
 		return err
 	}
 	if command, ok := strings.CutPrefix(strings.TrimSpace(first), ":"); ok {
-		return s.command(command)
+		return s.command(ctx, command)
 	}
 	s.lines.Back(first)
 	statement, release := s.interruptible(ctx)
@@ -279,7 +280,7 @@ func (s *replSession) interruptible(ctx context.Context) (context.Context, func(
 // saveName is what a step may be called.
 var saveName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
-func (s *replSession) command(line string) error {
+func (s *replSession) command(ctx context.Context, line string) error {
 	words := strings.Fields(line)
 	if len(words) == 0 {
 		words = []string{"help"}
@@ -291,6 +292,10 @@ func (s *replSession) command(line string) error {
 		m := s.lab.Machine(args[0])
 		if m == nil {
 			return &usageError{fmt.Sprintf(":screen %s: the mission has no such machine", args[0])}
+		}
+		if now, err := m.Look(ctx); err == nil {
+			fmt.Fprintln(s.Out, now.Lines())
+			return nil
 		}
 		c, err := m.Console()
 		if err != nil {

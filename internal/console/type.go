@@ -172,6 +172,7 @@ func (c *Console) write(t typed) error {
 		n, err := c.stream.Write(b[:min(piece, len(b))])
 		note(b[:n])
 		if err != nil {
+			c.mistyped()
 			return err
 		}
 		b = b[n:]
@@ -201,6 +202,13 @@ func (c *Console) begin(t typed) (secret bool, err error) {
 			return false, c.reason()
 		}
 	}
+}
+
+// mistyped says that something of the line that is being typed was not: what it is, only the guest knows.
+func (c *Console) mistyped() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entry.edited = c.entry.begun
 }
 
 func (c *Console) written() {

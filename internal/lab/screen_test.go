@@ -83,6 +83,22 @@ func TestScreenIsAConsole(t *testing.T) {
 	if out, line := c.Output(), c.LastLine(); out != prints || line.Text != command {
 		t.Errorf("a person types %q, which prints %q", line.Text, out)
 	}
+	if err := c.Relay(ctx, []byte("目")); err == nil {
+		t.Error("a person types Chinese")
+	}
+	if err := c.Relay(ctx, []byte(command)); err != nil {
+		t.Fatal(err)
+	}
+	seen(t, ctx, m, prompt()+" "+command)
+	if err := c.Relay(ctx, []byte("\r")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Finished(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if out, line := c.Output(), c.LastLine(); out != prints || line.Text != command {
+		t.Errorf("a person types %q after that, which prints %q", line.Text, out)
+	}
 	if err := c.Send(ctx, "目錄\n"); err == nil || !strings.Contains(err.Error(), `"目" has no key`) {
 		t.Errorf("typing Chinese: %v", err)
 	}

@@ -74,8 +74,8 @@ func (l *Lines) Back(line string) {
 }
 
 // Eval reads one statement, which may have several lines, and carries it out. It
-// returns the value of an expression as a script would write it, empty for None and
-// for all else. Errors of the statement are an *Error, whose positions are in the
+// returns the value of an expression as a script would write it, a screen as it stands, and
+// nothing for None and for all else. Errors of the statement are an *Error, whose positions are in the
 // lines from their first; those of reading are returned as they are.
 func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error) {
 	options := &syntax.FileOptions{TopLevelControl: true, GlobalReassign: true}
@@ -106,6 +106,9 @@ func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error)
 		if err != nil || result == starlark.None {
 			return "", err
 		}
+		if text, ok := starlark.AsString(result); ok && calls(stmt.X, "screen") {
+			return text, nil // rows are read better below each other
+		}
 		return result.String(), nil
 	})
 	if err != nil {
@@ -113,6 +116,16 @@ func (r *Repl) Eval(ctx context.Context, lines *Lines) (value string, err error)
 	}
 	r.done = append(r.done, strings.TrimRight(text, "\n"))
 	return value, nil
+}
+
+// calls reports whether an expression is a call of a builtin.
+func calls(x syntax.Expr, name string) bool {
+	call, ok := x.(*syntax.CallExpr)
+	if !ok {
+		return false
+	}
+	called, ok := call.Fn.(*syntax.Ident)
+	return ok && called.Name == name
 }
 
 // statement reads the lines of one statement, or as many as it takes to see that they
