@@ -32,6 +32,7 @@ lan = network("lan")
 			"router": `router = machine("router7", nics = [uplink(), lan])`,
 			"debian": `debian = machine("debian", nics = [lan])`,
 			"alpine": `alpine = machine("alpine", nics = [lan])`,
+			"grub":   `grub = machine("grub", nics = [lan])`,
 		} {
 			if regexp.MustCompile(`\b` + name + `\b`).MatchString(body) {
 				lab += line + "\n"
