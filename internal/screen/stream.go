@@ -48,7 +48,10 @@ func (s *Stream) Next(t *Text) []byte {
 	}
 	fresh := resized || s.graphics != ""
 	s.begin()
-	if resized {
+	if s.graphics != "" {
+		s.newline() // the note is a line of its own for those who read the stream as text
+	}
+	if fresh {
 		s.clear(t.Columns, t.Rows)
 	}
 	cells := s.resolved(t)
