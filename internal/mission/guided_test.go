@@ -15,6 +15,7 @@ import (
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/guide/terminal"
+	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/labtest"
 	"github.com/labrun/labrun/internal/phrase"
@@ -64,7 +65,14 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 	t.Helper()
 	lock, store := openImages(t)
 	source := "mission(title = \"Lab\", api = 1)\nlan = network(\"lan\")\nrouter = machine(\"router\", image = \"router7\", nics = [uplink(), lan])\n" + body
-	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: lock.Names()})
+	return openClassroomOf(t, source, lock.Names(), store, from)
+}
+
+// openClassroomOf begins a guided run of a mission whose machine is called router, with the images of a cache that is
+// open.
+func openClassroomOf(t *testing.T, source string, images []string, store *image.Store, from int) *classroom {
+	t.Helper()
+	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: images})
 	if err != nil {
 		t.Fatal(err)
 	}
