@@ -29,6 +29,7 @@ func TestCookbook(t *testing.T) {
 lan = network("lan")
 `
 		for name, line := range map[string]string{
+			"pc":     `pc = machine("pc", image = "grub", nics = [lan])`,
 			"router": `router = machine("router7", nics = [uplink(), lan])`,
 			"debian": `debian = machine("debian", nics = [lan])`,
 			"alpine": `alpine = machine("alpine", nics = [lan])`,
