@@ -63,7 +63,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) Names() []string   { return []string{"debian"} }
 func (b *bench) Interactive() bool { return !b.watching }
 func (b *bench) Status() Status {
-	return Status{PID: os.Getpid(), Title: cmp.Or(b.title, "Lab"), Machines: []MachineStatus{{Name: "debian", On: true}}}
+	return Status{PID: os.Getpid(), Title: cmp.Or(b.title, "Lab"), Machines: []MachineStatus{{Name: "debian", On: true, Screen: b.screens != nil}}}
 }
 func (b *bench) Events() *event.Log { return &b.events }
 

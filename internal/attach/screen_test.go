@@ -190,6 +190,11 @@ func TestLookingAtAScreen(t *testing.T) {
 	if _, err := watcher.Read(make([]byte, 1)); err == nil {
 		t.Error("who says what is not understood stays")
 	}
+	seat, err := Sit(t.Context(), b.folder, "debian", SeatOptions{})
+	if err != nil || !seat.Screen() {
+		t.Errorf("whoever sits down at the console is not told that it is a screen (%v)", err)
+	}
+	seat.Close()
 	guest.Close() // it is switched off
 	if _, err := viewer.Read(make([]byte, 1)); err == nil {
 		t.Error("a machine that is off still has a picture")

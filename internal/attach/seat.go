@@ -43,6 +43,7 @@ type Seat struct {
 	machine string
 	options SeatOptions
 	typing  bool
+	screen  bool
 	conn    *net.UnixConn
 	ctx     context.Context // its cause is why the viewer has left
 	leave   context.CancelCauseFunc
@@ -61,7 +62,7 @@ func Sit(ctx context.Context, folder, machine string, o SeatOptions) (*Seat, err
 	if err != nil {
 		return nil, err
 	}
-	s := &Seat{machine: machine, options: o, typing: a.Typing, conn: conn}
+	s := &Seat{machine: machine, options: o, typing: a.Typing, screen: a.Screen, conn: conn}
 	s.ctx, s.leave = context.WithCancelCause(ctx)
 	s.forget = context.AfterFunc(ctx, func() { conn.Close() })
 	return s, nil
@@ -69,6 +70,10 @@ func Sit(ctx context.Context, folder, machine string, o SeatOptions) (*Seat, err
 
 // Typing reports whether keys were passed on when the seat was taken.
 func (s *Seat) Typing() bool { return s.typing }
+
+// Screen reports whether what the console prints is the text of a machine's screen, which has a
+// size of its own: 80 by 25 characters, as a rule.
+func (s *Seat) Screen() bool { return s.screen }
 
 // Next waits for what is said next. Its error is ErrOver when the run is over, ctx's cause, or
 // net.ErrClosed.

@@ -19,6 +19,12 @@ import (
 // detachKey leaves a console: Ctrl-], as in telnet and virsh.
 const detachKey = 0x1d
 
+// The size of a text screen, in characters.
+const screenColumns, screenRows = 80, 25
+
+// What has a terminal wrap long lines (DECAWM), as all do at first, or cut them.
+const wrapping, cutting = "\x1b[?7h", "\x1b[?7l"
+
 // Terminal is where a viewer sits.
 type Terminal struct {
 	In       io.Reader // what is typed; its end is the end of typing
@@ -50,7 +56,7 @@ func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
 		}
 		defer term.Restore(int(t.TTY.Fd()), state)
 		// The guest may have left colours and a hidden cursor behind.
-		defer io.WriteString(t.Out, "\x1b[m\x1b[?25h")
+		defer io.WriteString(t.Out, "\x1b[m\x1b[?25h"+wrapping)
 		sizes := make(chan os.Signal, 1)
 		signal.Notify(sizes, syscall.SIGWINCH)
 		defer signal.Stop(sizes)
@@ -70,6 +76,15 @@ func View(ctx context.Context, folder, machine string, t Terminal) (err error) {
 		v.say("welcome", machine)
 	} else {
 		v.say("watching", machine)
+	}
+	if seat.Screen() && t.TTY != nil {
+		if its.Columns < screenColumns || its.Rows < screenRows {
+			v.say("small", machine, screenColumns, screenRows, its.Columns, its.Rows)
+		}
+		// Where a line is longer than the terminal's, its end is missing, and the next ones are
+		// in their places.
+		v.cuts = true
+		io.WriteString(t.Out, cutting)
 	}
 	detached := make(chan struct{})
 	typed := make(chan struct{})
@@ -127,6 +142,7 @@ type view struct {
 	ended chan struct{}
 	heard chan struct{} // something was printed
 	fresh bool          // Out is at the beginning of a line
+	cuts  bool          // the terminal does not wrap what is printed, apart from notes
 }
 
 // silence is how long a machine prints nothing before it is left by what has no more to
@@ -222,5 +238,8 @@ func (v *view) tell(note string) {
 		before = ""
 	}
 	v.fresh = true
+	if v.cuts {
+		before, line = wrapping+before, line+cutting
+	}
 	fmt.Fprintf(v.Out, "%s[labrun: %s]%s", before, note, line)
 }

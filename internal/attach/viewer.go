@@ -34,7 +34,8 @@ type viewer struct {
 func (s *Server) view(conn net.Conn, asked request) {
 	stop := context.AfterFunc(s.viewing, func() { conn.Close() })
 	defer stop()
-	if writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive() && !asked.Watch}) != nil {
+	screen := slices.ContainsFunc(s.lab.Status().Machines, func(m MachineStatus) bool { return m.Name == asked.Machine && m.Screen })
+	if writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive() && !asked.Watch, Screen: screen}) != nil {
 		return
 	}
 	v := &viewer{Server: s, asked: asked, machine: asked.Machine, conn: conn}

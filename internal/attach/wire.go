@@ -56,6 +56,7 @@ type answer struct {
 	Text   string   `json:"text,omitempty"`  // why it was refused
 	Names  []string `json:"names,omitempty"`
 	Typing bool     `json:"typing,omitempty"` // keys are passed on
+	Screen bool     `json:"screen,omitempty"` // what the console prints is a screen's text
 	Status *Status  `json:"status,omitempty"`
 }
 

@@ -90,7 +90,7 @@ func (s *Stream) Repaint(t *Text) []byte {
 // so, or if the picture is all of one colour: a screen that is being set up.
 func (s *Stream) Graphics(p *Picture) []byte {
 	s.settle()
-	note := fmt.Sprintf("[graphics %d×%d: a terminal cannot show it]", p.Width, p.Height)
+	note := fmt.Sprintf("[graphics %d×%d: a terminal cannot show it, labrun serve does]", p.Width, p.Height)
 	if note == s.graphics || p.plain() {
 		return nil
 	}
