@@ -48,6 +48,7 @@ func (s *Store) Add(ctx context.Context, name, from string, wish Wish) (*Image, 
 		return fail(err)
 	}
 	e, known := s.lock.images[name]
+	known = known && !e.added
 	if !isURL(from) {
 		if err := s.glance(from); err != nil {
 			return fail(err)

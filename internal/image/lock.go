@@ -81,6 +81,8 @@ type entry struct {
 	Original string   `toml:"original"` // what a user can do to get the real image
 	Port     control  `toml:"control"`
 	Sources  []source `toml:"sources"`
+
+	added bool // it is in no lock: see WithAdded
 }
 
 type control struct {

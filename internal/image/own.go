@@ -17,7 +17,7 @@ type ownProfile struct {
 
 // entry is such an image as if it were in images.lock.
 func (o *ownProfile) entry(name, summary string) entry {
-	e := entry{Profile: Profile{Name: name, Summary: summary, Hardware: o.Hardware}}
+	e := entry{Profile: Profile{Name: name, Summary: summary, Hardware: o.Hardware}, added: true}
 	if o.Shell != "" {
 		// A manifest of ours has no other; one that was written to has no prompt.
 		e.Console.ShellPrompt, _ = regexp.Compile(o.Shell)
@@ -51,6 +51,7 @@ func (l *Lock) WithAdded(dir string) *Lock {
 		return l
 	}
 	all := &Lock{images: maps.Clone(l.images), text: l.text}
+	maps.DeleteFunc(all.images, func(_ string, e entry) bool { return e.added }) // they may have been removed since
 	for _, folder := range folders {
 		if e, ok := addedEntry(dir, folder.Name()); ok && all.images[e.Name].Name == "" {
 			all.images[e.Name] = e

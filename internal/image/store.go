@@ -159,7 +159,7 @@ func (s *Store) Names() []string {
 
 // entry is what is known of an image: by the lock, else by who added it.
 func (s *Store) entry(name string) (entry, bool) {
-	if e, ok := s.lock.images[name]; ok {
+	if e, ok := s.lock.images[name]; ok && !e.added {
 		return e, true
 	}
 	return addedEntry(s.dir, name)

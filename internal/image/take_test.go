@@ -107,7 +107,10 @@ func TestAddAsItComes(t *testing.T) {
 		if !ok || p.Display != "vga" || p.Summary != img.Found {
 			t.Errorf("%s: as others see it: %+v", name, p)
 		}
-		again := open(t, StoreOptions{Dir: s.dir, Lock: s.lock, Recipes: recipes()})
+		again := open(t, StoreOptions{Dir: s.dir, Lock: s.lock.WithAdded(s.dir), Recipes: recipes()})
+		if _, err := again.Add(within(t), "dos", written(t, name, c.content), wish); err != nil {
+			t.Errorf("%s, once more: %v", name, err)
+		}
 		if got, err := again.Ensure(within(t), "dos"); err != nil || got.Digest != img.Digest {
 			t.Errorf("%s: Ensure: %+v, %v", name, got, err)
 		}
