@@ -34,7 +34,7 @@ func (p *program) withStore(
 	run func(c *cobra.Command, store cache, args []string) error,
 ) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		lock, err := p.lock()
+		lock, err := p.lockIn(".")
 		if err != nil {
 			return err
 		}

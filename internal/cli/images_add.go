@@ -30,7 +30,7 @@ VHD or VHDX), also one that is compressed (gz, xz, bz2, zst) or in an archive (t
 
 A NAME that labrun knows keeps its profile, and the disk takes the place of its sources. Any other name is a new
 image: machine("NAME") has a screen, and what the flags below say. On a terminal labrun asks for what no flag
-says and no disk tells; elsewhere it takes what systems of that kind know. docs/images-lock.md has more.`,
+says and no disk tells; elsewhere it takes what systems of that kind know. docs/disks.md has more.`,
 		Args: cobra.ExactArgs(2),
 		RunE: p.withStore(func(c *cobra.Command, store cache, args []string) error {
 			if err := wish.Validate(); err != nil {

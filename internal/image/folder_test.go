@@ -1,0 +1,103 @@
+package image
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A mission's folder can have a disk of its own, and a profile for one that its user adds.
+func TestFolder(t *testing.T) {
+	own, err := ParseLock([]byte(goodLock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if l, err := own.WithFolder(dir); err != nil || l != own {
+		t.Errorf("without a lock: %v", err)
+	}
+	disk := rawDisk(strings.Repeat("\x00", 1440<<10-512))
+	os.WriteFile(filepath.Join(dir, "hello.img"), []byte(disk), 0o600)
+	lock := func(text string) (*Lock, error) {
+		os.WriteFile(filepath.Join(dir, LockFileName), []byte(text), 0o600)
+		return own.WithFolder(dir)
+	}
+	text := fmt.Sprintf(`version = 1
+[images.hello]
+summary = "says hello"
+memory  = 16
+cpus    = 1
+display = "vga"
+
+[[images.hello.sources]]
+file   = "hello.img"
+size   = %d
+sha256 = "%x"
+
+[images.dos]
+summary   = "DOS"
+memory    = 16
+cpus      = 1
+board     = "isapc"
+display   = "vga"
+original  = "download it"
+
+[images.dos.console]
+shell = '^[A-Z]:.*>$'
+`, len(disk), sha256.Sum256([]byte(disk)))
+	l, err := lock(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := strings.Join(l.Names(), " "); names != "box dos hello" {
+		t.Errorf("there are %s", names)
+	}
+	s := open(t, StoreOptions{Lock: l})
+	img, err := s.Ensure(within(t), "hello")
+	if err != nil || img.Source != "file hello.img" || img.Medium != "floppy" || contents(t, img.Disk) != disk {
+		t.Errorf("%+v, %v", img, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "hello.img")); err != nil {
+		t.Errorf("the folder's own file: %v", err)
+	}
+	if _, err := s.Ensure(within(t), "dos"); err == nil || !strings.Contains(err.Error(), "download it") {
+		t.Errorf("before it was added: %v", err)
+	}
+	// The profile counts, and not what would be guessed; what is added says which medium it is.
+	img, err = s.Add(within(t), "dos", filepath.Join(dir, "hello.img"), Wish{Hardware: Hardware{Memory: 32}})
+	if want := (Hardware{Memory: 32, CPUs: 1, NICModel: "ne2k_isa", DiskBus: "ide", Display: "vga", Medium: "floppy", Board: "isapc"}); err != nil ||
+		img.Hardware != want || img.Console.ShellPrompt == nil {
+		t.Errorf("added: %+v, %v", img, err)
+	}
+
+	for _, c := range []struct{ old, new, want string }{
+		{"[images.dos]", "[images.box]", "images.lock:13: box: labrun has an image of that name"},
+		{"hello.img", "../hello.img", `images.lock:9: hello: file "../hello.img" is not in the mission's folder`},
+		{"hello.img", "/etc/passwd", "is not in the mission's folder"},
+		{`file   = "hello.img"`, `recipe = "evil"`, "can name labrun's recipes as they are"},
+		{`file   = "hello.img"`, "file = \"hello.img\"\nurl = \"https://example.org/x\"", "not two of them"},
+		{`original  = "download it"`, "", "images.lock:13: dos: no sources"},
+		{"version = 1", "version = 2", "images.lock:1: version is 2"},
+		{"isapc", "amiga", `images.lock:17: dos: there is no board "amiga"`},
+		{"sha256", "sha255", "unknown key"},
+		{"= 16", "= =", "images.lock:4: "},
+	} {
+		_, err := lock(strings.Replace(text, c.old, c.new, 1))
+		var faults *LockError
+		if !errors.As(err, &faults) || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), dir) {
+			t.Errorf("%q for %q: got %v, want %q", c.new, c.old, err, c.want)
+		}
+	}
+	if l, err := lock(goodLock); err != nil || l != own {
+		t.Errorf("labrun's own lock: %v", err)
+	}
+	os.Remove(filepath.Join(dir, LockFileName))
+	os.Mkdir(filepath.Join(dir, LockFileName), 0o700)
+	if _, err := own.WithFolder(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("a folder of that name: %v", err)
+	}
+}
