@@ -53,8 +53,8 @@ func (h Hardware) fitted() Hardware {
 			*part = ""
 		}
 	}
-	if h.Board == "isapc" { // which is older than PCI
-		h.NICModel, h.DiskBus = cmp.Or(h.NICModel, "ne2k_isa"), cmp.Or(h.DiskBus, "ide")
+	if h.Board == "isapc" { // which is older than PCI, whatever was guessed without it
+		h.NICModel, h.DiskBus = "ne2k_isa", "ide"
 	}
 	return h
 }
@@ -105,6 +105,12 @@ func (h Hardware) check(bad func(key, format string, args ...any)) {
 	}
 	if h.DiskBus != "" && !slices.Contains(DiskBuses, h.DiskBus) {
 		bad("disk_bus", "there is no disk bus %q; it is one of %s", h.DiskBus, strings.Join(DiskBuses, ", "))
+	}
+	if h.Board == "isapc" && (h.NICModel != "" && h.NICModel != "ne2k_isa" || h.DiskBus != "" && h.DiskBus != "ide") {
+		bad("board", "the board isapc is older than PCI: its network cards are ne2k_isa, its disk is on ide")
+	}
+	if h.Board == "q35" && h.Medium == "floppy" {
+		bad("board", "the board q35 has no floppy drive; pc has one")
 	}
 	for _, part := range []struct {
 		key, value string

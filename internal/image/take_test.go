@@ -145,6 +145,18 @@ func TestAsked(t *testing.T) {
 	}); err != nil || img.Hardware != want {
 		t.Errorf("got %+v, %v", img, err)
 	}
+	hard := written(t, "hd.img", rawDisk(strings.Repeat("\x00", 1<<20)))
+	if img, err := s.Add(within(t), "at", hard, Wish{Hardware: Hardware{Board: "isapc"}}); err != nil || img.NICModel != "ne2k_isa" || img.DiskBus != "ide" {
+		t.Errorf("an AT's disk: %+v, %v", img, err)
+	}
+	for _, bad := range []Hardware{{Board: "isapc", NICModel: "pcnet"}, {Board: "isapc", DiskBus: "sata"}} {
+		if _, err := s.Add(within(t), "at", hard, Wish{Hardware: bad}); err == nil || !strings.Contains(err.Error(), "older than PCI") {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	if _, err := s.Add(within(t), "fd", file, Wish{Hardware: Hardware{Board: "q35"}}); err == nil || !strings.Contains(err.Error(), "no floppy drive") {
+		t.Errorf("q35: %v", err)
+	}
 	stop := errors.New("interrupted")
 	wish.Ask = func(disk.Image, Hardware) (Hardware, error) { return Hardware{}, stop }
 	if _, err := s.Add(within(t), "other", file, wish); !errors.Is(err, stop) {
