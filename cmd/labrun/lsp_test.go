@@ -324,6 +324,28 @@ func TestLSPLoadsMissions(t *testing.T) {
 	e.leave()
 }
 
+// The images.lock of a mission's folder counts as it does when the mission is run.
+func TestLSPKnowsTheFoldersLock(t *testing.T) {
+	lock := "version = 1\n[images.own]\nsummary = \"x\"\nmemory = 16\ncpus = 1\ndisplay = \"vga\"\noriginal = \"x\"\n"
+	own := strings.Replace(lspLab, `machine("alpine", nics`, `machine("own", nics`, 1)
+	e := startLSP(t, "with/images.lock", lock, "with/lab.star", own, "without/lab.star", own, "broken/images.lock", "version = 2", "broken/lab.star", lspLab)
+	e.initialize()
+	e.open("with/lab.star", own, 1)
+	e.diagnosed("with/lab.star", 1, "")
+	e.open("broken/lab.star", lspLab, 1)
+	e.diagnosed("broken/lab.star", 1, "")
+	e.open("without/lab.star", own, 1)
+	e.mu.Lock()
+	for len(e.published[e.uri("without/lab.star")].Diagnostics) == 0 {
+		e.news.Wait()
+	}
+	if found := e.published[e.uri("without/lab.star")].Diagnostics[0]; !strings.Contains(found.Message, `image "own" is not in images.lock`) {
+		t.Errorf("without the lock: %+v", found)
+	}
+	e.mu.Unlock()
+	e.leave()
+}
+
 // Requests that make no sense are refused, and the server lives on.
 func TestLSPRefuses(t *testing.T) {
 	e := startLSP(t)
