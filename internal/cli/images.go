@@ -29,6 +29,9 @@ type cache struct {
 	show func(event.Record)
 }
 
+// endBar leaves a bar of progress on a line of its own, before something else is written.
+func (c cache) endBar() { c.show(event.Record{}) }
+
 // withStore runs an images subcommand on an open cache.
 func (p *program) withStore(
 	run func(c *cobra.Command, store cache, args []string) error,

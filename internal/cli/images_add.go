@@ -65,6 +65,7 @@ func (p *program) addImage(c *cobra.Command, store cache, name, from string, wis
 	known := store.Names()
 	asked := false
 	wish.Ask = func(found disk.Image, guess image.Hardware) (image.Hardware, error) {
+		store.endBar()
 		fmt.Fprintf(p.Out, "%s: this is %v\n", name, found)
 		if like := builtins.Suggest(name, known); like != "" {
 			fmt.Fprintf(p.Out, "%s is a new name%s\n", name, like)
@@ -80,6 +81,7 @@ func (p *program) addImage(c *cobra.Command, store cache, name, from string, wis
 	if err != nil {
 		return err
 	}
+	store.endBar()
 	if slices.Contains(known, name) {
 		fmt.Fprintf(p.Out, "%s: this is %s\n", name, img.Found)
 	} else if !asked {
