@@ -63,11 +63,12 @@ says and no disk tells; elsewhere it takes what systems of that kind know. docs/
 func (p *program) addImage(c *cobra.Command, store cache, name, from string, wish image.Wish) error {
 	_, _, wish.UEFI = qemu.UEFI()
 	known := store.Names()
-	asked := false
+	told, asked := false, false
 	wish.Ask = func(found disk.Image, guess image.Hardware) (image.Hardware, error) {
+		told = true
 		store.endBar()
 		fmt.Fprintf(p.Out, "%s: this is %v\n", name, found)
-		if like := builtins.Suggest(name, known); like != "" {
+		if like := builtins.Suggest(name, known); like != "" && !slices.Contains(known, name) {
 			fmt.Fprintf(p.Out, "%s is a new name%s\n", name, like)
 		}
 		in := p.keyboard()
@@ -82,7 +83,7 @@ func (p *program) addImage(c *cobra.Command, store cache, name, from string, wis
 		return err
 	}
 	store.endBar()
-	if slices.Contains(known, name) {
+	if !told {
 		fmt.Fprintf(p.Out, "%s: this is %s\n", name, img.Found)
 	} else if !asked {
 		fmt.Fprintln(p.Out, "what no disk tells was guessed; --memory, --nic-model, --disk-bus, --board and --no-acpi say otherwise")
