@@ -24,7 +24,7 @@ func TestDisksPage(t *testing.T) {
 	if err := os.WriteFile(disk, []byte("\xeb\xfe"+strings.Repeat("\x00", 508)+"\x55\xaa"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range regexp.MustCompile("(?m)^labrun (images add [a-z]\\w*) \\S+(.*)$").FindAllStringSubmatch(string(text), -1) {
+	for _, command := range regexp.MustCompile(`(?m)^labrun (images add [a-z]\w*) \S+(.*)$`).FindAllStringSubmatch(string(text), -1) {
 		args := append(strings.Fields(command[1]), disk)
 		for _, flag := range regexp.MustCompile(`--(\S+) ('[^']*'|\S+)`).FindAllStringSubmatch(command[2], -1) {
 			if flag[1] != "member" { // there is no archive
