@@ -101,7 +101,7 @@ type Lab struct {
 	accel    qemu.Verdict
 	hosts    map[string]qemu.Platform // by processor: what saved states depend on besides the machine
 
-	resyncLimit, savableLimit time.Duration // as the constants say; a test has them shorter
+	resyncLimit, savableLimit, stillLimit time.Duration // as the constants say; a test has them shorter
 
 	preparing chan struct{} // has room while nobody prepares
 	prepared  bool          // guarded by it
@@ -127,7 +127,7 @@ func New(config Config, options Options) (*Lab, error) {
 		networks: map[string]*lan.Network{}, machines: map[string]*Machine{}, noticed: map[string]bool{},
 		hosts:     map[string]qemu.Platform{},
 		preparing: make(chan struct{}, 1), segments: append([]string{}, config.Networks...), changes: newBell(),
-		resyncLimit: resyncLimit, savableLimit: savableLimit,
+		resyncLimit: resyncLimit, savableLimit: savableLimit, stillLimit: stillLimit,
 	}
 	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {

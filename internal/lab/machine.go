@@ -230,6 +230,9 @@ func (m *Machine) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if m.accel() == qemu.TCG && m.config.Kernel == nil {
+		g.tasks.Go(func() { m.unstick(g) })
+	}
 	g.tasks.Go(func() {
 		switch {
 		case draft != nil:
@@ -627,32 +630,4 @@ func (m *Machine) WriteFile(ctx context.Context, path string, data []byte, mode 
 		return err
 	}
 	return g.shell.WriteFile(ctx, path, data, mode)
-}
-
-// PanicError says that a guest's kernel panicked.
-type PanicError struct{ Machine, Message string }
-
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("%s's kernel panicked: %s", e.Machine, e.Message)
-}
-
-// panicked handles a kernel panic. QEMU 7.2's translator with a thread for each
-// virtual CPU seems to let a kernel that patches its own code crash while it
-// starts: seen here once in some hundred boots, with Linux 7.1. Such a machine is
-// reset, once. Any other panic ends the machine for its mission.
-func (m *Machine) panicked(g *guest, line string) {
-	if g.up.Load() || g.restarted.Load() || m.accel() != qemu.TCG {
-		g.fail(&PanicError{Machine: m.config.Name, Message: line})
-		return
-	}
-	g.restarted.Store(true)
-	text := fmt.Sprintf("%s's kernel crashed while it started, as it may under emulation; it is started again (%s)",
-		m.config.Name, line)
-	m.lab.options.Events.Emit(event.Notice{Text: text})
-	g.tasks.Go(func() {
-		// This runs in no call of the mission's: it ends with the machine.
-		if err := g.process.Reset(context.Background()); err != nil {
-			g.fail(&PanicError{Machine: m.config.Name, Message: line})
-		}
-	})
 }

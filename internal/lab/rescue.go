@@ -1,0 +1,81 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/qemu"
+)
+
+// QEMU's translator with a thread for each virtual CPU seems to let a kernel that patches
+// its own code go astray while it starts: seen with QEMU 7.2 and Linux 7.1. One in some
+// hundred boots crashed; one in many more, on a busy host, stood still while it looked for
+// PCI devices. Nobody could tell from a machine that does nothing what to do about it, so
+// a machine is reset then, once.
+
+// stillLimit is how long a kernel that starts may print nothing before it is taken to
+// stand still. What takes longest are its disks, which is seconds.
+const stillLimit = 2 * time.Minute
+
+// errStill ends the time that a kernel has.
+var errStill = errors.New("it prints nothing")
+
+// PanicError says that a guest's kernel panicked.
+type PanicError struct{ Machine, Message string }
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("%s's kernel panicked: %s", e.Machine, e.Message)
+}
+
+// panicked handles a kernel panic. A machine that nobody has seen up is reset. Any other
+// panic ends the machine for its mission.
+func (m *Machine) panicked(g *guest, line string) {
+	if g.up.Load() || g.restarted.Load() || m.accel() != qemu.TCG {
+		g.fail(&PanicError{Machine: m.config.Name, Message: line})
+		return
+	}
+	g.restarted.Store(true)
+	text := fmt.Sprintf("%s's kernel crashed while it started, as it may under emulation; it is started again (%s)",
+		m.config.Name, line)
+	m.lab.options.Events.Emit(event.Notice{Text: text})
+	g.tasks.Go(func() {
+		// This runs in no call of the mission's: it ends with the machine.
+		if err := g.process.Reset(context.Background()); err != nil {
+			g.fail(&PanicError{Machine: m.config.Name, Message: line})
+		}
+	})
+}
+
+// unstick resets a machine whose kernel stands still while it starts: no program has said
+// a word, and nothing more is printed. A guest that prints nothing at all may be meant to,
+// unless labrun has a control channel and waits there to be answered.
+func (m *Machine) unstick(g *guest) {
+	var answered <-chan struct{} // nil: nobody is asked
+	if g.control != nil {
+		answered = g.settled
+	}
+	for still := false; !still; {
+		before := g.console.LastByte()
+		ctx, cancel := m.lab.Within(g.ctx, m.lab.stillLimit, errStill)
+		select {
+		case <-ctx.Done():
+		case <-answered:
+		}
+		cancel()
+		if g.ctx.Err() != nil || context.Cause(ctx) != errStill || g.up.Load() || !g.console.LastText().IsZero() {
+			return
+		}
+		still = g.console.LastByte().Equal(before) && (answered != nil || !before.IsZero())
+	}
+	if !g.restarted.CompareAndSwap(false, true) {
+		return
+	}
+	m.lab.notice("%s's kernel stood still while it started, as may happen under emulation; it is started again",
+		m.config.Name)
+	if err := g.process.Reset(g.ctx); err != nil && g.ctx.Err() == nil {
+		g.fail(fmt.Errorf("%s's kernel stood still while it started: %w", m.config.Name, err))
+	}
+}
