@@ -50,12 +50,16 @@ func (s *Stream) update(row int, cells []Cell, cursor int) {
 		return
 	}
 	if row == s.y {
-		if extends(now, before, s.x) {
+		// What is written goes on at the end of the row. The cursor may be left of that: it is drawn before the text.
+		end := max(s.x, length(before))
+		if extends(now, before, end) {
 			copy(before, now)
-			s.print(row, s.x, length(now))
+			s.jump(end, row)
+			s.print(row, end, length(now))
 			return
 		}
 		if n := s.rubbed(now, cursor); n > 0 {
+			s.jump(end, row)
 			s.colour(blank)
 			s.out.WriteString(strings.Repeat("\b \b", n))
 			s.x -= n
@@ -80,11 +84,11 @@ func (s *Stream) update(row int, cells []Cell, cursor int) {
 // another way.
 func (s *Stream) rubbed(now []Cell, cursor int) int {
 	before := s.rowOf(s.cells, s.y)
-	keep := max(length(now), cursor)
-	if s.x == s.columns || keep >= s.x || !extends(before, now, keep) || !empty(before[s.x:]) {
+	keep, end := max(length(now), cursor), max(s.x, length(before))
+	if end == s.columns || keep >= end || !extends(before, now, keep) {
 		return 0
 	}
-	return s.x - keep
+	return end - keep
 }
 
 // joined reports whether a row goes on in the next one: they meet in characters that are neither a drawing's nor a ruler's.

@@ -63,8 +63,8 @@ func (s *Stream) continues(cells []Cell, n int) bool {
 		case slices.Equal(now, before):
 			evidence = evidence || !empty(before)
 		case row+n == s.y: // it is being written
-			evidence = evidence || !empty(before) && extends(now, before, s.x)
-		case row+n > s.y && empty(before):
+			evidence = evidence || !empty(before) && extends(now, before, length(before))
+		case row+n > s.y && extends(now, before, length(before)):
 		default:
 			return false
 		}

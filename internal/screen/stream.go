@@ -83,6 +83,10 @@ func (s *Stream) Repaint(t *Text) []byte {
 	s.settle()
 	s.graphics = ""
 	s.show(t.Cells, t, change{})
+	if t.Cursor != NoCursor {
+		s.point(t.Cells, t.Cursor.X, t.Cursor.Y)
+	}
+	s.settle()
 	return s.end()
 }
 
@@ -160,6 +164,7 @@ func (s *Stream) show(cells []Cell, t *Text, c change) {
 		s.y -= c.scrolled
 		s.depth -= c.scrolled
 	}
+	before := s.out.Len()
 	s.erase(cells, t.Cursor)
 	for row := range s.rows {
 		s.update(row, cells, cursorIn(t.Cursor, row))
@@ -168,7 +173,11 @@ func (s *Stream) show(cells []Cell, t *Text, c change) {
 		// The terminal has to scroll by as much, also where nothing stands in the new rows.
 		s.descend(s.rows - 1)
 	}
-	if t.Cursor != NoCursor {
+	switch {
+	case t.Cursor == NoCursor:
+	case t.Cursor.Y != s.y && s.out.Len() > before:
+		s.held = 1 // QEMU draws the text after it has looked where the cursor is: this may be where it was
+	default:
 		s.point(cells, t.Cursor.X, t.Cursor.Y)
 	}
 }
