@@ -62,6 +62,46 @@ func TestAnExportedPC(t *testing.T) {
 	p.innocent(strings.TrimPrefix(at, "http://"))
 }
 
+// TestAnExportedMission plays a mission in the page that labrun exports: two machines in one page, which ping each other.
+func TestAnExportedMission(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots virtual machines: run without -short")
+	}
+	at := exported(t, "testdata/two.star")
+	p := open(t, chromium(t), "mission", at, 1280, 800)
+	p.sees("#text h2", "1/2", "Switch both on")
+	p.accessible("exported")
+	for _, name := range []string{"one", "two"} {
+		p.click(`[data-power="` + name + `"]`)
+		p.printed(name, name+" login: ")
+		p.enters(name, "root")
+		p.printed(name, "Password: ")
+		p.enters(name, "root")
+		p.printed(name, name+":~# ")
+	}
+	p.click("#next")
+	p.sees("#text h2", "2/2", "Give each an address")
+	p.enters("one", "ip addr add 10.1.0.1/24 dev eth0")
+	p.enters("two", "ip addr add 10.1.0.2/24 dev eth0")
+	p.click("#text li:nth-child(3) button") // types the ping
+	p.sees("#text .seen")
+	p.picture("pinged")
+	p.innocent(strings.TrimPrefix(at, "http://"))
+}
+
+// printed waits until a machine of an exported mission has printed something in this step.
+func (p *tab) printed(machine, text string) {
+	p.t.Helper()
+	p.until(machine+" prints "+text, `window.labrun.machines.get(%s).said.includes(%s)`, machine, text)
+}
+
+// enters types a line at a machine of an exported mission.
+func (p *tab) enters(machine, line string) {
+	p.t.Helper()
+	p.click(`[data-console="` + machine + `"] .xterm`)
+	p.press(line + "\r")
+}
+
 // TestAPCInThePage drops disks into the page that has a PC in it: what is none is named, a floppy boots, is typed at, saved
 // and gone on from.
 func TestAPCInThePage(t *testing.T) {

@@ -20,11 +20,22 @@ func States(store *image.Store) string { return filepath.Join(store.Dir(), "stat
 // pageLimit is how long a page may take to fetch a saved state and let it go on.
 const pageLimit = 2 * time.Minute
 
-// browsable reports whether a page can hold the machine: its one network card, if it has
-// one, is in a network of the lab, and it is as large as it was when it was saved.
-func (m *Machine) browsable() bool {
-	return m.profile.Browser && (len(m.config.NICs) == 0 || len(m.config.NICs) == 1 && !m.config.NICs[0].Uplink)
+// Browsable says why a machine with this image cannot live in a page; empty: it can.
+func Browsable(m MachineConfig, profile image.Profile) string {
+	switch {
+	case m.Kernel != nil:
+		return "it boots a kernel of the course's own"
+	case !profile.Browser:
+		return fmt.Sprintf("its image %s is not one that a browser can hold (browser = true in images.lock)", m.Image)
+	case len(m.NICs) > 1:
+		return "it has more than one network card"
+	case len(m.NICs) == 1 && m.NICs[0].Uplink:
+		return "its network card leads out of the lab"
+	}
+	return ""
 }
+
+func (m *Machine) browsable() bool { return Browsable(m.config, m.profile) == "" }
 
 func (s viewerSide) Hold(ctx context.Context, machine string, page attach.Page) error {
 	m := s.machines[machine]

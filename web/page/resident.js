@@ -1,7 +1,7 @@
 // @ts-check
 // A worker that holds one machine of a lab: it waits for the run to switch the machine on, lets it go on from its saved
-// state in v86, and carries its serial ports and its network card over one websocket. The kinds of messages, the first
-// byte of each, are those of labrun's package pc.
+// state in v86, and carries its serial ports and its network card over one websocket; or, in a page that labrun has
+// exported, to the page itself. The kinds of messages, the first byte of each, are those of labrun's package pc.
 import { switchOn } from "./pc.js";
 import { fetchState } from "./saved.js";
 
@@ -10,8 +10,8 @@ const [on, off, reset, up, down, first, second, frame] = [..."porud01e"].map((ki
 
 let address = "";
 let page = ""; // its address, which those of states are relative to
-/** @type {WebSocket} */
-let socket;
+/** @type {(message: Uint8Array<ArrayBuffer>) => void} where messages go to */
+let pass = () => {};
 /** @type {any} */
 let pc = null;
 let turn = 0; // how often it was switched on or off
@@ -23,11 +23,10 @@ let wanted;
  * @param {Uint8Array} [payload]
  */
 function send(kind, payload = new Uint8Array()) {
-  if (socket.readyState !== WebSocket.OPEN) return;
   const message = new Uint8Array(1 + payload.length);
   message[0] = kind;
   message.set(payload, 1);
-  socket.send(message);
+  pass(message);
 }
 
 const text = (/** @type {string} */ words) => new TextEncoder().encode(words);
@@ -108,7 +107,8 @@ function hear({ data }) {
 }
 
 function open() {
-  socket = new WebSocket(address);
+  const socket = new WebSocket(address);
+  pass = (message) => socket.readyState === WebSocket.OPEN && socket.send(message);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => postMessage(true);
   socket.onmessage = hear;
@@ -121,6 +121,11 @@ function open() {
 }
 
 onmessage = ({ data }) => {
-  ({ address, page } = data);
-  open();
+  ({ address = "", page } = data);
+  if (address) {
+    open();
+    return;
+  }
+  pass = (message) => postMessage(message.buffer, { transfer: [message.buffer] });
+  onmessage = hear;
 };
