@@ -43,7 +43,7 @@ type Machine struct {
 	nic     port
 	started time.Time
 
-	up        chan []byte // what the console has shown, once it runs
+	up        chan struct{} // has a token once it runs
 	unplugged atomic.Bool
 	finishing sync.Once
 	done      chan struct{}
@@ -72,7 +72,7 @@ func newPort() (p port, err error) {
 }
 
 func newMachine(page Page) (*Machine, error) {
-	m := &Machine{page: page, started: time.Now(), up: make(chan []byte, 1), done: make(chan struct{})}
+	m := &Machine{page: page, started: time.Now(), up: make(chan struct{}, 1), done: make(chan struct{})}
 	for _, p := range []*port{&m.console, &m.control, &m.nic} {
 		var err error
 		if *p, err = newPort(); err != nil {
@@ -82,8 +82,7 @@ func newMachine(page Page) (*Machine, error) {
 	return m, nil
 }
 
-// start switches the machine on in its page. What its ports have said before it was saved
-// comes first.
+// start switches the machine on in its page.
 func (m *Machine) start(ctx context.Context, state, mac string) error {
 	on, err := json.Marshal(map[string]string{"state": state, "mac": mac})
 	if err != nil {
@@ -92,16 +91,13 @@ func (m *Machine) start(ctx context.Context, state, mac string) error {
 	if err := m.send(messageOn, on); err != nil {
 		return err
 	}
-	var said []byte
 	select {
-	case said = <-m.up:
+	case <-m.up:
 	case <-m.done:
 		return m.exit
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	m.tasks.Go(func() { m.console.its.Write(said) })
-	m.tasks.Go(func() { m.control.its.Write([]byte(ready)) })
 	m.tasks.Go(func() { m.bytes(messageConsole, m.console.its) })
 	m.tasks.Go(func() { m.bytes(messageControl, m.control.its) })
 	m.tasks.Go(m.frames)
@@ -126,9 +122,11 @@ func (m *Machine) send(kind byte, payload []byte) error {
 // hear takes what the page says. It waits for who reads the ports, which always goes on.
 func (m *Machine) hear(kind byte, payload []byte) {
 	switch kind {
-	case messageUp:
+	case messageUp: // what was said before it was saved comes first
+		m.console.its.Write(payload)
+		m.control.its.Write([]byte(ready))
 		select {
-		case m.up <- payload:
+		case m.up <- struct{}{}:
 		default: // it was reset
 		}
 	case messageConsole:
