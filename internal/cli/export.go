@@ -118,8 +118,9 @@ func (p *program) exportedMission(ctx context.Context, m *mission.Mission, store
 		return nil, errReported(result.ExitCode())
 	}
 	page := exportedPage{
-		Title: m.Title(), Language: cmp.Or(p.spoken(), "en"), Steps: exportedSteps(result.Events),
+		Title: m.Title(), Language: cmp.Or(p.spoken(), "en"), Steps: []exportedStep{},
 	}
+	accounts := map[string]string{}
 	files := map[string][]byte{}
 	for i, machine := range m.Config().Machines {
 		img, err := store.Ensure(ctx, machine.Image)
@@ -127,6 +128,7 @@ func (p *program) exportedMission(ctx context.Context, m *mission.Mission, store
 			return nil, &environmentError{err}
 		}
 		profile, _ := store.Profile(machine.Image)
+		accounts[machine.Name] = profile.Console.User + " / " + profile.Console.Password
 		p.tell(p.Err, "%s gets ready for the browser, which takes a minute the first time", machine.Name)
 		file, err := pc.State(ctx, lab.States(store), web.Files(), pc.Kernel{
 			Kernel: img.Kernel, Initrd: img.Initrd, Cmdline: profile.Cmdline, Memory: cmp.Or(machine.Memory, img.Memory),
@@ -149,14 +151,20 @@ func (p *program) exportedMission(ctx context.Context, m *mission.Mission, store
 		}
 		if len(machine.NICs) > 0 {
 			described.Network = machine.NICs[0].Network
+			described.Setup += "; " + awaitCard
 		}
 		page.Machines = append(page.Machines, described)
 	}
+	page.Steps = exportedSteps(result.Events, accounts)
 	if files["mission.json"], err = json.Marshal(page); err != nil {
 		return nil, err
 	}
 	return files, nil
 }
+
+// awaitCard waits until a guest's DHCP client has begun, which takes away the addresses that
+// somebody has given its card by then.
+const awaitCard = "n=0; until ip link show eth0 | grep -q ,UP || [ $n = 100 ]; do n=$((n + 1)); sleep 0.1; done"
 
 // exportedPage is a mission as its page has it (web/page/exported.js).
 type exportedPage struct {
@@ -187,8 +195,9 @@ type exportedItem struct {
 	HTML    string `json:"html,omitempty"`
 }
 
-// exportedSteps is what was done in a run, for somebody who is to do it.
-func exportedSteps(records []event.Record) []exportedStep {
+// exportedSteps is what was done in a run, for somebody who is to do it. The accounts are
+// those of the machines' images.
+func exportedSteps(records []event.Record, accounts map[string]string) []exportedStep {
 	kinds := map[string]string{"boot": "boot", "login": "login", "send": "type"}
 	var steps []exportedStep
 	for _, record := range records {
@@ -199,7 +208,10 @@ func exportedSteps(records []event.Record) []exportedStep {
 			continue
 		case event.Acted:
 			item = exportedItem{Kind: cmp.Or(kinds[e.Verb], "other"), Machine: e.Machine, Text: e.Text}
-			if item.Kind == "other" {
+			switch item.Kind {
+			case "login":
+				item.Text = cmp.Or(e.Text, accounts[e.Machine])
+			case "other":
 				item.Text = strings.TrimSpace(fmt.Sprintf("%s: %s %s", e.Machine, e.Verb, e.Text))
 			}
 		case event.Checked:
@@ -214,7 +226,12 @@ func exportedSteps(records []event.Record) []exportedStep {
 		default:
 			continue
 		}
-		if last := len(steps) - 1; last >= 0 {
+		last := len(steps) - 1
+		if last < 0 {
+			continue
+		}
+		for name := range strings.SplitSeq(item.Machine, ", ") { // some are switched on together
+			item.Machine = name
 			steps[last].Items = append(steps[last].Items, item)
 		}
 	}

@@ -20,6 +20,7 @@ import { languageSelect, themeButton } from "./top.js";
  * @property {{ title: string, html: string, items: Item[] }[]} steps
  */
 
+const settled = "labrun-is-set-up"; // says a control shell that has done what it was told
 const encoder = new TextEncoder(), decoder = new TextDecoder();
 
 /** A machine in this page, with its console. */
@@ -27,6 +28,7 @@ class Machine {
   on = false;
   said = ""; // by its console, in this step
   failed = "";
+  #heard = ""; // from its control shell
 
   /**
    * @param {Described} described
@@ -89,8 +91,14 @@ class Machine {
     switch (String.fromCharCode(message[0])) {
       case "u":
         this.terminal.write(payload);
-        this.#send("1", encoder.encode(`date -u -s @${Math.floor(Date.now() / 1000)} >/dev/null; ${this.described.setup}\n`));
-        this.#send("0", encoder.encode("\r")); // the prompt once more, with the machine's own name
+        this.#send("1", encoder.encode(`date -u -s @${Math.floor(Date.now() / 1000)} >/dev/null; ${this.described.setup}; echo ${settled}\n`));
+        break;
+      case "1":
+        this.#heard += decoder.decode(payload);
+        if (this.#heard.includes(settled)) {
+          this.#heard = "";
+          this.#send("0", encoder.encode("\r")); // the prompt once more, with the machine's own name
+        }
         break;
       case "0":
         this.terminal.write(payload);
