@@ -199,3 +199,30 @@ func TestAMachineInThePage(t *testing.T) {
 	p.picture("pinged")
 	p.innocent(c.host())
 }
+
+// TestTwoMachinesInThePage plays a lab all of whose machines live in the page: they ping each other through the lab's switch.
+func TestTwoMachinesInThePage(t *testing.T) {
+	c := serves(t, "testdata/two.star")
+	p := open(t, chromium(t), "residents", c.url(), 1280, 800)
+	p.click(`[data-do="start"]`)
+	p.sees(`[data-held="one"]`)
+	p.sees(`[data-held="two"]`)
+	for _, name := range []string{"one", "two"} {
+		p.askedFor("boot", "Switch on "+name)
+		p.click(`[data-do="enter"]`)
+	}
+	for _, name := range []string{"one", "two"} {
+		p.click(`[data-tab="` + name + `"]`)
+		p.waitsAt(name, "tiny login: ")
+		p.types(name, "root")
+		p.typesPassword(name, "root")
+		p.waitsAt(name, "# ")
+	}
+	p.types("one", "ip addr add 10.1.0.1/24 dev eth0")
+	p.types("two", "ip addr add 10.1.0.2/24 dev eth0")
+	p.types("one", "ping -c 2 10.1.0.2")
+	p.reads("one", "2 packets received")
+	p.sees("body", "Mission complete")
+	p.picture("pinged")
+	p.innocent(c.host())
+}
