@@ -27,8 +27,8 @@ type Arch struct {
 }
 
 // Arches are all of them, the usual one first. Each has booted Debian's Linux to a shell at
-// its console, with a network card and a second serial port; riscv32, which Debian has none
-// for, a kernel of our own.
+// its console, with a network card and a second serial port, but for riscv32, which Debian
+// has none for: it is there for courses that build their own, and was never tried.
 //
 // The models are the plainest that Debian runs on: with -cpu max an ARM's pointers are
 // signed, which is slow to emulate. A 32-bit kernel finds an ARM board's PCI only where it
