@@ -32,6 +32,9 @@ func bootCD(sector []byte) []byte {
 // TestDisksBoot adds disks of all kinds, and has a machine boot each and read what is typed. What they are is tested in
 // package image.
 func TestDisksBoot(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots virtual machines: run without -short")
+	}
 	folder := t.TempDir()
 	env := []string{"LABRUN_CACHE=" + t.TempDir()}
 	file := func(name string, data []byte) string {

@@ -91,8 +91,11 @@ func (w *Workshop) run(ctx context.Context) error {
 	return failed
 }
 
-// missing is how shells and make say that there is no such program.
-var missing = regexp.MustCompile(`: (command )?not found$|^make: \S+: No such file or directory$`)
+// missing is how shells and make say that there is no such program. They are not
+// permitted to look for one where a folder of PATH is another user's.
+var missing = regexp.MustCompile(
+	`: (command )?not found$|^/bin/sh: \d+: [^\s/]+: Permission denied$|^make: [^\s/]+: (No such file or directory|Permission denied)$`,
+)
 
 // output keeps what a command says, up to a limit.
 type output struct {
