@@ -137,7 +137,8 @@ func New(config Config, options Options) (*Lab, error) {
 		}
 		m := &Machine{
 			lab: l, config: mc, profile: profile, duplicate: mc.Image != "" && images[mc.Image],
-			power: make(chan struct{}, 1), started: make(chan struct{}),
+			browsable: Browsable(mc, profile) == "",
+			power:     make(chan struct{}, 1), started: make(chan struct{}),
 		}
 		images[mc.Image] = true
 		for i := range mc.NICs {

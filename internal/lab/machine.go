@@ -28,6 +28,7 @@ type Machine struct {
 	macs      []string
 	image     *image.Image       // set by Lab.Prepare
 	workshop  *workshop.Workshop // where its own kernel is made; nil: it has its image's
+	browsable bool               // it can live in a page
 	duplicate bool               // a machine declared before it has the same image
 
 	slot  pc.Slot       // its place in a page

@@ -35,11 +35,9 @@ func Browsable(m MachineConfig, profile image.Profile) string {
 	return ""
 }
 
-func (m *Machine) browsable() bool { return Browsable(m.config, m.profile) == "" }
-
 func (s viewerSide) Hold(ctx context.Context, machine string, page attach.Page) error {
 	m := s.machines[machine]
-	if !m.browsable() {
+	if !m.browsable {
 		return fmt.Errorf("%s cannot live in a page", machine)
 	}
 	return m.slot.Hold(ctx, page)
@@ -48,7 +46,7 @@ func (s viewerSide) Hold(ctx context.Context, machine string, page attach.Page) 
 // startInPage starts the machine in the page that can hold it. It returns nil without an
 // error if it has to boot in QEMU: there is no such page, or it failed, which is told.
 func (m *Machine) startInPage(ctx context.Context) (*guest, error) {
-	if !m.browsable() || !m.slot.Held() {
+	if !m.browsable || !m.slot.Held() {
 		return nil, nil
 	}
 	g, err := m.goOnInPage(ctx)

@@ -127,7 +127,7 @@ func (s viewerSide) Status() attach.Status {
 		Guided: s.options.Interactive, Started: s.opened,
 	}
 	for _, m := range s.Machines() {
-		state := attach.MachineStatus{Browser: m.browsable(), Name: m.Name(), On: m.Running(), Screen: m.profile.Display != ""}
+		state := attach.MachineStatus{Browser: m.browsable, Name: m.Name(), On: m.Running(), Screen: m.profile.Display != ""}
 		if g, err := m.current(); err == nil && state.On {
 			state.Seconds = time.Since(g.process.Started()).Seconds()
 		}
