@@ -17,7 +17,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-const limit = 64 << 20
+const limit = 1 << 20
 
 type file struct {
 	name, content string
@@ -148,8 +148,8 @@ func TestArchiveRefused(t *testing.T) {
 		{"link2.tar", tarOf(good, file{"a/b", "../../etc", tar.TypeSymlink}), "outside of its folder"},
 		{"hard.tar", tarOf(good, file{"a", "../x", tar.TypeLink}), "outside of its folder"},
 		{"link.zip", zipOf(good, file{"a", "../x", tar.TypeSymlink}), "outside of its folder"},
-		{"bomb.tar.gz", compressed("gz", tarOf(file{"a", "text", 0}, file{"zeros", string(make([]byte, limit)), 0})), "more than 64 MiB"},
-		{"bomb.zip", zipOf(file{"zeros.img", string(make([]byte, limit+1)), 0}), "more than 64 MiB"},
+		{"bomb.tar.gz", compressed("gz", tarOf(file{"a", "text", 0}, file{"zeros", string(make([]byte, limit)), 0})), "more than 1 MiB"},
+		{"bomb.zip", zipOf(file{"zeros.img", string(make([]byte, limit+1)), 0}), "more than 1 MiB"},
 		{"bombs.zip", zipOf(file{"a.img", disk + string(make([]byte, limit-len(disk))), 0}, file{"b/../../x", "x", 0}), "outside"},
 		{"encrypted.zip", encrypted, "encrypted"},
 		{"nested.zip", zipOf(file{"a.tar.gz", string(compressed("gz", tarOf(good))), 0}), `holds an archive, "a.tar.gz"`},
@@ -172,7 +172,7 @@ func TestArchiveRefused(t *testing.T) {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})
-	if err == nil || !strings.Contains(err.Error(), "more than 64 MiB") {
+	if err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
 		t.Errorf("a bomb: %v", err)
 	}
 	cause := errors.New("interrupted")

@@ -213,26 +213,26 @@ func TestAddLeavesNothing(t *testing.T) {
 	for name, c := range map[string]struct{ from, want string }{
 		"a folder":           {t.TempDir(), "a folder"},
 		"a pipe":             {fifo, "not a regular file"},
-		"4 TB of nothing":    {huge, "this disk is 4 TiB large (and takes 4 MiB): labrun takes disks of 64 MiB at most"},
+		"4 TB of nothing":    {huge, "this disk is 4 TiB large (and takes 4 MiB): labrun takes disks of 6 MiB at most"},
 		"empty":              {written(t, "e", ""), "empty"},
 		"half a qcow2":       {written(t, "d", qcow2[:len(qcow2)/2]), "damaged or cut short"},
 		"half a VMDK":        {written(t, "d", vmdk[:len(vmdk)/2]), "cut short"},
 		"half a VDI":         {written(t, "d", vdi[:len(vdi)/2]), "cut short"},
 		"half a VHD":         {written(t, "d", vhd[:len(vhd)/2]), "cut short"},
 		"half a VHDX":        {written(t, "d", made(t, "vhdx", raw)[:4<<20]), "damaged or cut short"},
-		"a large qcow2":      {written(t, "d", made(t, "qcow2", raw+strings.Repeat("\x00", 65<<20))), "this disk is 69"},
+		"a large qcow2":      {written(t, "d", made(t, "qcow2", raw+strings.Repeat("\x00", 7<<20))), "this disk is 11"},
 		"a qcow2 of nothing": {written(t, "d", made(t, "qcow2", strings.Repeat("\x00", 1<<20))), "no boot signature"},
 		"a VMDK of nothing":  {written(t, "d", made(t, "vmdk", strings.Repeat("\x00", 1<<20))), "no boot signature"},
 		"a VMDK's pointer":   {written(t, "d.vmdk", "# Disk DescriptorFile\nRW 9 FLAT \""+secret+"\" 0\n"), "in other files"},
 		"several":            {written(t, "d.zip", zipped("a.img", raw, "b/c.img", raw)), "say which with --member NAME:\n  a.img (4 MiB)\n  b/c.img (4 MiB)"},
 		"none":               {written(t, "d.zip", zipped("a.txt", "text")), "none looks like one"},
 		"../":                {written(t, "d.tar", climbs.String()), "outside of its folder"},
-		"a bomb":             {written(t, "d.img.gz", gzipped(rawDisk(strings.Repeat("x", 65<<20)))), "more than 64 MiB"},
+		"a bomb":             {written(t, "d.img.gz", gzipped(rawDisk(strings.Repeat("x", 7<<20)))), "more than 6 MiB"},
 		"packed twice":       {written(t, "d.gz", gzipped(gzipped(raw))), "holds an archive"},
 		"a backing file":     {written(t, "d.gz", gzipped(changed(qcow2, 15, 104))), "backing file"},
 	} {
 		s := tiny(t, "exit 75", &notes{})
-		s.maxDisk = 64 << 20
+		s.maxDisk = 6 << 20
 		_, err := s.Add(within(t), "dos", c.from, Wish{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
