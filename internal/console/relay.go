@@ -81,7 +81,7 @@ func (c *Console) beginEntry() PromptKind {
 	e := &c.entry
 	line, whole := c.texts.lastLine()
 	now := c.known.read(line, whole, c.prompts)
-	if !e.begun {
+	if !e.begun || e.left(line, now, c.texts.quiet.end()) {
 		e.begun, e.from, e.buf, e.edited, e.at = true, c.texts.quiet.end(), e.buf[:0], false, now
 		if len(c.echoes) > 0 { // what was typed before is still on its way
 			e.at.sure = false
@@ -91,6 +91,14 @@ func (c *Console) beginEntry() PromptKind {
 		return now.kind
 	}
 	return e.at.kind
+}
+
+// left reports whether what was begun went to a program that has ended since, such as the
+// Esc that it was left with: nothing but keys whose effect the guest knows was typed, and a
+// new prompt stands there with nothing on it.
+func (e *entry) left(line []byte, now reading, end int64) bool {
+	return e.edited && len(bytes.TrimSpace(e.buf)) == 0 && end-int64(len(line)) > e.from &&
+		now.kind != NoPrompt && now.sure && now.text == string(line)
 }
 
 // take takes in keys that do not end a line.

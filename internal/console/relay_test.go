@@ -39,6 +39,7 @@ func TestRelay(t *testing.T) {
 		{"from the history", "# ", [][2]string{{"\x1b[A", "uname -r"}, {"\r", "\r\n6.1\r\n# "}}, "uname -r", "6.1\n"},
 		{"redrawn", "# ", [][2]string{{"\x1b[A", "\r# uname -r\x1b[J"}, {"\r", "\r\n6.1\r\n# "}}, "uname -r", "6.1\n"},
 		{"kernel in between", "# ", [][2]string{{"i", "i"}, {"d", "[    1.000000] usb: new\r\nd"}, {"\r", "\r\nroot\r\n# "}}, "id", "root\n"},
+		{"a program left by a key", "# ", [][2]string{{"top\r", "top\r\nEsc leaves"}, {"\x1b", "\r\n# "}, {"ls /\r", "ls /\r\nboot\r\n# "}}, "ls /", "boot\n"},
 		{"nothing", "# ", [][2]string{{"\r", "\r\n# "}}, "", "\n"},
 		{"interrupted", "# ", [][2]string{{"sleep 9\r", "sleep 9\r\n"}, {"\x03", "^C\r\n# "}}, "^C", "^C\n"},
 		{"a password", "password: ", [][2]string{{"r", ""}, {"oot\r", "\r\nroot@os25:~# "}}, "root", "\n"},

@@ -374,7 +374,9 @@ func (m *Machine) warm() bool {
 		return false
 	}
 	if why := m.coldBecause(); why != "" {
-		m.lab.notice("%s boots cold, because %s", m.config.Image, why)
+		if !m.lab.options.Interactive { // a student can do nothing about it
+			m.lab.notice("%s boots cold, because %s", m.config.Image, why)
+		}
 		return false
 	}
 	return true
