@@ -73,6 +73,11 @@ func (l *Lab) Checkpoint(ctx context.Context, dir string) (err error) {
 	if err := l.Prepare(ctx); err != nil {
 		return err
 	}
+	for _, m := range l.Machines() {
+		if m.Running() && m.arch().LosesTimer && m.config.Kernel == nil {
+			return fmt.Errorf("save %s: a system on a %s does not go on from a saved state", m.Name(), m.arch().Name)
+		}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // TestOtherProcessors boots Debian's kernels on an ARM and a RISC-V processor beside a PC:
-// they are logged in to, get their addresses of the router, reach each other, and go on
+// they are logged in to, get their addresses of the router, and reach each other; the ARM goes on
 // from a checkpoint, all without a disk.
 func TestOtherProcessors(t *testing.T) {
 	needsMachines(t)
@@ -45,24 +45,29 @@ func TestOtherProcessors(t *testing.T) {
 		t.Errorf("the ARM is called %q", got)
 	}
 
-	typeAt(t, ctx, risc, "here=then")
+	// The RISC-V's timer is not part of a saved state, so that is refused while it is on.
 	dir := filepath.Join(t.TempDir(), "one")
+	if err := l.Checkpoint(ctx, dir); err == nil || !strings.Contains(err.Error(), "does not go on") {
+		t.Errorf("a checkpoint with the RISC-V: %v", err)
+	}
+	if err := risc.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	typeAt(t, ctx, arm, "here=then")
 	if err := l.Checkpoint(ctx, dir); err != nil {
 		t.Fatal(err)
 	}
-	typeAt(t, ctx, risc, "here=now")
+	typeAt(t, ctx, arm, "here=now")
 	if err := l.Restore(ctx, dir); err != nil {
 		t.Fatal(err)
 	}
-	if got := typeAt(t, ctx, risc, "echo $here"); got != "then" {
-		t.Errorf("the RISC-V did not go on from where it was: %q", got)
+	if got := typeAt(t, ctx, arm, "echo $here"); got != "then" {
+		t.Errorf("the ARM did not go on from where it was: %q", got)
 	}
-	if r, err := arm.Run(ctx, "ping -c 1 -W 30 "+address.String(), patience); err != nil || r.Status != 0 {
-		t.Errorf("after a checkpoint the ARM does not reach the RISC-V: %+v, %v", r, err)
+	if r, err := arm.Run(ctx, "ping -c 1 -W 30 10.254.0.1", patience); err != nil || r.Status != 0 {
+		t.Errorf("after a checkpoint the ARM does not reach the router: %+v, %v", r, err)
 	}
-	for _, m := range []*Machine{arm, risc} {
-		if err := m.Shutdown(ctx); err != nil {
-			t.Errorf("%s: %v", m.Name(), err)
-		}
+	if err := arm.Shutdown(ctx); err != nil {
+		t.Error(err)
 	}
 }

@@ -22,8 +22,12 @@ type Arch struct {
 	ELF    elf.Machine // what a kernel's file says that it is for
 	Native []string    // the processors that execute its instructions themselves, as Go calls them
 
-	off  string // what every board has and a lab has no use for, in QEMU's words
-	isPC bool   // a PC has two serial ports, buses for old disks, and cards can be plugged in while it runs
+	off string // what every board has and a lab has no use for, in QEMU's words
+	// LosesTimer says that the timer's next tick is not part of a saved state: a Linux that goes on from one mostly
+	// stands still sooner or later (QEMU 7.2's RISC-V). A kernel that sets no timer does not mind.
+	LosesTimer bool
+
+	isPC bool // a PC has two serial ports, buses for old disks, and cards can be plugged in while it runs
 }
 
 // Arches are all of them, the usual one first. Each has booted Debian's Linux to a shell at
@@ -47,10 +51,12 @@ var Arches = []Arch{
 	{
 		Name: "riscv64", Binary: "qemu-system-riscv64", Package: "qemu-system-misc", CPU: "rv64",
 		Boards: []string{"virt"}, Console: "ttyS0", ELF: elf.EM_RISCV, Native: []string{"riscv64"},
+		LosesTimer: true,
 	},
 	{
 		Name: "riscv32", Binary: "qemu-system-riscv32", Package: "qemu-system-misc", CPU: "rv32",
 		Boards: []string{"virt"}, Console: "ttyS0", ELF: elf.EM_RISCV,
+		LosesTimer: true,
 	},
 	{
 		// Its memory comes in pieces of 256 MiB.
