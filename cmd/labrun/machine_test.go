@@ -82,7 +82,8 @@ func TestAnExportedMission(t *testing.T) {
 	p.click("#next")
 	p.sees("#text h2", "2/2", "Give each an address")
 	p.enters("one", "ip addr add 10.1.0.1/24 dev eth0")
-	p.enters("two", "ip addr add 10.1.0.2/24 dev eth0")
+	p.enters("two", "ip addr add 10.1.0.2/24 dev eth0; echo done$((1))")
+	p.printed("two", "done1")
 	p.click("#text li:nth-child(3) button") // types the ping
 	p.sees("#text .seen")
 	p.picture("pinged")
@@ -195,6 +196,8 @@ func TestAMachineInThePage(t *testing.T) {
 	p.types("tiny", "uname -m")
 	p.reads("tiny", "i686")
 	p.types("tiny", "ping -c 2 10.254.0.1")
+	p.reads("tiny", " packets received")
+	p.until("an answer", `/[12] packets received/.test(document.querySelector("[data-console=tiny]").innerText)`) // a busy computer may lose one
 	p.sees("body", "Mission complete")
 	p.picture("pinged")
 	p.innocent(c.host())
@@ -219,9 +222,12 @@ func TestTwoMachinesInThePage(t *testing.T) {
 		p.waitsAt(name, "# ")
 	}
 	p.types("one", "ip addr add 10.1.0.1/24 dev eth0")
+	p.askedFor("send", "10.1.0.2/24")
 	p.types("two", "ip addr add 10.1.0.2/24 dev eth0")
+	p.askedFor("send", "ping -c 2 10.1.0.2") // two has its address
 	p.types("one", "ping -c 2 10.1.0.2")
-	p.reads("one", "2 packets received")
+	p.reads("one", " packets received")
+	p.until("an answer", `/[12] packets received/.test(document.querySelector("[data-console=one]").innerText)`)
 	p.sees("body", "Mission complete")
 	p.picture("pinged")
 	p.innocent(c.host())
