@@ -100,6 +100,7 @@ func TestScreenInAPage(t *testing.T) {
 	p.waitsAt("pc", "tiny> ")
 	watcher.pictured("pc")
 	p.typesAtPicture("pc", "dirty")
+	p.until("what was typed", `(`+screen+`).includes("dirty")`, "pc")
 	p.waitsAt("pc", "tiny> ")
 
 	p.click(`.more summary`)
