@@ -99,16 +99,6 @@ func TestScreenInAPage(t *testing.T) {
 	p.pictured("pc")
 	p.waitsAt("pc", "tiny> ")
 	watcher.pictured("pc")
-	p.typesAtPicture("pc", "dirty")
-	p.until("what was typed", `(`+screen+`).includes("dirty")`, "pc")
-	p.waitsAt("pc", "tiny> ")
-
-	p.click(`.more summary`)
-	p.click(`[data-word="redo"]`) // the machine is restored, with all who look at it
-	p.click(`[data-do="yes"]`)
-	p.pictured("pc")
-	p.typesAtPicture("pc", "ver")
-	p.reads("pc", "tiny> ver\ntiny 1.0\ntiny>")
 
 	p.do(chromedp.EmulateViewport(390, 844))
 	p.click(`#panes [data-pane="consoles"]`)
