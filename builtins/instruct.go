@@ -181,6 +181,20 @@ func leadWaitPrompt(c *call) (starlark.Value, error) {
 	return kind, nil
 }
 
+// untilSeen is the instruction to wait for something at a machine: to do what leads to it, which is what was asked to be
+// typed there, if nothing has checked that yet.
+func (c *call) untilSeen(machine string, asked *typedFor) guide.Instruction {
+	i := guide.Instruction{
+		Console: machine, Show: c.phrase("do wait", machine), Delay: 2 * soon,
+		Hints: []guide.Text{c.phrase("hint wait", machine)}, Solve: true,
+	}
+	if asked != nil {
+		i.Show, i.Block, i.Known = c.phrase("do send", machine), asked.want, true
+		i.Hints = []guide.Text{c.phrase("hint send", machine, asked.want)}
+	}
+	return i
+}
+
 func leadWaitFor(c *call) (starlark.Value, error) {
 	condition, err := c.condition()
 	if err != nil {
@@ -192,14 +206,7 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	asked := c.led.pending[terminal]
-	i := guide.Instruction{
-		Console: name, Show: c.phrase("do wait", name), Delay: 2 * soon,
-		Hints: []guide.Text{c.phrase("hint wait", name)}, Solve: true,
-	}
-	if asked != nil {
-		i.Show, i.Block, i.Known = c.phrase("do send", name), asked.want, true
-		i.Hints = []guide.Text{c.phrase("hint send", name, asked.want)}
-	}
+	i := c.untilSeen(name, asked)
 	var match console.Match
 	used := c.led.used[terminal]
 	done, err := c.instruct(i, func(ctx context.Context) error {

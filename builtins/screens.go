@@ -376,14 +376,7 @@ func (c *call) leadSight(
 		return nil, err
 	}
 	asked := c.led.pending[terminal]
-	i := guide.Instruction{
-		Console: name, Show: c.phrase("do wait", name), Delay: 2 * soon,
-		Hints: []guide.Text{c.phrase("hint wait", name)}, Solve: true,
-	}
-	if asked != nil {
-		i.Show, i.Block, i.Known = c.phrase("do send", name), asked.want, true
-		i.Hints = []guide.Text{c.phrase("hint send", name, name, asked.want)}
-	}
+	i := c.untilSeen(name, asked)
 	if hint := c.hint(); hint != "" {
 		i.Hints = append([]guide.Text{c.translation(c.text("hint"))}, i.Hints...)
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,37 +28,7 @@ func TestMeasureScreen(t *testing.T) {
 	p.pictured("pc")
 	p.waitsAt("pc", "tiny> ")
 
-	attached := exec.Command("labrun", "attach", c.run().Session()+"/pc")
-	attached.Env = append(os.Environ(), c.env...)
-	terminal, err := pty.StartWithSize(attached, &pty.Winsize{Rows: 25, Cols: 80})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		terminal.Write([]byte{0x1d})
-		attached.Wait()
-		terminal.Close()
-	}()
-	printed := make(chan string, 1000)
-	go func() {
-		defer close(printed)
-		for buffer := make([]byte, 4096); ; {
-			n, err := terminal.Read(buffer)
-			if err != nil {
-				return
-			}
-			printed <- string(buffer[:n])
-		}
-	}()
-	quiet := func() {
-		for {
-			select {
-			case <-printed:
-			case <-time.After(500 * time.Millisecond):
-				return
-			}
-		}
-	}
+	terminal, printed, quiet := c.attached(t, "pc", pty.Winsize{Rows: 25, Cols: 80})
 	// The picture has changed when noVNC has drawn another one, apart from the cursor, which blinks in the last rows of a
 	// letter's place.
 	value[bool](p, `(() => {

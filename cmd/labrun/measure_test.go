@@ -52,37 +52,7 @@ step(works)
 	}
 	starts(p, files[0])
 
-	attached := exec.Command("labrun", "attach", c.run().Session()+"/router7")
-	attached.Env = append(os.Environ(), c.env...)
-	terminal, err := pty.StartWithSize(attached, &pty.Winsize{Rows: 40, Cols: 90})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		terminal.Write([]byte{0x1d})
-		attached.Wait()
-		terminal.Close()
-	}()
-	printed := make(chan string, 1000)
-	go func() {
-		defer close(printed)
-		for buffer := make([]byte, 4096); ; {
-			n, err := terminal.Read(buffer)
-			if err != nil {
-				return
-			}
-			printed <- string(buffer[:n])
-		}
-	}()
-	quiet := func() {
-		for {
-			select {
-			case <-printed:
-			case <-time.After(500 * time.Millisecond):
-				return
-			}
-		}
-	}
+	terminal, printed, quiet := c.attached(t, "router7", pty.Winsize{Rows: 40, Cols: 90})
 	value[bool](p, `(() => {
 		const terminal = labrun.consoles.get("router7").terminal;
 		window.took = []; let pressed = 0;
@@ -184,4 +154,42 @@ func cost(t *testing.T, pid int) string {
 	var user, system int
 	fmt.Sscan(fields[11]+" "+fields[12], &user, &system)
 	return fmt.Sprintf("%s, %.2f s of CPU", strings.TrimSpace(memory), float64(user+system)/100)
+}
+
+// attached sits down at a machine of the run in a terminal of its own, until the test ends. What is printed there comes from
+// the channel, and quiet waits until nothing more does.
+func (c *classroom) attached(t *testing.T, machine string, size pty.Winsize) (terminal *os.File, printed chan string, quiet func()) {
+	t.Helper()
+	attached := exec.Command("labrun", "attach", c.run().Session()+"/"+machine)
+	attached.Env = append(os.Environ(), c.env...)
+	terminal, err := pty.StartWithSize(attached, &size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		terminal.Write([]byte{0x1d})
+		attached.Wait()
+		terminal.Close()
+	})
+	printed = make(chan string, 1000)
+	go func() {
+		defer close(printed)
+		for buffer := make([]byte, 4096); ; {
+			n, err := terminal.Read(buffer)
+			if err != nil {
+				return
+			}
+			printed <- string(buffer[:n])
+		}
+	}()
+	quiet = func() {
+		for {
+			select {
+			case <-printed:
+			case <-time.After(500 * time.Millisecond):
+				return
+			}
+		}
+	}
+	return terminal, printed, quiet
 }
