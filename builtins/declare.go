@@ -134,6 +134,38 @@ board = machine("board", arch = "riscv64", source = "tiny", build = "make", kern
 		Summary: "make a function the mission's next step",
 		Example: "def meet_the_router():\n    \"\"\"Meet the router\"\"\"\n    boot(router)\n    " +
 			"wait_prompt(router)\n\nstep(meet_the_router)",
+	}, {
+		Name:   "challenge",
+		Group:  group,
+		Phase:  Declaring,
+		Effect: Declares,
+		call:   declareChallenge,
+		Params: []Param{
+			{
+				Name: "function", Kind: Function,
+				Doc: "as a step's: the first line of its docstring is the challenge's title, the rest its narration",
+			},
+			{
+				Name: "setup", Kind: Function, Default: "None", Keyword: true, For: ForSetup,
+				Doc: "a function without parameters with what has to be there first: labrun plays it, unseen, when the challenge " +
+					"is entered for the first time, and again when it is reset",
+			},
+		},
+		Summary: "make a function the mission's next challenge",
+		Detail: "Challenges that follow one another are a board: a student takes them in any order, leaves one and comes back to it, and resets one. " +
+			"Played by labrun they come in the order of the script, or with `--shuffle` in another. What all of them use, such as a machine that is on, a step before them has to do. " +
+			"A `setup` removes first what an earlier playing may have left: it must be able to begin anew, and it touches nothing of the other challenges.",
+		Example: `def lock_the_note():
+    run(debian, "echo secret > /srv/note; chmod 644 /srv/note", check = True)
+
+def only_yours():
+    return run(debian, "stat -c %a /srv/note").stdout.strip() == "600"
+
+def keep_it_private():
+    """Keep it private"""
+    task(debian, "Let nobody but root read /srv/note.", solution = "chmod 600 /srv/note", check = only_yours)
+
+challenge(keep_it_private, setup = lock_the_note)`,
 	}}
 }
 
@@ -259,21 +291,48 @@ func declareMachine(c *call) (starlark.Value, error) {
 }
 
 func declareStep(c *call) (starlark.Value, error) {
+	step, err := c.newStep()
+	if err != nil {
+		return nil, err
+	}
+	c.declared.Steps = append(c.declared.Steps, step)
+	return nil, nil
+}
+
+func declareChallenge(c *call) (starlark.Value, error) {
+	step, err := c.newStep()
+	if err != nil {
+		return nil, err
+	}
+	step.Challenge = true
+	if v, ok := c.value("setup"); ok {
+		setup := v.(*starlark.Function)
+		if setup.NumParams() > 0 {
+			first, _ := setup.Param(0)
+			return nil, fmt.Errorf("challenge: setup: %s has the parameter %s: it is called without any", setup.Name(), first)
+		}
+		step.Setup = setup
+	}
+	c.declared.Steps = append(c.declared.Steps, step)
+	return nil, nil
+}
+
+// newStep is what a function, given to step or challenge, makes one with.
+func (c *call) newStep() (Step, error) {
 	v, _ := c.value("function")
-	function := v.(*starlark.Function)
+	function, what := v.(*starlark.Function), c.entry.Name
 	if function.NumParams() > 0 {
 		first, _ := function.Param(0)
-		return nil, fmt.Errorf("step: %s has the parameter %s: a step's function has none", function.Name(), first)
+		return Step{}, fmt.Errorf("%s: %s has the parameter %s: a %s's function has none", what, function.Name(), first, what)
 	}
 	title, narration, _ := strings.Cut(strings.TrimSpace(function.Doc()), "\n")
 	if title == "" {
-		return nil, fmt.Errorf("step: %s has no docstring: its first line is the step's title", function.Name())
+		return Step{}, fmt.Errorf("%s: %s has no docstring: its first line is the %s's title", what, function.Name(), what)
 	}
-	c.declared.Steps = append(c.declared.Steps, Step{
+	return Step{
 		Title: strings.TrimSpace(title), Narration: Dedent(narration), Function: function,
 		Position: c.thread.CallFrame(1).Pos,
-	})
-	return nil, nil
+	}, nil
 }
 
 // Dedent removes the indentation that all lines of a docstring share.

@@ -58,6 +58,7 @@ const (
 	ForMistakes                // lines that are typed to see that they do not do
 	ForSolution                // labrun's own way to a task's goal, which no student goes
 	ForCheck                   // a look at a task's goal, made again and again
+	ForSetup                   // what labrun does before a challenge, which no student sees
 )
 
 // Read reports whether the reader sees the value, so that it is translated.

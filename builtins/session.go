@@ -16,12 +16,16 @@ import (
 	"github.com/labrun/labrun/internal/lab"
 )
 
-// Step is a declared step of a mission.
+// Step is a declared step of a mission. One that is a challenge may be taken in any order
+// with those before and after it that are challenges, too: they are one board.
 type Step struct {
 	Title     string // the first line of the function's docstring
 	Narration string // the rest of it, Markdown
-	Function  *starlark.Function
+	Function  starlark.Callable
 	Position  syntax.Position // of the step call
+
+	Challenge bool
+	Setup     starlark.Callable // what labrun does before a challenge, unseen; nil: nothing
 }
 
 // Declaration is what a script declared while it was loaded.

@@ -152,6 +152,27 @@ def step(function: Callable[[], object]) -> None:
         step(meet_the_router)
     '''
 
+def challenge(function: Callable[[], object], *, setup: Callable[[], object] | None = None) -> None:
+    r'''Make a function the mission's next challenge.
+
+    Challenges that follow one another are a board: a student takes them in any order, leaves one and comes back to it, and resets one. Played by labrun they come in the order of the script, or with `--shuffle` in another. What all of them use, such as a machine that is on, a step before them has to do. A `setup` removes first what an earlier playing may have left: it must be able to begin anew, and it touches nothing of the other challenges.
+
+    function: as a step's: the first line of its docstring is the challenge's title, the rest its narration
+    setup: a function without parameters with what has to be there first: labrun plays it, unseen, when the challenge is entered for the first time, and again when it is reset
+
+        def lock_the_note():
+            run(debian, "echo secret > /srv/note; chmod 644 /srv/note", check = True)
+
+        def only_yours():
+            return run(debian, "stat -c %a /srv/note").stdout.strip() == "600"
+
+        def keep_it_private():
+            """Keep it private"""
+            task(debian, "Let nobody but root read /srv/note.", solution = "chmod 600 /srv/note", check = only_yours)
+
+        challenge(keep_it_private, setup = lock_the_note)
+    '''
+
 def boot(*machines: Machine, student: bool = True) -> None:
     r'''Start machines, side by side.
 

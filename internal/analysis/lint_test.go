@@ -173,6 +173,46 @@ lab.star:10:1: b has parameters: it is b(x): a step's function has none [bad-ste
 `,
 		},
 
+		{
+			"a challenge's set-up",
+			declared + `def ready():
+    boot(debian, student = False)
+    send(debian, "mkdir x")
+    write_file(debian, "/root/x", "x")
+def on():
+    boot(debian, alpine)
+def work():
+    """Work
+    Do it."""
+    login(debian)
+    login(alpine)
+    ` + proved + `
+challenge(work, setup = ready)
+def other():
+    """Other
+    Do it."""
+    login(debian)
+    ` + proved + `
+challenge(other, setup = None)
+def idle():
+    """Idle
+    Do it."""
+    send(debian, "ls")
+challenge(idle, setup = on)
+def last():
+    """Last
+    Do it."""
+    login(debian)
+    login(alpine)
+    ` + proved + `
+step(last)
+`,
+			`lab.star:15:11: login: alpine is not on: boot it first, in this step or in an earlier one [not-booted]
+lab.star:21:11: login: debian is not on: boot it first, in this step or in an earlier one [not-booted]
+lab.star:24:5: warning: the step idle checks nothing: end it with what must be true then: assert_contains, assert_equal, task, … [no-check]
+lab.star:27:5: note: nothing in this step checks what this led to: so a student has to type just this; a check after it (assert_contains, wait_for, …) lets them find their own way [unchecked-input]
+`,
+		},
 		{"used before it is booted", declared + stepOf("boot(debian)", "login(alpine)", "login(alpine)", proved),
 			"lab.star:9:11: login: alpine is not on: boot it first, in this step or in an earlier one [not-booted]\n"},
 		{

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,10 +20,10 @@ func (n *linter) stepFunctions() {
 		switch {
 		case len(step.def.Params) > 0:
 			n.errorAt(step.in, step.call, fmt.Sprintf("%s has parameters: it is %s", name, signatureOf(step.def)),
-				"a step's function has none")
+				"a "+step.builtin.Name+"'s function has none")
 		case doc == "":
 			n.errorAt(step.in, step.call, name+" has no docstring",
-				`begin the function with """The step's title""", and below the title tell what the student should know`)
+				`begin the function with """The `+step.builtin.Name+`'s title""", and below the title tell what the student should know`)
 		}
 	}
 }
@@ -89,20 +90,34 @@ func (n *linter) needsNoHost() (without bool) {
 	return without
 }
 
-// booted finds machines that are used while they are certainly off.
+// booted finds machines that are used while they are certainly off. What a challenge
+// switches on may be off in every other of its board, for the student may not have been there.
 func (n *linter) booted() {
 	if !n.complete {
 		return
 	}
 	on := map[*syntax.CallExpr]bool{}
+	var all map[*syntax.CallExpr]bool // on at the end of the board, once all is played
 	for _, step := range n.steps {
 		if len(step.calls) >= maxTraced {
 			return // the rest of the step may have booted anything
 		}
+		here := on
+		if step.builtin.Name == "challenge" {
+			here = maps.Clone(on)
+		} else if all != nil {
+			here, on, all = all, all, nil
+		}
 		for _, a := range step.calls {
-			if !n.followPower(a, on) {
+			if !n.followPower(a, here) {
 				return
 			}
+		}
+		if step.builtin.Name == "challenge" {
+			if all == nil {
+				all = maps.Clone(on)
+			}
+			maps.Copy(all, here)
 		}
 	}
 }
@@ -215,6 +230,7 @@ func (n *linter) checks() {
 		does, types, waits, checks := false, false, false, false
 		for _, a := range step.calls {
 			switch {
+			case a.inSetup: // it comes before whatever the student does
 			case a.builtin == nil:
 				checks = true // it may
 			case n.proves(a):
@@ -258,7 +274,7 @@ func (n *linter) demands(a tracedCall) bool {
 func (n *linter) unchecked() {
 	for _, step := range n.steps {
 		for i, a := range step.calls {
-			if a.inSolution || a.inCheck || !n.types(a) {
+			if a.inSolution || a.inCheck || a.inSetup || !n.types(a) {
 				continue
 			}
 			checked := slices.ContainsFunc(step.calls[i+1:], n.looksAt)

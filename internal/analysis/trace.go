@@ -3,20 +3,25 @@ package analysis
 import (
 	"slices"
 
+	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
 )
 
-// declaredStep is a call of step with the function that it names.
+// declaredStep is a call of step, or of challenge, with the function that it names.
 type declaredStep struct {
-	home *sourceFile // where the function is
-	call *syntax.CallExpr
-	in   *sourceFile // where the call is
-	def  *syntax.DefStmt
+	home    *sourceFile // where the function is
+	builtin builtins.Entry
+	call    *syntax.CallExpr
+	in      *sourceFile // where the call is
+	def     *syntax.DefStmt
 
-	calls []tracedCall // what the function calls, in order: see tracer
+	calls []tracedCall // what its set-up and the function call, in order: see tracer
 }
+
+// declaresStep reports whether a builtin declares a step.
+func declaresStep(name string) bool { return name == "step" || name == "challenge" }
 
 // tracedCall is a call of a builtin that a step makes, itself or in the functions that it
 // calls.
@@ -31,6 +36,7 @@ type tracedCall struct {
 	unconditional bool          // made whenever the step is
 	inSolution    bool          // in the solution of a task: no student does it
 	inCheck       bool          // in the check of a task
+	inSetup       bool          // in the set-up of a challenge: no student does it, either
 	loops         []syntax.Node // around it
 }
 
@@ -54,9 +60,9 @@ func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 			} else {
 				n.complete = false
 			}
-		} else if call, e, ok := n.statementCall(stmt); ok && e.Name == "step" {
+		} else if call, e, ok := n.statementCall(stmt); ok && declaresStep(e.Name) {
 			followed[call] = true
-			n.addStep(s, call, argument(call, e, "function"))
+			n.addStep(s, call, e)
 		}
 	}
 	// Steps may also be declared in ways that are not followed here.
@@ -66,7 +72,7 @@ func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 		case *syntax.CallExpr:
 			calls[node.Fn] = followed[node]
 		case *syntax.Ident:
-			if isBuiltin(node) && node.Name == "step" && !calls[node] {
+			if isBuiltin(node) && declaresStep(node.Name) && !calls[node] {
 				n.complete = false
 			}
 		}
@@ -74,16 +80,32 @@ func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 	})
 }
 
-// addStep notes a step that a call in a file declares, and traces its function.
-func (n *linter) addStep(s *sourceFile, call *syntax.CallExpr, function syntax.Expr) {
-	home, def := n.function(s, function)
+// addStep notes a step that a call in a file declares, and traces its functions.
+func (n *linter) addStep(s *sourceFile, call *syntax.CallExpr, e builtins.Entry) {
+	home, def := n.function(s, argument(call, e, "function"))
 	if def == nil {
 		n.complete = false
 		return
 	}
-	step := declaredStep{home: home, call: call, in: s, def: def}
+	step := declaredStep{home: home, builtin: e, call: call, in: s, def: def}
+	if p := e.For(builtins.ForSetup); p != nil {
+		n.traceSetup(&step, argument(call, e, p.Name))
+	}
 	(&tracer{n: n, calls: &step.calls}).function(home, def, nil, true)
 	n.steps = append(n.steps, step)
+}
+
+// traceSetup traces the set-up of a challenge, if it is given one.
+func (n *linter) traceSetup(step *declaredStep, setup syntax.Expr) {
+	if setup == nil || n.value(step.in, setup) == starlark.None {
+		return
+	}
+	t := &tracer{n: n, calls: &step.calls, home: step.in, inSetup: true}
+	if home, def := n.function(step.in, setup); def != nil {
+		t.function(home, def, nil, true)
+	} else {
+		t.add(tracedCall{call: step.call})
+	}
 }
 
 // tracer follows a function through its statements, in the order in which they are
@@ -102,6 +124,7 @@ type tracer struct {
 	unconditional bool
 	inSolution    bool
 	inCheck       bool
+	inSetup       bool
 	loops         []syntax.Node
 }
 
@@ -113,7 +136,7 @@ const (
 
 // add notes a call as one of where the tracer is.
 func (t *tracer) add(a tracedCall) {
-	a.home, a.inSolution, a.inCheck, a.loops = t.home, t.inSolution, t.inCheck, t.loops
+	a.home, a.inSolution, a.inCheck, a.inSetup, a.loops = t.home, t.inSolution, t.inCheck, t.inSetup, t.loops
 	a.unconditional = t.unconditional
 	if len(*t.calls) < maxTraced {
 		*t.calls = append(*t.calls, a)
@@ -335,6 +358,9 @@ func (t *tracer) machinesGiven(call *syntax.CallExpr, e builtins.Entry) map[stri
 		case p.Variadic && p.Kind == builtins.Machine:
 			list := []*syntax.CallExpr{}
 			for _, arg := range call.Args {
+				if name, _ := named(arg); name != nil {
+					continue // of another parameter
+				}
 				if u, ok := arg.(*syntax.UnaryExpr); ok && u.Op == syntax.STAR {
 					arg = u.X
 				}

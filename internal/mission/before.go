@@ -87,18 +87,19 @@ func (d *digester) follow(n syntax.Node) {
 	})
 }
 
-// stepDeclaration returns the call of a statement that is nothing but step(function).
+// stepDeclaration returns the call of a statement that is nothing but step(function), or a
+// challenge's.
 func stepDeclaration(stmt syntax.Stmt) (*syntax.CallExpr, bool) {
 	x, ok := stmt.(*syntax.ExprStmt)
 	if !ok {
 		return nil, false
 	}
 	call, ok := x.X.(*syntax.CallExpr)
-	if !ok || len(call.Args) != 1 {
+	if !ok {
 		return nil, false
 	}
 	name, ok := call.Fn.(*syntax.Ident)
-	return call, ok && name.Name == "step"
+	return call, ok && (name.Name == "step" || name.Name == "challenge")
 }
 
 func lineOf(at syntax.Position) string { return fmt.Sprintf("%s:%d", at.Filename(), at.Line) }

@@ -106,7 +106,7 @@ type prover struct {
 
 // play plays the step as an actor does; nil: as a run does.
 func (p *prover) play(by builtins.Actor) error {
-	return p.m.play(p.ctx, p.step, p.events, by)
+	return p.m.perform(p.ctx, p.step, p.events, by)
 }
 
 // fatal reports whether a trial's error says nothing about the lab.

@@ -52,7 +52,7 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 			Index: i + 1, Total: len(steps), Title: step.Title, Narration: step.Narration, Replayed: i < from,
 		})
 		started := time.Now()
-		err := m.play(ctx, step, events, nil)
+		err := m.perform(ctx, step, events, nil)
 		ended := event.StepEnded{
 			Index: i + 1, Total: len(steps), Title: step.Title,
 			Passed: err == nil, Seconds: time.Since(started).Seconds(),
@@ -69,16 +69,40 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 	return len(steps), nil
 }
 
-// play calls a step's function in a thread of its own; an actor carries out what it says,
-// labrun itself if that is nil. Its error is an *Error that names the step.
+// perform plays a step from its beginning: a challenge's set-up, which is always labrun's
+// own work, and then the function, as play does.
+func (m *Mission) perform(ctx context.Context, step builtins.Step, events *event.Log, by builtins.Actor) error {
+	if err := m.setUp(ctx, step, events); err != nil {
+		return err
+	}
+	return m.play(ctx, step, events, by)
+}
+
+// setUp plays a challenge's set-up, if it has one.
+func (m *Mission) setUp(ctx context.Context, step builtins.Step, events *event.Log) error {
+	if step.Setup == nil {
+		return nil
+	}
+	return m.call(ctx, step, step.Setup, events, nil)
+}
+
+// play calls a step's function; an actor carries out what it says, labrun itself if that is
+// nil. Its error is an *Error that names the step.
 func (m *Mission) play(ctx context.Context, step builtins.Step, events *event.Log, by builtins.Actor) error {
-	thread := script.NewThread(ctx, step.Function.Name(), func(text string) { events.Emit(event.Said{Text: text}) })
+	return m.call(ctx, step, step.Function, events, by)
+}
+
+// call calls one of a step's functions in a thread of its own.
+func (m *Mission) call(
+	ctx context.Context, step builtins.Step, function starlark.Callable, events *event.Log, by builtins.Actor,
+) error {
+	thread := script.NewThread(ctx, function.Name(), func(text string) { events.Emit(event.Said{Text: text}) })
 	defer thread.Release()
 	if by != nil {
 		builtins.SetActor(thread.Thread, by)
 	}
 	_, err := script.Evaluate(thread, func() (starlark.Value, error) {
-		return starlark.Call(thread.Thread, step.Function, nil, nil)
+		return starlark.Call(thread.Thread, function, nil, nil)
 	})
 	if err == nil {
 		return nil

@@ -160,7 +160,7 @@ func (s *Script) complete(o Options) error {
 	case d.Title == "":
 		missing = "no mission is declared: begin with mission(title = …, api = 1)"
 	case len(d.Steps) == 0 && !o.NoSteps:
-		missing = "no step is declared: make a function a step with step(function)"
+		missing = "no step is declared: make a function a step with step(function), or a challenge with challenge(function)"
 	default:
 		return nil
 	}
