@@ -183,6 +183,16 @@ func (k Kind) misfit(v starlark.Value) string {
 				return err.Error()
 			}
 		}
+	case Files:
+		dict, ok := v.(*starlark.Dict)
+		if fits = ok; !ok {
+			break
+		}
+		for _, item := range dict.Items() {
+			if problem := misfitFile(item[0], item[1]); problem != "" {
+				return problem
+			}
+		}
 	case Machines, Texts, Cards:
 		items, ok := elements(v)
 		if fits = ok; !ok {

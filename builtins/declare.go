@@ -104,6 +104,18 @@ func declarations() []Entry {
 				Doc: "the processor, of a machine with a kernel of your own: " + strings.Join(arches(), ", "),
 			},
 			{
+				Name: "packages", Kind: Texts, Default: "[]", Keyword: true,
+				Doc: "packages of Debian's that its image has besides, such as `\"gcc\"`, or `\"gcc=4:12.2.0-3\"`",
+			},
+			{
+				Name: "files", Kind: Files, Default: "{}", Keyword: true,
+				Doc: "files and folders that its image has besides: a path in the guest, and one of the script's folder, or `(path, \"user:group\")`",
+			},
+			{
+				Name: "setup", Kind: Text, Default: `""`, Keyword: true,
+				Doc: "a shell script of the script's folder that is run as root, once, while that image is made",
+			},
+			{
 				Name: "source", Kind: Text, Default: `""`, Keyword: true,
 				Doc: "a folder beside the script with the kernel's sources: each student gets a copy",
 			},
@@ -115,9 +127,12 @@ func declarations() []Entry {
 		Summary: "declare a virtual machine",
 		Detail: "The value has the fields `name` and `image`. `labrun images show IMAGE` tells what is in it, and which cards it expects: " +
 			"a router's first one leads outside, to an uplink or to a network, and its second one is where it serves.\n\n" +
+			"With `packages`, `files` or `setup` an image is made of the other one, once, in less than a minute, and kept: " +
+			"[authoring.md](authoring.md#a-machine-made-for-the-lab) tells how.\n\n" +
 			"With a `kernel` of your own the machine needs no image: [processors.md](processors.md#a-kernel-of-your-own) tells how such a kernel is built, " +
 			"booted and checked.",
 		Example: `debian = machine("debian", nics = [lan])
+workshop = machine("workshop", image = "debian", packages = ["sudo", "gcc"], files = {"/opt/lab": "./pack"}, setup = "./install.sh")
 board = machine("board", arch = "riscv64", source = "tiny", build = "make", kernel = "kernel.elf")`,
 	}, {
 		Name:   "step",
@@ -261,6 +276,9 @@ func declareMachine(c *call) (starlark.Value, error) {
 			"machine: image %q is not in images.lock%s: there are %s", config.Image,
 			Suggest(config.Image, c.images), strings.Join(c.images, ", "),
 		)
+	}
+	if config.Derived, err = c.derivation(config); err != nil {
+		return nil, err
 	}
 	cards := c.list("nics")
 	switch {

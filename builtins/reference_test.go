@@ -21,7 +21,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 }
 
 func TestEveryEntryIsDocumented(t *testing.T) {
-	kinds := []Kind{Machine, Machines, Console, Text, Texts, Integer, Boolean, Duration, Pattern, Network, Cards, Function, Solution, Subject, Anything, Condition}
+	kinds := []Kind{Machine, Machines, Console, Text, Texts, Integer, Boolean, Duration, Pattern, Network, Cards, Files, Function, Solution, Subject, Anything, Condition}
 	seen := map[string]bool{}
 	for _, e := range Table() {
 		t.Run(e.Name, func(t *testing.T) {
@@ -83,6 +83,8 @@ func stand(k Kind) starlark.Value {
 		return starlark.NewList([]starlark.Value{&machine{}})
 	case Network:
 		return &network{}
+	case Files:
+		return starlark.NewDict(0)
 	case Cards:
 		return starlark.NewList([]starlark.Value{&network{}})
 	case Function:

@@ -13,6 +13,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
 )
 
@@ -49,6 +50,7 @@ type Session struct {
 	translate func(string) string
 	readFile  func(name string) ([]byte, error)
 	folder    Folder
+	derivable func(*image.Derivation) error
 
 	lab    *lab.Lab
 	events *event.Log
@@ -71,6 +73,10 @@ type Folder struct {
 	Files fs.FS  // what is in it, while the script is loaded; nil: nothing is known of it
 	Path  string // on this computer, absolute; empty: it is in no folder there
 }
+
+// CheckImages has images that the script makes of others looked at, by what they have beyond
+// those.
+func (s *Session) CheckImages(derivable func(*image.Derivation) error) { s.derivable = derivable }
 
 // Declared returns what was declared so far.
 func (s *Session) Declared() Declaration { return s.declared }

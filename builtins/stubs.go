@@ -19,6 +19,7 @@ var pythonTypes = map[Kind]string{
 	Duration:  "float | str",
 	Pattern:   "str",
 	Cards:     "list[Network | Uplink]",
+	Files:     "dict[str, str | tuple[str, str]]",
 	Function:  "Callable[[], object]",
 	Solution:  "str | Callable[[], object]",
 	Subject:   "Machine | Terminal | str",

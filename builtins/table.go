@@ -18,6 +18,7 @@ const (
 	Pattern   Kind = "regular expression"
 	Network   Kind = "network"
 	Cards     Kind = "list of networks and uplinks"
+	Files     Kind = "dict of paths"
 	Function  Kind = "function"
 	Solution  Kind = "string or function"
 	Subject   Kind = "machine, terminal or string"

@@ -143,6 +143,7 @@ var wider = map[Kind][]Kind{
 	Machines: {List, Tuple},
 	Texts:    {List, Tuple},
 	Cards:    {List, Tuple},
+	Files:    {Dict},
 }
 
 // mismatch is misfit for a value of which only the kind is known.

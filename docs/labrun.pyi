@@ -114,10 +114,12 @@ def uplink(name: str = "uplink") -> Uplink:
         router = machine("router7", nics = [uplink("uplink0"), lan])
     '''
 
-def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0, hostname: str = "", *, kernel: str = "", initrd: str = "", cmdline: str = "", arch: str = "", source: str = "", build: str = "") -> Machine:
+def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memory: int = 0, cpus: int = 0, hostname: str = "", *, kernel: str = "", initrd: str = "", cmdline: str = "", arch: str = "", packages: list[str] = [], files: dict[str, str | tuple[str, str]] = {}, setup: str = "", source: str = "", build: str = "") -> Machine:
     r'''Declare a virtual machine.
 
     The value has the fields `name` and `image`. `labrun images show IMAGE` tells what is in it, and which cards it expects: a router's first one leads outside, to an uplink or to a network, and its second one is where it serves.
+
+    With `packages`, `files` or `setup` an image is made of the other one, once, in less than a minute, and kept: [authoring.md](authoring.md#a-machine-made-for-the-lab) tells how.
 
     With a `kernel` of your own the machine needs no image: [processors.md](processors.md#a-kernel-of-your-own) tells how such a kernel is built, booted and checked.
 
@@ -131,11 +133,15 @@ def machine(name: str, image: str = "", nics: list[Network | Uplink] = [], memor
     initrd: its first file system, likewise
     cmdline: what that kernel is told; as the image says if not given
     arch: the processor, of a machine with a kernel of your own: x86_64, i386, aarch64, arm, riscv64, riscv32, ppc64le
+    packages: packages of Debian's that its image has besides, such as `"gcc"`, or `"gcc=4:12.2.0-3"`
+    files: files and folders that its image has besides: a path in the guest, and one of the script's folder, or `(path, "user:group")`
+    setup: a shell script of the script's folder that is run as root, once, while that image is made
     source: a folder beside the script with the kernel's sources: each student gets a copy
     build: the shell command that makes the kernel, such as `"make"`: in the student's copy, or where the script lies
     returns machine
 
         debian = machine("debian", nics = [lan])
+        workshop = machine("workshop", image = "debian", packages = ["sudo", "gcc"], files = {"/opt/lab": "./pack"}, setup = "./install.sh")
         board = machine("board", arch = "riscv64", source = "tiny", build = "make", kernel = "kernel.elf")
     '''
 

@@ -169,7 +169,7 @@ func TestSignature(t *testing.T) {
 		{declared + stepOf(`say(address(‸))`), "address(machine, network = None, *, timeout = 120)", 0},
 		{
 			declared + `x = machine("debian", nics = [lan, ‸])`,
-			`machine(name, image = "", nics = [], memory = 0, cpus = 0, hostname = "", *, kernel = "", initrd = "", cmdline = "", arch = "", source = "", build = "")`,
+			`machine(name, image = "", nics = [], memory = 0, cpus = 0, hostname = "", *, kernel = "", initrd = "", cmdline = "", arch = "", packages = [], files = {}, setup = "", source = "", build = "")`,
 			2,
 		},
 		{declared + "def add(a, b = 1):\n    \"\"\"Add.\"\"\"\n" + stepOf("add(1, ‸"), "add(a, b = 1)", 1},

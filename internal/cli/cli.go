@@ -19,6 +19,7 @@ import (
 	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/image"
+	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/report"
 	"github.com/labrun/labrun/internal/run"
@@ -160,6 +161,7 @@ func version() string {
 func (p *program) store(lock *image.Lock, progress func(image.Progress)) (*image.Store, error) {
 	store, err := image.Open(image.StoreOptions{
 		Lock: lock, Recipes: labrun.Images(), Mirror: p.Getenv("LABRUN_MIRROR"), Strict: p.strict, Progress: progress,
+		Boot: lab.Bench,
 	})
 	if err != nil {
 		return nil, &environmentError{err}

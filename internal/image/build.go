@@ -28,6 +28,7 @@ type manifest struct {
 	BIOS     bool                  `json:"bios,omitempty"`    // boots by its own loader
 	Found    string                `json:"found,omitempty"`   // what the disk is, for people
 	Own      *ownProfile           `json:"own,omitempty"`     // it was added under a name that no lock had
+	Derived  *derivedRecord        `json:"derived,omitempty"` // it was made of another image
 	Hardware Hardware              `json:"hardware,omitzero"` // as the user said who added it
 	Files    map[string]fileRecord `json:"files"`             // by role: kernel, initrd, disk
 }
@@ -131,6 +132,10 @@ func (m *manifest) image(e entry, src source, dir string) *Image {
 	if m.BIOS {
 		// A foreign disk has its own boot loader, and no shell for labrun.
 		img.Cmdline, img.Control = "", ""
+	}
+	if m.Derived != nil {
+		img.Has = append(slices.Clone(img.Has), m.Derived.Programs...)
+		img.Lacks = slices.DeleteFunc(slices.Clone(img.Lacks), func(p string) bool { return slices.Contains(m.Derived.Programs, p) })
 	}
 	sum := sha256.New()
 	fmt.Fprintln(sum, m.Format, m.BIOS)
@@ -244,7 +249,14 @@ func (s *Store) setAside(dir string) (string, error) {
 func (s *Store) buildDir(src source) (dir string, err error) {
 	h := sha256.New()
 	name := src.Recipe
-	if name == "" {
+	if src.folder != "" {
+		return src.folder, nil
+	}
+	if src.derived != nil {
+		if name, err = s.hashDerived(h, src); err != nil {
+			return "", err
+		}
+	} else if name == "" {
 		name = "disk"
 		fmt.Fprintln(h, src.id(), src.Format, src.Boot, src.Member, src.Medium)
 	} else {

@@ -41,6 +41,7 @@ func (s *Store) GC(ctx context.Context) (GCResult, error) {
 			}
 		}
 	}
+	s.wantDerived(wanted)
 	templates, err := s.Templates()
 	if err != nil {
 		return r, fmt.Errorf("gc: %w", err)

@@ -99,6 +99,10 @@ type source struct {
 
 	Hardware // where it differs from the profile's
 
+	derived *Derivation // it is made of another image, by that one's source of
+	of      *source
+	folder  string // it is only known to be there, in that folder: see cachedDerived
+
 	download
 	File   string `toml:"file"`   // instead of the url: a file in the folder of the mission that the lock is beside
 	Format string `toml:"format"` // that the disk image has to be of; empty: any
@@ -143,10 +147,14 @@ func (in input) id() string {
 
 // String is how messages call the source.
 func (s source) String() string {
-	if s.Recipe != "" {
+	switch {
+	case s.derived != nil:
+		return s.of.String() + ", with additions"
+	case s.folder != "":
+		return "an image, with additions"
+	case s.Recipe != "":
 		return "recipe " + s.Recipe
-	}
-	if s.File != "" {
+	case s.File != "":
 		return "file " + path.Base(s.File)
 	}
 	return "download " + path.Base(s.URL)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,6 +63,7 @@ type StoreOptions struct {
 	Recipes  fs.FS          // the images/ folder, a folder for each recipe
 	Mirror   string         // folder or URL prefix tried before upstream; see LABRUN_MIRROR
 	Strict   bool           // refuse stand-ins
+	Boot     Booter         // boots the machines on which images are made of others; nil: none are made
 	Progress func(Progress) // may be nil; calls are serialised and must not call the Store
 }
 
@@ -75,6 +78,10 @@ type Store struct {
 
 	progressMu sync.Mutex // serialises calls of progress
 	progress   func(Progress)
+
+	boot      Booter
+	derivedMu sync.Mutex
+	derived   map[string]entry // images that are made of others for missions, by name: see Derive
 
 	heldMu sync.Mutex
 	held   map[string]*flock.Flock // shared locks on what was given out, by manifest
@@ -100,7 +107,7 @@ func Open(o StoreOptions) (*Store, error) {
 	}
 	return &Store{
 		dir: dir, lock: o.Lock, recipes: o.Recipes, mirror: strings.TrimSuffix(o.Mirror, "/"), strict: o.Strict,
-		progress: o.Progress, held: map[string]*flock.Flock{},
+		progress: o.Progress, held: map[string]*flock.Flock{}, boot: o.Boot, derived: map[string]entry{},
 		dialTimeout: 5 * time.Second, stallTimeout: 30 * time.Second, killGrace: 10 * time.Second,
 		free: host.FreeSpace, templateLimit: TemplateLimit, maxDisk: maxDisk,
 	}, nil
@@ -162,7 +169,17 @@ func (s *Store) entry(name string) (entry, bool) {
 	if e, ok := s.lock.images[name]; ok && !e.added {
 		return e, true
 	}
-	return addedEntry(s.dir, name)
+	s.derivedMu.Lock()
+	e, ok := s.derived[name]
+	s.derivedMu.Unlock()
+	if ok {
+		return e, true
+	}
+	if e, ok := addedEntry(s.dir, name); ok {
+		return e, true
+	}
+	e, ok = s.cachedDerived()[name]
+	return e, ok
 }
 
 // UnavailableError is returned when no source of an image could be had.
@@ -290,8 +307,9 @@ func (s *Store) build(ctx context.Context, name string, how effort) (*Image, err
 			return s.explain(img, e, failures), nil
 		}
 		var full *spaceError
-		if ctx.Err() != nil || errors.As(err, &full) {
-			// Neither says anything about this source.
+		var failed *deriveError
+		if ctx.Err() != nil || errors.As(err, &full) || errors.As(err, &failed) {
+			// None says anything about this source.
 			return nil, fmt.Errorf("image %s: %w", name, err)
 		}
 		failures = append(failures, Failure{src.String(), err.Error()})
@@ -350,6 +368,9 @@ func (s *Store) try(ctx context.Context, e entry, src source, how effort, last b
 		return s.load(e, src, dir)
 	}
 	if img, err := cached(); err == nil {
+		if src.derived != nil {
+			s.used(dir)
+		}
 		return img, nil
 	}
 	unlock, err := s.acquire(ctx, e.Name, filepath.Base(dir))
@@ -385,7 +406,12 @@ func (s *Store) try(ctx context.Context, e entry, src source, how effort, last b
 
 // make fills dir from src. The caller holds the lock of dir.
 func (s *Store) make(ctx context.Context, e entry, src source, dir string) error {
-	if src.Recipe != "" {
+	switch {
+	case src.derived != nil:
+		return s.derive(ctx, e, src, dir)
+	case src.folder != "":
+		return errors.New("the mission that it is of makes it")
+	case src.Recipe != "":
 		return s.runRecipe(ctx, e.Name, src, dir)
 	}
 	blob, err := s.download(ctx, e.Name, src.download)
@@ -403,10 +429,11 @@ type Status struct {
 	Sources       []string // best first, for people
 }
 
-// List describes every image of the lock, sorted by name.
+// List describes every image of the lock, sorted by name, and then those in the cache that
+// were made of others for missions.
 func (s *Store) List(ctx context.Context) ([]Status, error) {
 	var list []Status
-	for _, name := range s.Names() {
+	for _, name := range append(s.Names(), slices.Sorted(maps.Keys(s.cachedDerived()))...) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

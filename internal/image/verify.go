@@ -62,6 +62,9 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 
 // downloads are all that src gets by URL.
 func (s source) downloads() []download {
+	if s.derived != nil || s.folder != "" {
+		return nil
+	}
 	if s.Recipe == "" {
 		return []download{s.download}
 	}
@@ -109,7 +112,7 @@ func (s *Store) verifyDir(ctx context.Context, image, dir string, src source) (e
 		}
 	}
 	list, listed := m.Files["packages"]
-	if disk, ok := m.Files["disk"]; ok && listed && len(bad) == 0 {
+	if disk, ok := m.Files["disk"]; ok && listed && len(bad) == 0 && m.Format == "raw" {
 		err := checkPackages(ctx, filepath.Join(dir, list.Name), filepath.Join(dir, disk.Name), src.Debian)
 		switch {
 		case ctx.Err() != nil:

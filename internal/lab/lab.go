@@ -28,11 +28,13 @@ const MostMachines = 128
 
 // MachineConfig declares a machine.
 type MachineConfig struct {
-	Name   string
-	Image  string      // a name in images.lock; empty: none
-	NICs   []NICConfig // in the order of the guest's cards
-	Memory int         // MiB; 0: as the image says
-	CPUs   int         // 0: as the image says
+	Name  string
+	Image string // a name in images.lock; empty: none
+	// Derived is what its image has beyond that; nil: nothing. An image is made of the two.
+	Derived *image.Derivation
+	NICs    []NICConfig // in the order of the guest's cards
+	Memory  int         // MiB; 0: as the image says
+	CPUs    int         // 0: as the image says
 
 	Hostname string // what the guest calls itself, one label; empty: as the image does
 
@@ -131,6 +133,12 @@ func New(config Config, options Options) (*Lab, error) {
 	}
 	taken, images := map[string]bool{}, map[string]bool{}
 	for _, mc := range config.Machines {
+		if mc.Derived != nil {
+			var err error
+			if mc.Image, err = options.Store.Derive(mc.Derived); err != nil {
+				return nil, fmt.Errorf("machine %s: %w", mc.Name, err)
+			}
+		}
 		profile, ok := options.Store.Profile(mc.Image)
 		if !ok && (mc.Kernel == nil || mc.Image != "") {
 			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
@@ -197,7 +205,7 @@ func (l *Lab) Prepare(ctx context.Context) error {
 		return &EnvironmentError{err}
 	}
 	for _, m := range l.Machines() {
-		if m.config.Image != "" {
+		if m.config.Image != "" && m.image == nil {
 			img, err := l.options.Store.Ensure(ctx, m.config.Image)
 			if err != nil {
 				if ctx.Err() != nil {
@@ -209,6 +217,7 @@ func (l *Lab) Prepare(ctx context.Context) error {
 				return err
 			}
 			m.image = img
+			m.profile.Has, m.profile.Lacks = img.Has, img.Lacks
 			if img.StandIn != "" && !told[m.config.Image] {
 				told[m.config.Image] = true
 				text := fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)

@@ -226,6 +226,21 @@ func (p *Process) Plug(ctx context.Context) error {
 	return nil
 }
 
+// PlugDisk plugs in a second disk, a raw file that the guest may read and that has this serial
+// number. As with Plug, a guest may have to look for it.
+func (p *Process) PlugDisk(ctx context.Context, path, serial string) error {
+	err := p.Command(ctx, "blockdev-add", map[string]any{
+		"driver": "raw", "node-name": "second", "read-only": true,
+		"file": map[string]any{"driver": "file", "filename": path},
+	}, nil)
+	if err != nil {
+		return err
+	}
+	return p.Command(ctx, "device_add", map[string]any{
+		"driver": "virtio-blk-pci", "id": "second-disk", "drive": "second", "serial": serial,
+	}, nil)
+}
+
 // SetCarrier pulls the cable of a network card, counted from 0, out of the guest,
 // which notices, or puts it back (QMP's set_link). It is in when the machine starts.
 func (p *Process) SetCarrier(ctx context.Context, card int, up bool) error {

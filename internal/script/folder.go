@@ -47,6 +47,16 @@ func (o Overlay) ReadFile(name string) ([]byte, error) {
 	return fs.ReadFile(o.origin(name))
 }
 
+// Lstat implements fs.ReadLinkFS.
+func (o Overlay) Lstat(name string) (fs.FileInfo, error) {
+	return fs.Lstat(o.origin(name))
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (o Overlay) ReadLink(name string) (string, error) {
+	return fs.ReadLink(o.origin(name))
+}
+
 // InLibrary reports whether a file of an overlay is one of labrun's own.
 func InLibrary(name string) bool { return strings.HasPrefix(name, libraryFolder) }
 

@@ -13,6 +13,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/phrase"
 )
 
@@ -38,8 +39,12 @@ type Source struct {
 
 // Options say how a script is loaded.
 type Options struct {
-	Images   []string // the names that its machines may boot from
-	Language string   // the reader's, as a BCP 47 tag such as zh-TW; empty: the original's
+	Images []string // the names that its machines may boot from
+
+	// Derivable tells what is wrong with an image that is made of another one; nil: nobody knows.
+	Derivable func(*image.Derivation) error
+
+	Language string // the reader's, as a BCP 47 tag such as zh-TW; empty: the original's
 
 	// NoSteps accepts a mission without steps, whose author is finding out at a prompt
 	// what to write.
@@ -138,6 +143,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 		s.telling.Store(&telling{by: t, used: []*Translation{t}})
 	}
 	s.Session = builtins.New(o.Images, s.Text, s.ReadFile, builtins.Folder{Files: folder, Path: o.path})
+	s.Session.CheckImages(o.Derivable)
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: bounded(s.Session.Predeclared()), modules: map[string]*module{},
