@@ -127,14 +127,10 @@ func open(through string, cmd *exec.Cmd) (io.ReadWriteCloser, error) {
 	if through == "pty" {
 		return pty.Start(cmd)
 	}
-	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	own, its, err := socketPair()
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.SetNonblock(ends[0], true); err != nil {
-		return nil, err
-	}
-	own, its := os.NewFile(uintptr(ends[0]), "socket"), os.NewFile(uintptr(ends[1]), "socket")
 	defer its.Close()
 	cmd.Stdin, cmd.Stdout = its, its
 	return own, cmd.Start()

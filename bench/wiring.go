@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"syscall"
 
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/lan"
 )
 
@@ -83,14 +84,8 @@ func throughSocket(_ context.Context, _ *wiring) (ends [2]netdev, err error) {
 
 // throughStream is a Unix socket from one QEMU to the other, with nothing between: it takes no third guest.
 func throughStream(_ context.Context, _ *wiring) (ends [2]netdev, err error) {
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return ends, err
-	}
-	for i := range ends {
-		ends[i] = netdev{inherited, []*os.File{os.NewFile(uintptr(pair[i]), "socket")}}
-	}
-	return ends, nil
+	one, other, err := host.SocketPair("socket")
+	return [2]netdev{{inherited, []*os.File{one}}, {inherited, []*os.File{other}}}, err
 }
 
 // throughHub is a QEMU that does nothing but repeat.
@@ -98,12 +93,12 @@ func throughHub(ctx context.Context, w *wiring) (ends [2]netdev, err error) {
 	args := []string{"-machine", "none", "-nodefaults", "-display", "none"}
 	var hubs []*os.File
 	for i := range ends {
-		pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		guests, hubside, err := host.SocketPair("socket")
 		if err != nil {
 			return ends, err
 		}
-		ends[i] = netdev{inherited, []*os.File{os.NewFile(uintptr(pair[0]), "socket")}}
-		hubs = append(hubs, os.NewFile(uintptr(pair[1]), "socket"))
+		ends[i] = netdev{inherited, []*os.File{guests}}
+		hubs = append(hubs, hubside)
 		args = append(args, "-netdev", fmt.Sprintf("stream,id=s%d,addr.type=fd,addr.str=%d", i, 3+i),
 			"-netdev", fmt.Sprintf("hubport,id=h%d,hubid=0,netdev=s%d", i, i))
 	}
@@ -112,12 +107,11 @@ func throughHub(ctx context.Context, w *wiring) (ends [2]netdev, err error) {
 
 // socketPair is the two ends of a Unix socket, one for this program and one for a QEMU.
 func socketPair() (own net.Conn, its *os.File, err error) {
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	f, its, err := host.SocketPair("socket")
 	if err != nil {
 		return nil, nil, err
 	}
-	f := os.NewFile(uintptr(pair[0]), "socket")
 	defer f.Close()
 	own, err = net.FileConn(f)
-	return own, os.NewFile(uintptr(pair[1]), "socket"), err
+	return own, its, err
 }

@@ -7,9 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
-	"strconv"
 	"time"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // The kinds of frames. A frame is its kind, its length in four bytes, big-endian,
@@ -124,20 +124,8 @@ func readFrame(r io.Reader) (kind byte, payload []byte, err error) {
 // socketName is the server's socket in the session folder.
 const socketName = "attach"
 
-// throughFolder runs f with a name of a file in folder that is short enough for a
-// socket's address, however long the folder's own name is: an address has room for
-// 107 bytes.
-func throughFolder(folder, file string, f func(name string) error) error {
-	dir, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return f(filepath.Join("/proc/self/fd", strconv.Itoa(int(dir.Fd())), file))
-}
-
 func listen(folder string) (listener *net.UnixListener, err error) {
-	err = throughFolder(folder, socketName, func(name string) error {
+	err = host.ThroughFolder(folder, socketName, func(name string) error {
 		if listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"}); err != nil {
 			return err
 		}
@@ -148,7 +136,7 @@ func listen(folder string) (listener *net.UnixListener, err error) {
 }
 
 func dial(folder string) (conn *net.UnixConn, err error) {
-	err = throughFolder(folder, socketName, func(name string) error {
+	err = host.ThroughFolder(folder, socketName, func(name string) error {
 		conn, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
 		return err
 	})

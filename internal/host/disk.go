@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +17,7 @@ func FreeSpace(dir string) (int64, error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, &fs.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	return int64(st.Bavail) * st.Bsize, nil
+	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // DiskFull reports whether an error says that a disk, or the user's part of it, is full.
@@ -44,25 +43,22 @@ func DiskUsage(path string) (bytes int64) {
 // RemoveTree removes a folder, unless something is mounted in it: that is somebody
 // else's, the computer's own /dev for one, and would lose its files.
 func RemoveTree(dir string) error {
-	f, err := proc.Open("self/mountinfo")
+	mounted, err := mounts()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		// The fifth field is the mount point, with blanks escaped.
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 4 && strings.HasPrefix(unescapeMount(fields[4])+"/", dir+"/") {
-			return fmt.Errorf("remove %s: %s is mounted; unmount it first", dir, fields[4])
+	for _, at := range mounted {
+		if strings.HasPrefix(at+"/", dir+"/") {
+			return fmt.Errorf("remove %s: %s is mounted; unmount it first", dir, at)
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return err
 	}
 	return os.RemoveAll(dir)
 }
 
-func unescapeMount(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+// FileState tells files apart, and a file from what it was before it was written to: every
+// write changes it.
+type FileState struct {
+	Device, Inode uint64
+	Size          int64
+	Mtime, Ctime  syscall.Timespec
 }

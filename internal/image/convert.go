@@ -41,13 +41,12 @@ func qemuImg(ctx context.Context, args ...string) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("qemu-img: %w", err)
 	}
-	limit := &unix.Rlimit{Cur: toolMemory, Max: toolMemory}
-	limited := unix.Prlimit(c.Process.Pid, unix.RLIMIT_AS, limit, nil)
+	limited := host.LimitMemory(c.Process.Pid, toolMemory)
 	err := c.Wait()
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case err == nil && limited != nil && !errors.Is(limited, unix.ESRCH):
+	case err == nil && limited != nil:
 		return nil, fmt.Errorf("qemu-img: limit its memory: %w", limited)
 	case strings.Contains(said.String(), unix.ENOSPC.Error()), strings.Contains(said.String(), "No space left"):
 		return nil, unix.ENOSPC

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -58,26 +57,19 @@ const (
 // again in this boot of the host: that would cost the time that a template
 // saves. After a boot the disk may have another content than the host once wrote.
 type seenRecord struct {
-	Boot  string              `json:"boot"`
-	Files map[string]seenFile `json:"files"`
+	Boot  string                    `json:"boot"`
+	Files map[string]host.FileState `json:"files"`
 }
 
-type seenFile struct {
-	Device, Inode uint64
-	Size          int64
-	Mtime, Ctime  syscall.Timespec
-}
-
-func look(path string) (seenFile, error) {
+func look(path string) (host.FileState, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return seenFile{}, err
+		return host.FileState{}, err
 	}
-	st := info.Sys().(*syscall.Stat_t)
 	if !info.Mode().IsRegular() {
-		return seenFile{}, fmt.Errorf("%s is no regular file", filepath.Base(path))
+		return host.FileState{}, fmt.Errorf("%s is no regular file", filepath.Base(path))
 	}
-	return seenFile{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim}, nil
+	return host.StateOf(info), nil
 }
 
 // Template returns the template called key, if it is intact, and keeps it from
@@ -129,7 +121,7 @@ func (s *Store) checkTemplate(ctx context.Context, dir string, all bool) error {
 	}
 	boot := host.BootID()
 	if seen.Boot != boot || boot == "" {
-		seen = seenRecord{Boot: boot, Files: map[string]seenFile{}}
+		seen = seenRecord{Boot: boot, Files: map[string]host.FileState{}}
 	}
 	news := false
 	for name, want := range m.Files {
@@ -244,7 +236,7 @@ func (d *Draft) Keep(ctx context.Context, image *Image, shape string, writable .
 	if err != nil {
 		return err
 	}
-	seen := seenRecord{Boot: host.BootID(), Files: map[string]seenFile{}}
+	seen := seenRecord{Boot: host.BootID(), Files: map[string]host.FileState{}}
 	m := templateManifest{
 		Image: image.Name, Base: base, Shape: shape, Made: time.Now().UTC().Truncate(time.Second),
 		Files: map[string]fileRecord{},

@@ -137,7 +137,7 @@ func TestDamagedTemplate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			writeSeen(t, dir, seenRecord{Boot: "earlier", Files: map[string]seenFile{"memory": is}})
+			writeSeen(t, dir, seenRecord{Boot: "earlier", Files: map[string]host.FileState{"memory": is}})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestTemplateIsReadOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeSeen(t, s.templateDir("key"), seenRecord{Boot: host.BootID(), Files: map[string]seenFile{"memory": is}})
+	writeSeen(t, s.templateDir("key"), seenRecord{Boot: host.BootID(), Files: map[string]host.FileState{"memory": is}})
 	if _, err := s.Template(t.Context(), "key"); err != nil {
 		t.Errorf("a file that was seen intact was read: %v", err)
 	}

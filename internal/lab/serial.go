@@ -130,7 +130,7 @@ func (s *serialPort) said(ctx context.Context) ([]byte, error) {
 		err := raw.Control(func(fd uintptr) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if unread, failed = unix.IoctlGetInt(int(fd), unix.TIOCINQ); unread == 0 {
+			if unread, failed = host.Unread(int(fd)); unread == 0 {
 				said, s.seen, s.recording = s.seen, nil, false
 			}
 		})

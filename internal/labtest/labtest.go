@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package labtest has what tests of several packages need: a guest that labrun did not make.
 package labtest
 

@@ -7,12 +7,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Reason tells why a machine ended.
@@ -56,19 +55,17 @@ type Machine struct {
 type port struct{ ours, its net.Conn }
 
 func newPort() (p port, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	ours, its, err := host.SocketPair("port")
 	if err != nil {
-		return port{}, os.NewSyscallError("socketpair", err)
+		return port{}, err
 	}
-	for i, end := range []*net.Conn{&p.ours, &p.its} {
-		file := os.NewFile(uintptr(fds[i]), "port")
-		*end, err = net.FileConn(file)
-		file.Close() // FileConn duplicates it
-		if err != nil {
-			return port{}, err
-		}
+	defer ours.Close() // FileConn duplicates it
+	defer its.Close()
+	if p.ours, err = net.FileConn(ours); err != nil {
+		return port{}, err
 	}
-	return p, nil
+	p.its, err = net.FileConn(its)
+	return p, err
 }
 
 func newMachine(page Page) (*Machine, error) {

@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/labrun/labrun/internal/host"
 )
 
@@ -154,7 +152,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		fds.Memory = 2 + len(files)
 	}
 	if spec.Display != "" {
-		if p.screen, err = newScreen(spec); err != nil {
+		if p.screen, err = host.MemoryFile(spec.Name + " screen"); err != nil {
 			return fail("screen", err)
 		}
 		files = append(slices.Clip(files), p.screen)
@@ -316,13 +314,11 @@ func (p *Process) closeChannels() {
 // socketPair returns a connected pair of Unix stream sockets: ours for labrun,
 // theirs to be inherited.
 func socketPair(name string) (ours net.Conn, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	mine, theirs, err := host.SocketPair(name)
 	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
+		return nil, nil, err
 	}
-	mine := os.NewFile(uintptr(fds[0]), name)
 	defer mine.Close() // FileConn duplicates it
-	theirs = os.NewFile(uintptr(fds[1]), name)
 	if ours, err = net.FileConn(mine); err != nil {
 		theirs.Close()
 		return nil, nil, err

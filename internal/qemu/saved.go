@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/labrun/labrun/internal/host"
 )
 
@@ -46,14 +44,12 @@ func capabilities(memoryApart bool) map[string]any {
 	}}
 }
 
-// newMemory returns a file in memory for a guest's memory. A file on disk would
-// be written to it all the time.
+// newMemory returns a file for a guest's memory.
 func newMemory(s Spec) (*os.File, error) {
-	fd, err := unix.MemfdCreate(s.Name+" memory", unix.MFD_CLOEXEC)
+	f, err := host.MemoryFile(s.Name + " memory")
 	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), s.Name+" memory")
 	if err := f.Truncate(int64(s.Memory) << 20); err != nil {
 		f.Close()
 		return nil, err

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/labrun/labrun/internal/host"
 )
@@ -24,13 +21,14 @@ func (p *Process) errNoDisplay() error {
 	return fmt.Errorf("%s has no screen: its console is a serial port", p.spec.Name)
 }
 
-// newScreen returns a file in memory that QEMU writes its pictures to.
-func newScreen(s Spec) (*os.File, error) {
-	fd, err := unix.MemfdCreate(s.Name+" screen", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
+// emptyScreen empties the screen's file, for what comes next, and goes to its beginning: see
+// [host.DescriptorPath].
+func (p *Process) emptyScreen() error {
+	if err := p.screen.Truncate(0); err != nil {
+		return err
 	}
-	return os.NewFile(uintptr(fd), s.Name+" screen"), nil
+	_, err := p.screen.Seek(0, io.SeekStart)
+	return err
 }
 
 // dump has a QMP command write to the screen's file, and returns what it wrote.
@@ -40,10 +38,10 @@ func (p *Process) dump(ctx context.Context, command string, arguments map[string
 	}
 	p.dumping.Lock()
 	defer p.dumping.Unlock()
-	if err := p.screen.Truncate(0); err != nil {
+	if err := p.emptyScreen(); err != nil {
 		return nil, err
 	}
-	arguments["filename"] = fmt.Sprintf("/proc/self/fd/%d", p.screenFD)
+	arguments["filename"] = host.DescriptorPath(p.screenFD)
 	if err := p.Command(ctx, command, arguments, nil); err != nil {
 		return nil, err
 	}
@@ -173,13 +171,13 @@ func (p *Process) WriteDisk(ctx context.Context, data []byte) error {
 	}
 	// QEMU's own command for it tells its standard output what went wrong, so that is looked
 	// for before. It splits at blanks and knows no quotes: this name has none.
-	if err := p.screen.Truncate(0); err != nil {
+	if err := p.emptyScreen(); err != nil {
 		return err
 	}
 	if _, err := p.screen.WriteAt(data, 0); err != nil {
 		return err
 	}
-	line := fmt.Sprintf(`qemu-io disk "write -s /proc/self/fd/%d 0 %d"`, p.screenFD, len(data))
+	line := fmt.Sprintf(`qemu-io disk "write -s %s 0 %d"`, host.DescriptorPath(p.screenFD), len(data))
 	var said string
 	if err := p.Command(ctx, "human-monitor-command", map[string]any{"command-line": line}, &said); err != nil {
 		return err

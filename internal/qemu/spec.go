@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/labrun/labrun/internal/host"
 )
 
 // Accel says what executes the guest's instructions.
@@ -122,7 +124,7 @@ func (s Spec) Argv(fds Descriptors) []string {
 	memory := fmt.Sprintf("id=ram,size=%dM", s.Memory)
 	switch {
 	case s.Savable:
-		memory = fmt.Sprintf("memory-backend-file,%s,share=on,mem-path=/proc/self/fd/%d", memory, fds.Memory)
+		memory = fmt.Sprintf("memory-backend-file,%s,share=on,mem-path=%s", memory, host.DescriptorPath(fds.Memory))
 	case s.Saved != nil && s.Saved.Memory != "":
 		memory = "memory-backend-file," + memory + ",share=off,mem-path=" + escape(s.Saved.Memory)
 		if s.Saved.ReadOnly {

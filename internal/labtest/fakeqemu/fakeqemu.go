@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package fakeqemu is a fake QEMU: a small emulator that takes the arguments labrun gives, speaks QMP on the socket it
 // inherits, and has a guest with real shells at its console and its control port, in milliseconds. Its program is in
 // the folder qemu.

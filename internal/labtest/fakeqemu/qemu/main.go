@@ -1,3 +1,5 @@
+//go:build linux
+
 // The program qemu is the fake QEMU: what it does depends on the name it is started under (package fakeqemu).
 package main
 

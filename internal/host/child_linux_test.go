@@ -2,6 +2,7 @@ package host
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -83,5 +84,29 @@ func TestPeerUID(t *testing.T) {
 	server.Close()
 	if uid, err := PeerUID(server); err == nil {
 		t.Errorf("of a closed connection: user %d", uid)
+	}
+}
+
+// What a child inherits ends with it: nothing beside it holds it open.
+func TestChildAloneInherits(t *testing.T) {
+	ours, its, err := SocketPair("channel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	child := exec.Command("sh", "-c", "echo here >&3; ! read -r _")
+	child.ExtraFiles = []*os.File{its}
+	if err := StartChild(child); err != nil {
+		t.Fatal(err)
+	}
+	its.Close()
+	if said, err := io.ReadAll(ours); err != nil || string(said) != "here\n" {
+		t.Errorf("it says %q, %v", said, err)
+	}
+	if err := child.Wait(); err != nil {
+		t.Errorf("it has a standard input: %v", err)
+	}
+	if err := StartChild(exec.Command("no-such-program")); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("without a program: %v", err)
 	}
 }

@@ -78,7 +78,7 @@ func TestRemoveTree(t *testing.T) {
 	defer func() { proc = was }()
 	for _, mounted := range []string{dir, dir + "/dev", dir + `/a\040b`} {
 		proc = files("self/mountinfo", "22 1 0:5 / /else rw - x x rw\n23 22 0:6 / "+mounted+" rw - devtmpfs udev rw\n")
-		if err := RemoveTree(dir); err == nil || !strings.Contains(err.Error(), mounted+" is mounted") {
+		if err := RemoveTree(dir); err == nil || !strings.Contains(err.Error(), unescapeMount(mounted)+" is mounted") {
 			t.Errorf("%s: error %v", mounted, err)
 		}
 	}
