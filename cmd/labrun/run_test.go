@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // patience is for what comes as soon as the computer gets to it: it bounds a test that
 // is stuck, and says nothing of how long anything takes.
-const patience = 30 * time.Minute
+const patience = 10 * time.Minute
 
 // labrun is one invocation under test.
 type labrun struct {

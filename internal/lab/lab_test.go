@@ -33,7 +33,7 @@ import (
 var cold = flag.Bool("cold", false, "boot the machines of the tests instead of restoring them")
 var repeat = flag.Int("repeat", 0, "how often what could be lost by chance is tried; 0: a few times")
 
-const patience = 30 * time.Minute // for anything an emulated machine does on a busy host
+const patience = 10 * time.Minute // for anything an emulated machine does on a busy host
 
 func TestMain(m *testing.M) { labtest.Main(m) }
 

@@ -139,7 +139,7 @@ func (c *classroom) types(line string) {
 // reads waits for text in what the guide has said since the last time.
 func (c *classroom) reads(text string) {
 	c.t.Helper()
-	for deadline := time.Now().Add(30 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		news := strings.Join(strings.Fields(c.out.since(c.read)), " ")
 		if raw := c.out.since(c.read); strings.Contains(raw, text) {
 			c.read += strings.Index(raw, text) + len(text)
