@@ -100,6 +100,16 @@ func TestScreenInAPage(t *testing.T) {
 	p.waitsAt("pc", "tiny> ")
 	watcher.pictured("pc")
 
+	p.typesAtPicture("pc", "dirty")
+	p.waitsAt("pc", "tiny> ")
+	p.click(`.more summary`)
+	p.click(`[data-word="redo"]`) // the machine is restored, with all who look at it
+	p.click(`[data-do="yes"]`)
+	p.sees("body", "The step begins again, with the machines as they were") // what is typed before goes to the machine as it was
+	p.pictured("pc")
+	p.typesAtPicture("pc", "ver")
+	p.reads("pc", "tiny> ver\ntiny 1.0\ntiny>")
+
 	p.do(chromedp.EmulateViewport(390, 844))
 	p.click(`#panes [data-pane="consoles"]`)
 	p.pictured("pc")

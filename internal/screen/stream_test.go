@@ -69,10 +69,18 @@ func (e *terminal) differs(t *screen.Text, top int) string {
 	return ""
 }
 
+// seeds is how many random screens a test has, of many: in short mode, and so under the race detector, a few.
+func seeds(many uint64) uint64 {
+	if testing.Short() {
+		return many/30 + 3
+	}
+	return many
+}
+
 // A larger terminal, in which something stands before, shows the screen somewhere below that, and a smaller one its lower part.
 func TestATerminalOfAnotherSizeShowsTheScreen(t *testing.T) {
 	for _, size := range []image.Point{{100, 40}, {81, 26}} {
-		for seed := range uint64(20) {
+		for seed := range seeds(20) {
 			m, s, e := newMachine(seed), &screen.Stream{}, newTerminal(size.X, size.Y)
 			e.send([]byte("$ labrun attach pc\r\n"))
 			for step := range 100 {
@@ -92,7 +100,7 @@ func TestATerminalOfAnotherSizeShowsTheScreen(t *testing.T) {
 
 // Whoever comes late sees all of it from the next repainting on.
 func TestATerminalThatComesLate(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range seeds(20) {
 		m, s := newMachine(seed), &screen.Stream{}
 		for range 50 {
 			m.step()
@@ -241,11 +249,7 @@ func (m *machine) step() {
 }
 
 func TestATerminalShowsTheScreen(t *testing.T) {
-	seeds := 300
-	if testing.Short() {
-		seeds = 60
-	}
-	for seed := range uint64(seeds) {
+	for seed := range seeds(300) {
 		m, s, e := newMachine(seed), &screen.Stream{}, newTerminal(80, 25)
 		for step := range 100 {
 			m.step()
