@@ -82,6 +82,12 @@ async function stop() {
   await old?.destroy();
 }
 
+/**
+ * Whether the guest's driver has set the network card up (DRIVER_OK, virtio 1.2, 2.1). What comes before has to be dropped:
+ * v86 would take buffers of a queue that is not there yet, and the guest's driver give the queue up as broken.
+ */
+const takesFrames = () => Boolean(pc?.v86.cpu.devices.virtio_net.virtio.device_status & 4);
+
 /** @param {MessageEvent<ArrayBuffer>} event */
 function hear({ data }) {
   const message = new Uint8Array(data), payload = message.subarray(1);
@@ -102,7 +108,7 @@ function hear({ data }) {
       pc?.serial_send_bytes(message[0] - first, payload);
       break;
     case frame:
-      pc?.bus.send("net0-receive", payload);
+      if (takesFrames()) pc.bus.send("net0-receive", payload);
   }
 }
 
