@@ -166,9 +166,12 @@ func (k Kind) misfit(v starlark.Value) string {
 		_, fits = v.(starlark.Bool)
 	case Function:
 		_, fits = v.(*starlark.Function)
+		if _, ok := v.(*native); ok {
+			fits = true
+		}
 	case Solution:
 		switch v.(type) {
-		case starlark.String, *starlark.Function:
+		case starlark.String, *starlark.Function, *native:
 		default:
 			fits = false
 		}

@@ -13,6 +13,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
 )
@@ -27,7 +28,15 @@ type Step struct {
 
 	Challenge bool
 	Setup     starlark.Callable // what labrun does before a challenge, unseen; nil: nothing
+
+	// Of a step that comes from a pack:
+	Digest string                       // of its files, on which it depends besides the script
+	Told   map[string]Telling           // its text in other languages, by their tags
+	Words  map[string]map[string]string // likewise all else that it says, by the original
 }
+
+// Telling is a step's text in another language.
+type Telling struct{ Title, Narration string }
 
 // Declaration is what a script declared while it was loaded.
 type Declaration struct {
@@ -38,6 +47,7 @@ type Declaration struct {
 	Networks []string
 	Machines []lab.MachineConfig
 	Steps    []Step
+	Notes    []Fault // what its author should know of the packs that it has
 }
 
 // Session is one mission's use of the builtins: first its declarations, then its
@@ -190,6 +200,8 @@ type CheckError struct {
 	Message string // what was expected and what there was
 	Hint    string // the author's, empty if there is none
 	Tail    string // the last lines of the console, empty if none is involved
+
+	told guide.Text // what a student is told instead of the hint, if that is more; nil: the hint
 
 	restarting bool // the machine was, under the check
 }

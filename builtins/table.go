@@ -97,7 +97,7 @@ func (e Entry) Signature() string {
 func Table() []Entry {
 	var all []Entry
 	for _, group := range [][]Entry{
-		declarations(), power(), typing(), screens(), checks(), tasks(), kernels(), channel(), networks(), dialogue(), computer(),
+		declarations(), packs(), power(), typing(), screens(), checks(), tasks(), kernels(), channel(), networks(), dialogue(), computer(),
 	} {
 		all = append(all, group...)
 	}

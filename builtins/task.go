@@ -141,7 +141,7 @@ func (c *call) solve(ctx context.Context) error {
 		return err
 	}
 	solution, _ := c.value("solution")
-	if function, ok := solution.(*starlark.Function); ok {
+	if function, ok := solution.(starlark.Callable); ok {
 		_, err := c.aside(c.ctx, labrun{}, function) // no student's, and no trial's
 		return err
 	}
@@ -248,7 +248,10 @@ func (c *call) awaitGoal(ctx context.Context, terminal *console.Console, told in
 		}
 		if line.Number > told && idle || asked > answered {
 			reason := c.phrase("goal")
-			if failure.Hint != "" {
+			switch {
+			case failure.told != nil:
+				reason = failure.told
+			case failure.Hint != "":
 				reason = c.translation(failure.Hint)
 			}
 			again := reason.String() == before.String() && asked == answered

@@ -43,6 +43,7 @@ var levels = map[string]int{
 	"/internal/image":                 1,
 	"/internal/disk":                  0,
 	"/internal/workshop":              1,
+	"/internal/pack":                  1,
 	"/internal/event":                 0,
 	"/internal/markdown":              0,
 	"/internal/guestos":               0,

@@ -76,6 +76,7 @@ const (
 	ruleName    = "unknown-name"
 	RuleLoad    = "load" // what loading a mission, or what belongs to it, failed with
 	ruleComment = "lint-comment"
+	rulePack    = "pack"
 )
 
 // rules are what Lint looks for, by the names that silence them.
@@ -106,6 +107,17 @@ func Findings(err error) (findings []Finding) {
 		at := Place{max(1, int(d.Position.Line)), max(1, int(d.Position.Col))}
 		findings = append(findings, Finding{
 			File: file, Span: Span{at, at}, Rule: RuleLoad, Severity: SeverityError, Message: d.Message,
+		})
+	}
+	return findings
+}
+
+// PackNotes returns what the author of a mission should know of its packs, as findings.
+func PackNotes(s *script.Script) (findings []Finding) {
+	for _, n := range s.Declared().Notes {
+		at := Place{max(1, int(n.Position.Line)), 1}
+		findings = append(findings, Finding{
+			File: n.Position.Filename(), Span: Span{at, at}, Rule: rulePack, Severity: SeverityWarning, Message: n.Message,
 		})
 	}
 	return findings

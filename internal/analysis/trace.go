@@ -72,7 +72,7 @@ func (n *linter) findSteps(s *sourceFile, seen map[*sourceFile]bool) {
 		case *syntax.CallExpr:
 			calls[node.Fn] = followed[node]
 		case *syntax.Ident:
-			if isBuiltin(node) && declaresStep(node.Name) && !calls[node] {
+			if isBuiltin(node) && (declaresStep(node.Name) && !calls[node] || node.Name == "pack") {
 				n.complete = false
 			}
 		}

@@ -77,6 +77,9 @@ func (p *program) check(c *cobra.Command, file string, asJSON, strict bool) int 
 		}
 		findings = append(findings, translations...)
 	}
+	if m != nil {
+		findings = append(findings, analysis.PackNotes(m.Script)...)
+	}
 	if failed != nil {
 		// A mission that cannot be loaded has errors enough.
 		findings = slices.DeleteFunc(

@@ -22,6 +22,9 @@ func (m *Mission) digestBefore(step int) string {
 		later[lineOf(s.Position)] = true
 	}
 	d := digester{sum: sha256.New(), functions: map[string][]function{}}
+	for _, s := range m.Declared().Steps[:step] {
+		d.add(s.Digest)
+	}
 	var rest []syntax.Stmt
 	for _, source := range m.Sources {
 		rest = append(rest, d.file(source, later)...)

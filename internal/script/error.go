@@ -9,6 +9,8 @@ import (
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"github.com/labrun/labrun/builtins"
 )
 
 // ErrUnreadable is the cause of an Error where the script itself, not one that it loads,
@@ -84,7 +86,10 @@ func Explain(err error) *Error {
 	var evaluation *starlark.EvalError
 	var stopped *stoppedError
 	var stuck *StuckError
+	var faults *builtins.FaultsError
 	switch {
+	case errors.As(err, &faults):
+		return faultsOf(faults)
 	case errors.As(err, &stuck):
 		result.Position, result.Message = stuck.At, stuck.Error()
 	case errors.As(err, &refused):
@@ -100,6 +105,15 @@ func Explain(err error) *Error {
 		result.Message = evaluation.Msg
 	}
 	return result
+}
+
+// faultsOf is the error of files that a declaration reads, each with its own place.
+func faultsOf(faults *builtins.FaultsError) *Error {
+	e := &Error{Position: faults.Faults[0].Position, Message: faults.Faults[0].Message}
+	for _, f := range faults.Faults[1:] {
+		e.Also = append(e.Also, Diagnostic(f))
+	}
+	return e
 }
 
 func unknownNames(names resolve.ErrorList) *Error {

@@ -151,6 +151,9 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 	if _, err := l.execute(name); err != nil {
 		return nil, Explain(err)
 	}
+	if by := s.telling.Load().by; by != nil {
+		by.adopt(s.Session.Declared())
+	}
 	s.Sources = l.sources
 	s.modules = l.modules
 	if err := s.complete(o); err != nil {

@@ -28,6 +28,8 @@ type Translation struct {
 	Steps map[string]StepTranslation `toml:"steps"` // by the name of the step's function
 	Texts map[string]string          `toml:"texts"` // by the original
 
+	packed bool // packs have brought some of it, with the lines that their checks print
+
 	language string // its tag
 	source   []byte
 	forms    func() []form // of the texts that something is put into
@@ -89,6 +91,29 @@ func readTranslation(folder fs.FS, script, shown, tag string) (*Translation, err
 	return t, nil
 }
 
+// adopt adds what a mission's packs bring of the translation's language. What the mission's own
+// file says comes first.
+func (t *Translation) adopt(d builtins.Declaration) {
+	for _, step := range d.Steps {
+		if told, ok := step.Told[t.language]; ok && t.Steps[step.Function.Name()].Original == "" {
+			if t.Steps == nil {
+				t.Steps = map[string]StepTranslation{}
+			}
+			t.Steps[step.Function.Name()] = StepTranslation{
+				Original: Digest(step), Title: told.Title, Narration: told.Narration,
+			}
+		}
+		for original, translated := range step.Words[t.language] {
+			if t.Texts == nil {
+				t.Texts = map[string]string{}
+			}
+			if t.packed = true; t.Texts[original] == "" {
+				t.Texts[original] = translated
+			}
+		}
+	}
+}
+
 // unknownKey is the error of a key that means nothing in a translation.
 func (t *Translation) unknownKey(key toml.Key) *Error {
 	last := key[len(key)-1]
@@ -120,7 +145,11 @@ func (s *Script) translation(tag string) (*Translation, error) {
 		return nil, err
 	}
 	defer done()
-	return readTranslation(folder, s.Name, s.File, tag)
+	t, err := readTranslation(folder, s.Name, s.File, tag)
+	if err == nil {
+		t.adopt(s.Session.Declared())
+	}
+	return t, err
 }
 
 // Line returns the line that a key is in, counted from 1; the first one if the key is
