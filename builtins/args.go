@@ -10,6 +10,8 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"go.starlark.net/starlark"
+
+	"github.com/labrun/labrun/internal/lab"
 )
 
 // call is one call of a builtin: its session, its checked arguments, and who carries it
@@ -146,6 +148,10 @@ func (k Kind) misfit(v starlark.Value) string {
 		_, fits = v.(*machine)
 	case Network:
 		_, fits = v.(*network)
+	case Seat:
+		_, fits = v.(*seat)
+	case Entrance:
+		_, fits = v.(stationed)
 	case Console:
 		_, fits = v.(talker)
 	case Subject:
@@ -235,6 +241,8 @@ func (k Kind) unfit(shown string, given Kind) string {
 		problem += ": write a function of your own, which may call it"
 	case k == Function:
 		problem += ": give the function's name without parentheses, which would call it"
+	case k == Machine && given == Seat:
+		problem += ": the machine that it is one of is its .machine"
 	case given == Result && (k == Text || k == Subject):
 		problem += ": what the command printed is its .stdout"
 	}
@@ -393,6 +401,28 @@ func (c *call) machine(name string) *machine {
 func (c *call) talker(name string) talker {
 	v, _ := c.value(name)
 	return v.(talker)
+}
+
+// station is the console of an argument that has one at a machine.
+func (c *call) station(name string) lab.Station {
+	v, _ := c.value(name)
+	return v.(stationed).station(c.Session)
+}
+
+// about is the value with a console that the call is about; nil if there is none.
+func (c *call) about() talker {
+	for _, p := range c.entry.Params {
+		if t, ok := c.args[p.Name].(talker); ok && p.Kind.HasConsole() {
+			return t
+		}
+	}
+	return nil
+}
+
+// played reports whether the call is about a console at which labrun plays somebody.
+func (c *call) played() bool {
+	t := c.about()
+	return t != nil && t.played()
 }
 
 // list returns the items of a list or of a variadic parameter.

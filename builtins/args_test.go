@@ -83,6 +83,7 @@ func TestBind(t *testing.T) {
 func TestMisfit(t *testing.T) {
 	vm := &machine{config: lab.MachineConfig{Name: "debian"}}
 	lan, out, shell := &network{label: "lan"}, &uplink{label: "uplink0"}, &terminal{}
+	niko := &seat{of: vm, config: lab.ConsoleConfig{Name: "niko"}}
 	seven, long := starlark.MakeInt(7), starlark.String(strings.Repeat("菜", 60))
 	list := func(values ...starlark.Value) starlark.Value { return starlark.NewList(values) }
 	tests := []struct {
@@ -97,10 +98,15 @@ func TestMisfit(t *testing.T) {
 		{Network, out, `want a network, got uplink("uplink0")`},
 		{Console, vm, ""},
 		{Console, shell, ""},
-		{Console, lan, `want a machine or terminal, got network("lan")`},
+		{Console, niko, ""},
+		{Subject, niko, ""},
+		{Entrance, niko, ""},
+		{Entrance, lan, "want a machine or console, got network(\"lan\")"},
+		{Machine, niko, "want a machine, got console(\"debian/niko\"): the machine that it is one of is its .machine"},
+		{Console, lan, `want a machine, console or terminal, got network("lan")`},
 		{Subject, vm, ""},
 		{Subject, text("lan0"), ""},
-		{Subject, seven, `want a machine, terminal or string, got int 7`},
+		{Subject, seven, `want a machine, console, terminal or string, got int 7`},
 		{Machines, list(vm, vm), ""},
 		{Machines, starlark.Tuple{vm}, ""},
 		{Machines, list(), ""},

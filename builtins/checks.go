@@ -16,7 +16,7 @@ func checks() []Entry {
 	subject := Param{
 		Name: "subject",
 		Kind: Subject,
-		Doc:  "a machine or terminal, for its output since the last send; or a string",
+		Doc:  "a machine, console or terminal, for its output since the last send; or a string",
 	}
 	const waits = "On a machine, the check waits until the command has finished, or until what it wants is there."
 	return []Entry{{
@@ -107,7 +107,7 @@ func (c *call) observe(
 		return seen{what: "the text", text: string(text)}, nil
 	}
 	t := v.(talker)
-	if c.student() {
+	if c.student() && !t.played() {
 		text, err := c.observeStudent(t, final, satisfied, func(text string) guide.Text { return reason(t, text) })
 		return seen{what: t.name() + "'s output", text: text}, err
 	}

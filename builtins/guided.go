@@ -67,7 +67,7 @@ func (l *Student) do(c *call) (starlark.Value, error) {
 	}
 	c.led = l
 	answer := c.entry.lead
-	if answer == nil {
+	if answer == nil || c.played() {
 		c.letFinish()
 		answer = c.entry.call
 	}
@@ -84,8 +84,8 @@ func (l *Student) BeginStep() {
 	l.journal, l.calls = nil, 0
 	l.latched, l.checked, l.said = map[int]string{}, map[int]bool{}, map[int]bool{}
 	l.used, l.seen, l.pending = map[*console.Console]int{}, map[*console.Console]int{}, map[*console.Console]*typedFor{}
-	for _, m := range l.session.lab.Machines() {
-		if c, err := m.Console(); err == nil {
+	for _, s := range l.session.lab.Stations() {
+		if c, err := s.Console(); err == nil {
 			l.used[c], l.seen[c] = c.LastLine().Number, c.LastLine().Number
 		}
 	}
@@ -260,13 +260,13 @@ func sameLine(want, got string) bool {
 
 // Settle is called at the end of a step: see settle.
 func (l *Student) Settle(ctx context.Context) error {
-	for _, m := range l.session.lab.Machines() {
-		terminal, err := m.Console()
+	for _, s := range l.session.lab.Stations() {
+		terminal, err := s.Console()
 		if err != nil {
 			continue
 		}
 		c := &call{Session: l.session, ctx: ctx, entry: &Entry{Name: "send"}, led: l}
-		if err := c.settle(terminal, m.Name()); err != nil {
+		if err := c.settle(terminal, s.Name()); err != nil {
 			return err
 		}
 	}
@@ -284,8 +284,8 @@ func (l *Student) Activity(ctx context.Context, pause time.Duration) (active boo
 	defer cancel()
 	var moved atomic.Bool
 	var watching sync.WaitGroup
-	for _, m := range l.session.lab.Machines() {
-		terminal, err := m.Console()
+	for _, s := range l.session.lab.Stations() {
+		terminal, err := s.Console()
 		if err != nil {
 			continue
 		}

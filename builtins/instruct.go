@@ -245,34 +245,34 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 }
 
 func leadLogin(c *call) (starlark.Value, error) {
-	m := c.guest("machine")
-	user, password := m.Credentials(c.text("user"), c.text("password"))
-	terminal, err := m.Console()
+	at := c.station("machine")
+	user, password := at.Credentials(c.text("user"), c.text("password"))
+	terminal, err := at.Console()
 	if err != nil {
 		return nil, err
 	}
-	i := guide.Instruction{Console: m.Name(), Text: user, Show: c.phrase("do login", m.Name(), user, password),
+	i := guide.Instruction{Console: at.Name(), Text: user, Show: c.phrase("do login", at.Name(), user, password),
 		Delay: soon, Solve: true,
-		Hints: []guide.Text{c.phrase("hint prompt", m.Name()), c.phrase("hint login", user, password)}}
+		Hints: []guide.Text{c.phrase("hint prompt", at.Name()), c.phrase("hint login", user, password)}}
 	switch {
 	case user == "":
-		i.Show, i.Hints = c.phrase("do login self", m.Name()), i.Hints[:1]
+		i.Show, i.Hints = c.phrase("do login self", at.Name()), i.Hints[:1]
 	case terminal.OtherUser(user):
-		i.Show = c.phrase("do login other", m.Name(), terminal.User(), user, password)
+		i.Show = c.phrase("do login other", at.Name(), terminal.User(), user, password)
 	}
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		tried := terminal.LastLine().Number
 		for {
-			match, err := m.AwaitPrompt(ctx, console.ShellPrompt, console.LoginPrompt)
+			match, err := at.AwaitPrompt(ctx, console.ShellPrompt, console.LoginPrompt)
 			other := terminal.OtherUser(user)
 			if err != nil || match.Prompt == console.ShellPrompt && !other {
 				return err
 			}
 			line := terminal.LastLine()
 			if line.Number > tried && match.Prompt == console.ShellPrompt {
-				c.led.dialogue.Missed(missKey(terminal), c.phrase("other user", terminal.User(), m.Name(), user), false)
+				c.led.dialogue.Missed(missKey(terminal), c.phrase("other user", terminal.User(), at.Name(), user), false)
 			} else if line.Number > tried && line.Prompt == console.PasswordPrompt {
-				c.led.dialogue.Missed(missKey(terminal), c.phrase("refused", m.Name()), false)
+				c.led.dialogue.Missed(missKey(terminal), c.phrase("refused", at.Name()), false)
 			}
 			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
 				return err
@@ -286,7 +286,7 @@ func leadLogin(c *call) (starlark.Value, error) {
 	if !done {
 		return login(c)
 	}
-	c.acted(m.Name(), user)
+	c.acted(at.Name(), user)
 	return nil, nil
 }
 

@@ -21,7 +21,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 }
 
 func TestEveryEntryIsDocumented(t *testing.T) {
-	kinds := []Kind{Machine, Machines, Console, Text, Texts, Integer, Boolean, Duration, Pattern, Network, Cards, Files, Function, Solution, Subject, Anything, Condition}
+	kinds := []Kind{Machine, Machines, Entrance, Console, Text, Texts, Integer, Boolean, Duration, Pattern, Network, Cards, Files, Function, Solution, Subject, Anything, Condition}
 	seen := map[string]bool{}
 	for _, e := range Table() {
 		t.Run(e.Name, func(t *testing.T) {
@@ -77,7 +77,7 @@ func (p Param) checkDefault(t *testing.T) {
 // stand is a value of a kind, for a call whose arguments are not constants.
 func stand(k Kind) starlark.Value {
 	switch k {
-	case Machine, Console, Subject:
+	case Machine, Entrance, Console, Subject:
 		return &machine{}
 	case Machines:
 		return starlark.NewList([]starlark.Value{&machine{}})
@@ -190,7 +190,7 @@ func TestHelp(t *testing.T) {
 
     type a line
 
-    on           machine or terminal: a machine, or a terminal of the host
+    on           machine, console or terminal: a machine, a console of one, or a terminal of the host
     text         string: what to type
     enter        bool: press Enter after it
 

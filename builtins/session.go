@@ -55,7 +55,8 @@ type Declaration struct {
 type Session struct {
 	declared Declaration
 	titled   bool
-	images   []string // known names, for checking
+	images   []string                                // known names, for checking
+	profiles func(name string) (image.Profile, bool) // nil: nothing is known of them
 
 	translate func(string) string
 	readFile  func(name string) ([]byte, error)
@@ -87,6 +88,17 @@ type Folder struct {
 // CheckImages has images that the script makes of others looked at, by what they have beyond
 // those.
 func (s *Session) CheckImages(derivable func(*image.Derivation) error) { s.derivable = derivable }
+
+// Know has declarations checked by what is known of images, too.
+func (s *Session) Know(profiles func(name string) (image.Profile, bool)) { s.profiles = profiles }
+
+// profile is what is known of an image; false: nothing.
+func (s *Session) profile(name string) (image.Profile, bool) {
+	if s.profiles == nil {
+		return image.Profile{}, false
+	}
+	return s.profiles(name)
+}
 
 // Declared returns what was declared so far.
 func (s *Session) Declared() Declaration { return s.declared }

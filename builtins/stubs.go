@@ -10,7 +10,8 @@ import (
 // not here is a class of the stubs.
 var pythonTypes = map[Kind]string{
 	Machines:  "list[Machine]",
-	Console:   "Machine | Terminal",
+	Entrance:  "Machine | Console",
+	Console:   "Machine | Console | Terminal",
 	Text:      "str",
 	Texts:     "list[str]",
 	Integer:   "int",
@@ -22,7 +23,7 @@ var pythonTypes = map[Kind]string{
 	Files:     "dict[str, str | tuple[str, str]]",
 	Function:  "Callable[[], object]",
 	Solution:  "str | Callable[[], object]",
-	Subject:   "Machine | Terminal | str",
+	Subject:   "Machine | Console | Terminal | str",
 	Anything:  "Any",
 	Condition: "object",
 	Content:   "str | bytes",

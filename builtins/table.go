@@ -9,7 +9,9 @@ type Kind string
 const (
 	Machine   Kind = "machine"
 	Machines  Kind = "list of machines"
-	Console   Kind = "machine or terminal"
+	Seat      Kind = "console" // one of a machine's, besides its own
+	Entrance  Kind = "machine or console"
+	Console   Kind = "machine, console or terminal"
 	Text      Kind = "string"
 	Texts     Kind = "list of strings"
 	Integer   Kind = "int"
@@ -21,7 +23,7 @@ const (
 	Files     Kind = "dict of paths"
 	Function  Kind = "function"
 	Solution  Kind = "string or function"
-	Subject   Kind = "machine, terminal or string"
+	Subject   Kind = "machine, console, terminal or string"
 	Anything  Kind = "any value"
 	Condition Kind = "bool or any value"
 )
@@ -97,7 +99,7 @@ func (e Entry) Signature() string {
 func Table() []Entry {
 	var all []Entry
 	for _, group := range [][]Entry{
-		declarations(), packs(), power(), typing(), screens(), checks(), tasks(), kernels(), channel(), networks(), dialogue(), computer(),
+		declarations(), consoles(), packs(), power(), typing(), screens(), checks(), tasks(), kernels(), channel(), networks(), dialogue(), computer(),
 	} {
 		all = append(all, group...)
 	}
@@ -123,7 +125,7 @@ var (
 		For:     ForHint,
 		Doc:     "what to tell the reader if the check fails",
 	}
-	on = Param{Name: "on", Kind: Console, Doc: "a machine, or a terminal of the host"}
+	on = Param{Name: "on", Kind: Console, Doc: "a machine, a console of one, or a terminal of the host"}
 	m  = Param{Name: "machine", Kind: Machine, Doc: "a machine of this mission"}
 )
 

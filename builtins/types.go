@@ -48,6 +48,10 @@ func Types() []Type {
 		{Machine, "a virtual machine of the mission", []Field{
 			{"name", Text, "what it is called"},
 			{"image", Text, "what it boots, from images.lock"}}},
+		{Seat, "a console of a machine, besides its own", []Field{
+			{"name", Text, "what it is called: `debian/niko`"},
+			{"machine", Machine, "whose it is"},
+			{"user", Text, "who is logged in there from the start"}}},
 		{Network, "an Ethernet network of the mission", []Field{
 			{"name", Text, "what it is called"}}},
 		{Uplink, "a network card's way out of the lab", nil},
@@ -134,8 +138,9 @@ func (s Some) Hash() (uint32, error) { return 0, fmt.Errorf("%s: only its kind i
 
 // wider are the kinds of values that a parameter of a kind takes besides its own.
 var wider = map[Kind][]Kind{
-	Console:  {Machine, Terminal},
-	Subject:  {Machine, Terminal, Text, Content},
+	Entrance: {Machine, Seat},
+	Console:  {Machine, Seat, Terminal},
+	Subject:  {Machine, Seat, Terminal, Text, Content},
 	Text:     {Content},
 	Pattern:  {Text, Content},
 	Duration: {Integer, Decimal, Text, Content},
@@ -163,7 +168,9 @@ func (k Kind) mismatch(s Some) string {
 func (k Kind) Takes(given Kind) bool { return k.mismatch(Some(given)) == "" }
 
 // HasConsole reports whether values of kind k may have a console.
-func (k Kind) HasConsole() bool { return k == Machine || k == Console || k == Subject }
+func (k Kind) HasConsole() bool {
+	return k == Machine || k == Seat || k == Entrance || k == Console || k == Subject
+}
 
 // holds reports whether a list of kind k may have an item of which only the kind
 // is known.

@@ -92,7 +92,7 @@ func TestResultsAreDescribed(t *testing.T) {
 
 func TestFieldsAreThoseOfTheValues(t *testing.T) {
 	for kind, v := range map[Kind]starlark.Value{
-		Machine: &machine{}, Network: &network{}, Match: matchValue(console.Match{}),
+		Machine: &machine{}, Seat: &seat{}, Network: &network{}, Match: matchValue(console.Match{}),
 	} {
 		described, _ := TypeOf(kind)
 		if v.Type() != string(kind) && v.Type() != "struct" {
@@ -132,7 +132,7 @@ func TestCheckCall(t *testing.T) {
 		{"send", starlark.Tuple{Unknown, Unknown}, nil, false, ""},
 		{"send", starlark.Tuple{Some(Network), starlark.MakeInt(1)}, []starlark.Tuple{keyword("entre", starlark.True)}, false,
 			"2:send: no parameter is called \"entre\" (did you mean enter?): it is send(on, text, enter = True)\n" +
-				"0:send: on: want a machine or terminal, got a network\n1:send: text: want a string, got int 1\n"},
+				"0:send: on: want a machine, console or terminal, got a network\n1:send: text: want a string, got int 1\n"},
 		{"send", starlark.Tuple{Some(Machine)}, nil, false, "-1:send: text is missing: it is send(on, text, enter = True)\n"},
 		{"send", starlark.Tuple{Some(Machine)}, nil, true, ""},
 		{"boot", starlark.Tuple{Some(Machine), Some(List)}, nil, false, "1:boot: machines: item 2: want a machine, got a list\n"},

@@ -57,8 +57,8 @@ wait_for(alpine, text = "password:")`,
 		call:   login,
 		lead:   leadLogin,
 		asks:   "log in as",
-		Params: []Param{m,
-			{Name: "user", Kind: Text, Default: `""`, Doc: "as the image says if not given"},
+		Params: []Param{{Name: "machine", Kind: Entrance, Doc: "a machine of this mission, or a console of one"},
+			{Name: "user", Kind: Text, Default: `""`, Doc: "as the console's declaration or the image says if not given"},
 			{Name: "password", Kind: Text, Default: `""`, Doc: "likewise"},
 			timeout("180")},
 		Summary: "go through login and password prompts to a shell",
@@ -175,8 +175,8 @@ func matchValue(match console.Match) starlark.Value {
 func login(c *call) (starlark.Value, error) {
 	ctx, cancel := c.within()
 	defer cancel()
-	c.acted(c.machine("machine").name(), c.text("user"))
-	return nil, c.guest("machine").Login(ctx, c.text("user"), c.text("password"))
+	c.acted(c.talker("machine").name(), c.text("user"))
+	return nil, c.station("machine").Login(ctx, c.text("user"), c.text("password"))
 }
 
 func send(c *call) (starlark.Value, error) {
@@ -186,12 +186,20 @@ func send(c *call) (starlark.Value, error) {
 	}
 	text := c.text("text")
 	c.acted(c.talker("on").name(), text)
+	if c.played() && c.student() {
+		return nil, c.perform(terminal, text, c.boolean("enter"))
+	}
 	return nil, c.typeText(terminal, text, c.boolean("enter"))
 }
 
 // typeText types the lines of a text, each when the console waits again or has nothing
 // more to say, with one output.
 func (c *call) typeText(terminal *console.Console, text string, enter bool) error {
+	return c.typeEach(terminal, text, enter, func(line string) error { return terminal.Type(c.ctx, line) })
+}
+
+// typeEach is typeText with another way to type a line.
+func (c *call) typeEach(terminal *console.Console, text string, enter bool, typeLine func(string) error) error {
 	all := lines(text)
 	for i, line := range all {
 		if i > 0 {
@@ -202,7 +210,7 @@ func (c *call) typeText(terminal *console.Console, text string, enter bool) erro
 		if enter || i < len(all)-1 {
 			line += "\n"
 		}
-		if err := terminal.Type(c.ctx, line); err != nil {
+		if err := typeLine(line); err != nil {
 			return err
 		}
 		if i > 0 {

@@ -21,6 +21,13 @@ type talker interface {
 	console(*Session) (*console.Console, error)
 	waitPrompt(context.Context, *Session) (console.Match, error)
 	awaitPrompt(context.Context, *Session) (console.Match, error) // presses nothing
+	played() bool                                                 // labrun alone types there
+}
+
+// stationed is a value whose console is one of a machine's.
+type stationed interface {
+	talker
+	station(*Session) lab.Station
 }
 
 // machine is a declared machine.
@@ -42,7 +49,7 @@ type terminal struct{ shell *lab.Terminal }
 var (
 	_ starlark.HasAttrs = (*machine)(nil)
 	_ starlark.HasAttrs = (*network)(nil)
-	_ talker            = (*machine)(nil)
+	_ stationed         = (*machine)(nil)
 	_ talker            = (*terminal)(nil)
 )
 
@@ -63,15 +70,17 @@ func (m *machine) Attr(name string) (starlark.Value, error) {
 }
 
 func (m *machine) name() string { return m.config.Name }
-func (m *machine) console(s *Session) (*console.Console, error) {
-	return s.lab.Machine(m.config.Name).Console()
+func (m *machine) played() bool { return false }
+func (m *machine) station(s *Session) lab.Station {
+	return s.lab.Machine(m.config.Name).Own()
 }
+func (m *machine) console(s *Session) (*console.Console, error) { return m.station(s).Console() }
 func (m *machine) waitPrompt(ctx context.Context, s *Session) (console.Match, error) {
-	return s.lab.Machine(m.config.Name).WaitPrompt(ctx)
+	return m.station(s).WaitPrompt(ctx)
 }
 
 func (m *machine) awaitPrompt(ctx context.Context, s *Session) (console.Match, error) {
-	return s.lab.Machine(m.config.Name).AwaitPrompt(ctx)
+	return m.station(s).AwaitPrompt(ctx)
 }
 
 func (n *network) String() string        { return fmt.Sprintf("network(%q)", n.label) }
@@ -100,6 +109,7 @@ func (t *terminal) Truth() starlark.Bool  { return true }
 func (t *terminal) Hash() (uint32, error) { return starlark.String(t.shell.Name()).Hash() }
 
 func (t *terminal) name() string                               { return t.shell.Name() }
+func (t *terminal) played() bool                               { return false }
 func (t *terminal) console(*Session) (*console.Console, error) { return t.shell.Console(), nil }
 func (t *terminal) waitPrompt(ctx context.Context, _ *Session) (console.Match, error) {
 	return t.shell.Console().Expect(ctx, console.Prompt())

@@ -8,6 +8,12 @@ class Machine:
     name: str  # what it is called
     image: str  # what it boots, from images.lock
 
+class Console:
+    """A console of a machine, besides its own"""
+    name: str  # what it is called: `debian/niko`
+    machine: Machine  # whose it is
+    user: str  # who is logged in there from the start
+
 class Network:
     """An Ethernet network of the mission"""
     name: str  # what it is called
@@ -179,7 +185,24 @@ def challenge(function: Callable[[], object], *, setup: Callable[[], object] | N
         challenge(keep_it_private, setup = lock_the_note)
     '''
 
-def pack(folder: str, on: Machine | Terminal) -> list[str]:
+def console(machine: Machine, name: str, *, user: str = "", played: bool = False) -> Console:
+    r'''One more console of a machine, for another person or another shell.
+
+    It stands wherever a machine's own console can: in `send`, `task`, `assert_contains` … A student opens it with `labrun attach debian/niko`, and in the page it has a tab of its own. A machine may have 8 of them.
+
+    Where there is no such user yet, the console says so, and lets them in as soon as a set-up has made them and nothing of users and groups has changed for two seconds; `login` waits for that. Who gets other groups later has them after the next login: `send(niko, "exit")`.
+
+    machine: whose console it is
+    name: a word of letters, digits and hyphens: the console is called `MACHINE/NAME`
+    user: who is logged in there from the start, without a password, and again after each logout; a login prompt waits there if not given
+    played: labrun plays that person, in guided mode, too: what the script types there is typed before the student's eyes, and the student looks on
+    returns console
+
+        debian = machine("debian")
+        niko = console(debian, "niko", user = "niko")
+    '''
+
+def pack(folder: str, on: Machine | Console | Terminal) -> list[str]:
     r'''Make a folder of scripts the mission's next challenges.
 
     The folder stays as its author wrote it: a folder for each challenge, with `check.sh`, `setup.sh`, `README.md`, `hints.md`, `answer.sh` and `wrong-*.sh`; a scenario of Killercoda (`index.json`); or a track of Instruqt (`track.yml`), whose steps come in their order. Its scripts run in the machine as root, and nothing of them stays there. [packs.md](packs.md) tells what is read, and how.
@@ -236,12 +259,12 @@ def boot_from(machine: Machine, content: Any, *, timeout: float | str = 60) -> N
         boot_from(pc, read_file(debian, "/root/boot.bin"))
     '''
 
-def wait_prompt(on: Machine | Terminal, *, timeout: float | str = 180) -> str:
+def wait_prompt(on: Machine | Console | Terminal, *, timeout: float | str = 180) -> str:
     r'''Wait until the console waits for input.
 
     That is: a login, password or shell prompt that was printed after what was last typed. A console that stays silent is sent Enter, except at a password prompt.
 
-    on: a machine, or a terminal of the host
+    on: a machine, a console of one, or a terminal of the host
     timeout: how long to wait: seconds, or a string such as `"2m"`
     returns string: `login`, `password` or `shell`
 
@@ -249,12 +272,12 @@ def wait_prompt(on: Machine | Terminal, *, timeout: float | str = 180) -> str:
         wait_prompt(router)
     '''
 
-def wait_for(on: Machine | Terminal, text: str = "", pattern: str = "", *, timeout: float | str = 120) -> Match:
+def wait_for(on: Machine | Console | Terminal, text: str = "", pattern: str = "", *, timeout: float | str = 120) -> Match:
     r'''Wait until a text appears on the console.
 
     Give `text` or `pattern`, not both. The search goes on where the last match ended; what was typed does not count as an answer.
 
-    on: a machine, or a terminal of the host
+    on: a machine, a console of one, or a terminal of the host
     text: what to wait for, literally
     pattern: or a regular expression (RE2)
     timeout: how long to wait: seconds, or a string such as `"2m"`
@@ -264,46 +287,46 @@ def wait_for(on: Machine | Terminal, text: str = "", pattern: str = "", *, timeo
         wait_for(alpine, text = "password:")
     '''
 
-def login(machine: Machine, user: str = "", password: str = "", *, timeout: float | str = 180) -> None:
+def login(machine: Machine | Console, user: str = "", password: str = "", *, timeout: float | str = 180) -> None:
     r'''Go through login and password prompts to a shell.
 
     A console that is at a shell already is left there, unless somebody else has logged in: that one leaves first.
 
-    machine: a machine of this mission
-    user: as the image says if not given
+    machine: a machine of this mission, or a console of one
+    user: as the console's declaration or the image says if not given
     password: likewise
     timeout: how long to wait: seconds, or a string such as `"2m"`
 
         login(debian, user = "root", password = "root")
     '''
 
-def send(on: Machine | Terminal, text: str, enter: bool = True) -> None:
+def send(on: Machine | Console | Terminal, text: str, enter: bool = True) -> None:
     r'''Type a line.
 
     Of several lines, each is typed when the console waits for it, and their output is one, without the prompts in between.
 
-    on: a machine, or a terminal of the host
+    on: a machine, a console of one, or a terminal of the host
     text: what to type
     enter: press Enter after it
 
         send(router, "ip a")
     '''
 
-def send_key(on: Machine | Terminal, key: str) -> None:
+def send_key(on: Machine | Console | Terminal, key: str) -> None:
     r'''Press a key that is no text.
 
-    on: a machine, or a terminal of the host
+    on: a machine, a console of one, or a terminal of the host
     key: one of backspace, ctrl-alt-delete, delete, down, end, enter, escape, home, left, page-down, page-up, right, space, tab, up, f1 to f12, alt-f1 to alt-f12, or ctrl- and a letter
 
         send_key(debian, "ctrl-c")
     '''
 
-def output(on: Machine | Terminal, *, timeout: float | str = 60) -> str:
+def output(on: Machine | Console | Terminal, *, timeout: float | str = 60) -> str:
     r'''What the machine printed since the last send.
 
     Waits until the command has finished, that is, until a prompt is back. The echo of what was typed, escape sequences, kernel messages and the prompt itself are not part of it. A line that looks like a prompt and is not the one that was there before (`Working # `) is taken for one after three seconds. A task's check may call it.
 
-    on: a machine, or a terminal of the host
+    on: a machine, a console of one, or a terminal of the host
     timeout: how long to wait: seconds, or a string such as `"2m"`
     returns string
 
@@ -380,12 +403,12 @@ def screenshot(machine: Machine, name: str, *, region: Any | None = None) -> Non
         screenshot(pc, "menu")
     '''
 
-def assert_contains(subject: Machine | Terminal | str, *texts: str, hint: str = "", timeout: float | str = 60) -> None:
+def assert_contains(subject: Machine | Console | Terminal | str, *texts: str, hint: str = "", timeout: float | str = 60) -> None:
     r'''Check that texts are in an output or a string.
 
     On a machine, the check waits until the command has finished, or until what it wants is there. A task's check may call it.
 
-    subject: a machine or terminal, for its output since the last send; or a string
+    subject: a machine, console or terminal, for its output since the last send; or a string
     texts: all of these must be in it
     hint: what to tell the reader if the check fails
     timeout: how long to wait: seconds, or a string such as `"2m"`
@@ -394,12 +417,12 @@ def assert_contains(subject: Machine | Terminal | str, *texts: str, hint: str = 
         assert_contains(router, "uplink0", "lan0", hint = "Try ip a once more.")
     '''
 
-def assert_match(subject: Machine | Terminal | str, pattern: str, *, hint: str = "", timeout: float | str = 60) -> list[str]:
+def assert_match(subject: Machine | Console | Terminal | str, pattern: str, *, hint: str = "", timeout: float | str = 60) -> list[str]:
     r'''Check that a regular expression matches, and return what it found.
 
     On a machine, the check waits until the command has finished, or until what it wants is there. A task's check may call it.
 
-    subject: a machine or terminal, for its output since the last send; or a string
+    subject: a machine, console or terminal, for its output since the last send; or a string
     pattern: a regular expression (RE2)
     hint: what to tell the reader if the check fails
     timeout: how long to wait: seconds, or a string such as `"2m"`
@@ -443,12 +466,12 @@ def fail(message: str, *, hint: str = "") -> None:
         fail("the router gave no lease")
     '''
 
-def task(on: Machine | Terminal, prompt: str, *, solution: str | Callable[[], object], check: Callable[[], object], hints: list[str] = [], wrong: list[str] = [], timeout: float | str = 60) -> None:
+def task(on: Machine | Console | Terminal, prompt: str, *, solution: str | Callable[[], object], check: Callable[[], object], hints: list[str] = [], wrong: list[str] = [], timeout: float | str = 60) -> None:
     r'''A goal that any right way leads to.
 
     labrun types the solution itself and then checks. A student is shown the goal and finds a way of their own: the check is made again and again until it holds, so it may only look: what it may call says so here, and `labrun check` and the run refuse all else. The time-out is for labrun's own solution.
 
-    on: a machine, or a terminal of the host
+    on: a machine, a console of one, or a terminal of the host
     prompt: the goal, in Markdown
     solution: one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it
     check: a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not

@@ -369,7 +369,7 @@ wait_prompt(router, timeout = 2)`, 5, "the tail"},
 wait_for(router, text = "what never comes", timeout = 600)`, 1, "kernel panicked: Kernel panic - not syncing: sysrq triggered crash"},
 		"a guest powers itself off": {`send(router, "poweroff -f")
 wait_for(router, text = "what never comes", timeout = 600)`, 1, "powered itself off"},
-		"a wrong type in a step": {`send("router", "ip a")`, 3, `lone.star:12:9: send: on: want a machine or terminal, got string "router"`},
+		"a wrong type in a step": {`send("router", "ip a")`, 3, `lone.star:12:9: send: on: want a machine, console or terminal, got string "router"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, machine := lone(t, c.body)

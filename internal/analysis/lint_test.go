@@ -62,7 +62,7 @@ func TestRules(t *testing.T) {
 		{"a fine step", declared + stepOf(boots, "login(debian)", `send(debian, "echo x")`, proved), ""},
 
 		{"wrong types in a step", declared + stepOf(boots, `send("debian", 7)`, proved),
-			`lab.star:9:10: send: on: want a machine or terminal, got string "debian": give the machine, debian without quotation marks [wrong-argument]
+			`lab.star:9:10: send: on: want a machine, console or terminal, got string "debian": give the machine, debian without quotation marks [wrong-argument]
 lab.star:9:20: send: text: want a string, got int 7 [wrong-argument]
 `},
 		{"a list for a machine", declared + "both = [debian, alpine]\n" + stepOf("boot(both)", "boot(*both)", proved),
@@ -79,7 +79,7 @@ lab.star:9:18: send: no parameter is called "txt" (did you mean text?): it is se
 			"the value of a variable",
 			declared + "WORK = 60 * 60\n" + stepOf(boots, `name = debian.name`, `run(debian, WORK)`, `send(name, "x")`,
 				proved),
-			`lab.star:12:10: send: on: want a machine or terminal, got a string [wrong-argument]
+			`lab.star:12:10: send: on: want a machine, console or terminal, got a string [wrong-argument]
 lab.star:11:17: run: command: want a string, got an int [wrong-argument]
 `,
 		},

@@ -309,16 +309,35 @@ func takesConsole(e builtins.Entry) bool {
 	return slices.ContainsFunc(e.Params, func(p builtins.Param) bool { return p.Kind == builtins.Console })
 }
 
-// types reports whether a call types a line at a console. One that ends a shell does not
-// count: it is always compared and has nothing to check.
+// types reports whether a call has a student type a line at a console. One that ends a shell
+// does not count: it is always compared and has nothing to check.
 func (n *linter) types(a tracedCall) bool {
 	if a.builtin == nil {
 		return false
 	}
 	line := a.builtin.For(builtins.ForConsole)
-	if line == nil {
+	if line == nil || n.played(a.home, argument(a.call, *a.builtin, "on")) {
 		return false
 	}
 	text, _ := n.value(a.home, argument(a.call, *a.builtin, line.Name)).(starlark.String)
 	return text != "exit" && text != "logout"
+}
+
+// played reports whether labrun plays somebody at a console, as far as that can be seen.
+func (n *linter) played(s *sourceFile, on syntax.Expr) bool {
+	if id, ok := unparen(on).(*syntax.Ident); ok {
+		if v := n.follow(s.variableOf(id)); v != nil && v.value != nil {
+			s, on = v.home, v.value
+		}
+	}
+	call, ok := on.(*syntax.CallExpr)
+	if !ok {
+		return false
+	}
+	e, _ := n.builtin(call.Fn)
+	if e.Name != "console" {
+		return false
+	}
+	played, _ := n.value(s, argument(call, e, "played")).(starlark.Bool)
+	return bool(played)
 }

@@ -451,8 +451,15 @@ func (t *tracer) machinesOf(s *sourceFile, x syntax.Expr, depth, most int) []*sy
 		}
 		return t.machinesOf(v.home, v.value, depth-1, most)
 	case *syntax.CallExpr:
-		if e, ok := t.n.builtin(x.Fn); ok && e.Name == "machine" {
+		switch e, _ := t.n.builtin(x.Fn); e.Name {
+		case "machine":
 			return []*syntax.CallExpr{x}
+		case "console": // it is on when its machine is
+			return t.machinesOf(s, argument(x, e, "machine"), depth-1, most)
+		}
+	case *syntax.DotExpr:
+		if x.Name.Name == "machine" && t.n.kind(s, x.X) == builtins.Seat {
+			return t.machinesOf(s, x.X, depth-1, most)
 		}
 	case *syntax.ListExpr, *syntax.TupleExpr:
 		var all []*syntax.CallExpr

@@ -60,8 +60,9 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) Names() []string   { return []string{"debian"} }
-func (b *bench) Interactive() bool { return !b.watching }
+func (b *bench) Names() []string         { return []string{"debian"} }
+func (b *bench) Consoles() []string      { return b.Names() }
+func (b *bench) Interactive(string) bool { return !b.watching }
 func (b *bench) Status() Status {
 	return Status{PID: os.Getpid(), Title: cmp.Or(b.title, "Lab"), Machines: []MachineStatus{{Name: "debian", On: true, Screen: b.screens != nil}}}
 }

@@ -25,6 +25,7 @@ type Display struct {
 // connection speaks RFB, until the machine is switched off, starts anew or is restored.
 type screenViewer struct {
 	lab     Lab
+	machine string
 	watch   bool
 	client  net.Conn
 	display Display
@@ -51,10 +52,10 @@ func (s *Server) screen(conn *net.UnixConn, asked request) {
 		return
 	case err != nil: // the machine was switched off just then: who comes back waits for it
 		return
-	case writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive() && !asked.Watch}) != nil:
+	case writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive(asked.Machine) && !asked.Watch}) != nil:
 		return
 	}
-	v := &screenViewer{lab: s.lab, watch: asked.Watch, client: conn, display: display}
+	v := &screenViewer{lab: s.lab, machine: asked.Machine, watch: asked.Watch, client: conn, display: display}
 	v.carry(s.viewing)
 }
 
@@ -102,7 +103,7 @@ func (v *screenViewer) carry(ctx context.Context) {
 			if write(message.bytes) != nil {
 				return
 			}
-		case !v.watch && v.lab.Interactive():
+		case !v.watch && v.lab.Interactive(v.machine):
 			select {
 			case done <- message:
 			case <-ctx.Done():

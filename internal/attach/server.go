@@ -22,21 +22,23 @@ import (
 type Lab interface {
 	// Names are the machines.
 	Names() []string
-	// Await returns a machine's console, other than the given one, once the
-	// machine is on; nil at once if it is off and wait is false.
-	Await(ctx context.Context, machine string, other *console.Console, wait bool) (*console.Console, error)
+	// Consoles are the names of their consoles: a machine's own has its name.
+	Consoles() []string
+	// Await returns a console, other than the given one, once its machine is on;
+	// nil at once if that is off and wait is false.
+	Await(ctx context.Context, name string, other *console.Console, wait bool) (*console.Console, error)
 	// Screen opens a machine's screen for one viewer, once the machine is on; ErrNoScreen
 	// where there is none.
 	Screen(ctx context.Context, machine string) (Display, error)
-	// Interactive reports whether viewers may type and switch machines on.
-	Interactive() bool
-	// PowerOn switches a machine on, if that is allowed now.
-	PowerOn(ctx context.Context, machine string) error
+	// Interactive reports whether viewers may type at a console and switch its machine on.
+	Interactive(name string) bool
+	// PowerOn switches the machine of a console on, if that is allowed now.
+	PowerOn(ctx context.Context, name string) error
 	// Hold has a page of a browser hold a machine whenever it is on, until the page has gone
 	// or ctx ends; an error at once if that machine cannot live there.
 	Hold(ctx context.Context, machine string, page Page) error
-	// Resize tells a machine that is on how large its terminal is.
-	Resize(ctx context.Context, machine string, columns, rows int)
+	// Resize tells a machine that is on how large the terminal of a console is.
+	Resize(ctx context.Context, name string, columns, rows int)
 	// Status is what is shown of the run; the server adds the viewers.
 	Status() Status
 	// Events is what happens in the run.
@@ -78,11 +80,12 @@ type Server struct {
 	dismiss context.CancelFunc
 	seated  sync.WaitGroup // who sits at one, and what is done for them; it grows under mu and while viewing lasts
 
-	mu      sync.Mutex
-	viewers map[string]map[*viewer]size // by machine
-	sizing  map[string]bool             // a size is being told to the machine
+	mu sync.Mutex
+	// By the name of a console.
+	viewers map[string]map[*viewer]size
+	sizing  map[string]bool // a size is being told to its machine
 	told    map[string]size
-	boots   map[string]int32 // the console that a machine had when it was told
+	boots   map[string]int32 // which incarnation it was when that was told
 }
 
 // Serve listens in a session folder until Close.
@@ -145,11 +148,11 @@ func (s *Server) seat(f func()) bool {
 	return true
 }
 
-// Viewers tells how many sit at a machine's console.
-func (s *Server) Viewers(machine string) int {
+// Viewers tells how many sit at a console.
+func (s *Server) Viewers(console string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.viewers[machine])
+	return len(s.viewers[console])
 }
 
 // serve answers one client.
@@ -169,7 +172,11 @@ func (s *Server) serve(conn *net.UnixConn) {
 	case "status":
 		status := s.lab.Status()
 		for i := range status.Machines {
-			status.Machines[i].Viewers = s.Viewers(status.Machines[i].Name)
+			m := &status.Machines[i]
+			m.Viewers = s.Viewers(m.Name)
+			for j := range m.Consoles {
+				m.Consoles[j].Viewers = s.Viewers(m.Consoles[j].Name)
+			}
 		}
 		status.Title, status.Mission = cut(status.Title, longestTitle), cut(status.Mission, longestTitle)
 		writeJSON(conn, frameAnswer, answer{Status: &status})
@@ -197,17 +204,17 @@ func (s *Server) serve(conn *net.UnixConn) {
 	case "command":
 		writeJSON(conn, frameAnswer, s.command(conn, asked))
 	case "attach":
-		s.machine(conn, asked, func() { s.view(conn, asked) })
+		s.among(s.lab.Consoles(), conn, asked, func() { s.view(conn, asked) })
 	case "screen":
-		s.machine(conn, asked, func() { s.screen(conn, asked) })
+		s.among(s.lab.Names(), conn, asked, func() { s.screen(conn, asked) })
 	}
 }
 
-// machine has f carried out for a machine that is asked for, if there is one and the consoles
-// are not gone yet.
-func (s *Server) machine(conn *net.UnixConn, asked request, f func()) {
-	if !slices.Contains(s.lab.Names(), asked.Machine) {
-		writeJSON(conn, frameAnswer, answer{Error: "unknown-machine", Names: s.lab.Names()})
+// among has f carried out for what is asked for, if it is one of these names and the
+// consoles are not gone yet.
+func (s *Server) among(names []string, conn *net.UnixConn, asked request, f func()) {
+	if !slices.Contains(names, asked.Machine) {
+		writeJSON(conn, frameAnswer, answer{Error: "unknown-machine", Names: names})
 		return
 	}
 	gone := make(chan struct{})

@@ -22,7 +22,7 @@ const startedAnew = 2 * time.Second
 type viewer struct {
 	*Server
 	asked   request
-	machine string
+	machine string // the name of the console
 	conn    net.Conn
 	writing sync.Mutex
 	ctx     context.Context
@@ -35,7 +35,7 @@ func (s *Server) view(conn net.Conn, asked request) {
 	stop := context.AfterFunc(s.viewing, func() { conn.Close() })
 	defer stop()
 	screen := slices.ContainsFunc(s.lab.Status().Machines, func(m MachineStatus) bool { return m.Name == asked.Machine && m.Screen })
-	if writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive() && !asked.Watch, Screen: screen}) != nil {
+	if writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive(asked.Machine) && !asked.Watch, Screen: screen}) != nil {
 		return
 	}
 	v := &viewer{Server: s, asked: asked, machine: asked.Machine, conn: conn}
@@ -183,7 +183,7 @@ func (v *viewer) listen() {
 				v.enter(v, now)
 			}
 		case frameInput:
-			if !v.lab.Interactive() {
+			if !v.lab.Interactive(v.machine) {
 				if !refused {
 					refused = true
 					v.note(note{Name: "watching"})

@@ -32,7 +32,7 @@ const longestFrame, longestJSON = 512 << 10, 64 << 10
 // request is a client's first frame.
 type request struct {
 	Op      string `json:"op"`                // attach, hold, screen, status, stop, events, command, network, capture
-	Machine string `json:"machine,omitempty"` // to attach to, or whose screen is asked for
+	Machine string `json:"machine,omitempty"` // whose console or screen is asked for; a console besides its own is MACHINE/NAME
 	Word    string `json:"word,omitempty"`    // of a command
 	Text    string `json:"text,omitempty"`    // what belongs to the word
 	For     int    `json:"for,omitempty"`     // the instruction that it is about; 0: whichever there is
@@ -83,8 +83,26 @@ type MachineStatus struct {
 	On      bool    `json:"on"`
 	Seconds float64 `json:"seconds,omitempty"` // since it was switched on
 	Screen  bool    `json:"screen,omitempty"`  // it has one, which can be looked at
-	Viewers int     `json:"viewers"`
+	Viewers int     `json:"viewers"`           // at its own console
 	Browser bool    `json:"browser,omitempty"` // a page of a browser can hold it
+
+	Consoles []ConsoleStatus `json:"consoles,omitempty"` // besides its own
+}
+
+// ConsoleStatus is the state of a console besides the machine's own.
+type ConsoleStatus struct {
+	Name    string `json:"name"`             // MACHINE/NAME
+	Played  bool   `json:"played,omitempty"` // labrun alone types there
+	Viewers int    `json:"viewers"`
+}
+
+// ConsoleNames are those of all the machine's consoles, its own first.
+func (m MachineStatus) ConsoleNames() []string {
+	all := []string{m.Name}
+	for _, c := range m.Consoles {
+		all = append(all, c.Name)
+	}
+	return all
 }
 
 func writeFrame(w io.Writer, kind byte, payload []byte) error {

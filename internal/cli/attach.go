@@ -16,11 +16,12 @@ import (
 
 func (p *program) newAttach() *cobra.Command {
 	return &cobra.Command{
-		Use:   "attach [SESSION/]MACHINE",
+		Use:   "attach [SESSION/]MACHINE[/CONSOLE]",
 		Short: "sit at a machine's console, from any terminal of this computer",
 		Long: `attach shows the console of a machine of a lab that runs: what it has said so far, and what it says from
 now on. What you type goes to the machine. Ctrl-] leaves the console; the machine goes on.`,
 		Example: `  labrun attach debian
+  labrun attach debian/niko     a console besides the machine's own, where the lab has one
   labrun attach week1/debian    where several labs have such a machine; labrun ps lists them`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -53,13 +54,13 @@ var errNoLab = &usageError{
 }
 
 func (p *program) attach(ctx context.Context, name string) error {
-	session, machine, named := strings.Cut(name, "/")
-	if !named {
-		session, machine = "", name
-	}
 	found, err := p.runs(ctx)
 	if err != nil {
 		return err
+	}
+	session, machine := "", name
+	if before, after, named := strings.Cut(name, "/"); named && !haveConsole(found, name) {
+		session, machine = before, after
 	}
 	run, err := choose(found, session, machine)
 	if err != nil {
@@ -78,8 +79,15 @@ func (p *program) attach(ctx context.Context, name string) error {
 	return err
 }
 
-// choose finds the run that is meant by a session and a machine; no session means
-// the only run that has the machine.
+// haveConsole reports whether a run has a console called name.
+func haveConsole(found []attach.Found, name string) bool {
+	return slices.ContainsFunc(found, func(run attach.Found) bool {
+		return slices.ContainsFunc(run.Machines, func(m attach.MachineStatus) bool { return slices.Contains(m.ConsoleNames(), name) })
+	})
+}
+
+// choose finds the run that is meant by a session and a console; no session means
+// the only run that has the console.
 func choose(found []attach.Found, session, machine string) (attach.Found, error) {
 	if len(found) == 0 {
 		return attach.Found{}, errNoLab
@@ -89,11 +97,13 @@ func choose(found []attach.Found, session, machine string) (attach.Found, error)
 	for _, run := range found {
 		sessions = append(sessions, run.Session())
 		for _, m := range run.Machines {
-			if !slices.Contains(machines, m.Name) {
-				machines = append(machines, m.Name)
-			}
-			if m.Name == machine && (session == "" || session == run.Session()) {
-				having = append(having, run)
+			for _, name := range m.ConsoleNames() {
+				if !slices.Contains(machines, name) {
+					machines = append(machines, name)
+				}
+				if name == machine && (session == "" || session == run.Session()) {
+					having = append(having, run)
+				}
 			}
 		}
 	}

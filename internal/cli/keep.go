@@ -13,9 +13,9 @@ import (
 func (p *program) keep(ctx context.Context, l *lab.Lab) {
 	l.HandOver()
 	var names []string
-	for _, m := range l.Machines() {
-		if m.Running() {
-			names = append(names, m.Name())
+	for _, s := range l.Stations() {
+		if s.Machine().Running() {
+			names = append(names, s.Name())
 		}
 	}
 	p.tell(

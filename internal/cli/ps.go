@@ -42,6 +42,9 @@ func (p *program) newPs() *cobra.Command {
 					}
 					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%d\n",
 						run.Session(), run.PID, markdown.Clean(run.Mission), m.Name, state, m.Viewers)
+					for _, further := range m.Consoles {
+						fmt.Fprintf(table, "\t\t\t%s\t\t%d\n", further.Name, further.Viewers)
+					}
 				}
 				if len(run.Machines) == 0 {
 					fmt.Fprintf(table, "%s\t%d\t%s\t-\t-\t-\n", run.Session(), run.PID, markdown.Clean(run.Mission))

@@ -54,7 +54,7 @@ func (f *runFlags) define(c *cobra.Command) {
 
 // loading is how missions are loaded here.
 func (p *program) loading(lock *image.Lock) mission.Options {
-	return mission.Options{Images: lock.Names(), Derivable: lock.CheckDerivation, Language: p.language()}
+	return mission.Options{Images: lock.Names(), Profile: lock.Profile, Derivable: lock.CheckDerivation, Language: p.language()}
 }
 
 // load finds a mission: a file, or the name of one that is built in.

@@ -77,7 +77,7 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 		if err != nil {
 			return nil, err
 		}
-		return p.load(ctx, c, name, mission.Options{Images: lock.Names(), Derivable: lock.CheckDerivation, Language: language})
+		return p.load(ctx, c, name, mission.Options{Images: lock.Names(), Profile: lock.Profile, Derivable: lock.CheckDerivation, Language: language})
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {

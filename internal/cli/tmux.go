@@ -80,8 +80,8 @@ func (p *program) openPanes(ctx context.Context, l *lab.Lab) (done func()) {
 	var panes []string
 	own := p.Getenv("TMUX_PANE")
 	last := own
-	for _, m := range l.Machines() {
-		// Each pane names its machine, and stays out of the guide's focus.
+	for _, m := range l.Stations() {
+		// Each pane names its console, and stays out of the guide's focus.
 		pane := tmux(
 			"split-window", "-d", "-t", last, "-P", "-F", "#{pane_id}", self, "attach", "--lang", p.spoken(),
 			filepath.Base(l.Session())+"/"+m.Name(),

@@ -13,6 +13,7 @@ type body interface {
 	Console() net.Conn
 	Control() net.Conn
 	NIC(i int) net.Conn
+	Port(i int) net.Conn // of further console i
 	Started() time.Time
 	Done() <-chan struct{}
 	Exit() *qemu.ExitError

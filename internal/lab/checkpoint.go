@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/qemu"
@@ -33,6 +34,8 @@ type savedMachine struct {
 	On   bool   `json:"on"`
 	Disk bool   `json:"disk"`
 	User string `json:"user,omitempty"` // who had logged in at its console
+	// Users are those at its further consoles.
+	Users []string `json:"users,omitempty"`
 	// Claims are the addresses that the switch has heard of, by card: what the guest
 	// said of them it will not say again.
 	Claims    [][]netip.Addr `json:"claims,omitempty"`
@@ -54,8 +57,12 @@ const manifest = "checkpoint.json"
 // checkpointKey names all that a machine's state depends on.
 func (m *Machine) checkpointKey() string {
 	spec := m.spec("disk")
-	argv := spec.Argv(qemu.Descriptors{NICs: make([]int, len(spec.NICs))})
-	data, err := json.Marshal([]any{m.platform().Description, m.image.Digest, argv, m.config.Hostname})
+	argv := spec.Argv(qemu.Descriptors{NICs: make([]int, len(spec.NICs)), Consoles: make([]int, spec.Consoles)})
+	parts := []any{m.platform().Description, m.image.Digest, argv, m.config.Hostname}
+	for _, c := range m.config.Consoles { // who is logged in there is part of it
+		parts = append(parts, c.Name, c.User)
+	}
+	data, err := json.Marshal(parts)
 	if err != nil {
 		panic(err) // they are strings and numbers
 	}
@@ -104,6 +111,9 @@ func (l *Lab) Checkpoint(ctx context.Context, dir string) (err error) {
 			release := g.shell.Hold()
 			defer release()
 			saved.On, saved.User = true, g.console.User()
+			for _, s := range g.stations {
+				saved.Users = append(saved.Users, s.console.User())
+			}
 			for i, known := range g.neighbours {
 				var claims []netip.Addr
 				if known != nil {
@@ -166,14 +176,22 @@ func (g *guest) saveWhole(ctx context.Context, base string) error {
 			return err
 		}
 	}
+	if err := saveSaid(ctx, g.console, base+".console"); err != nil {
+		return err
+	}
+	return g.saveStations(ctx, base)
+}
+
+// saveSaid writes what a console has said into a file.
+func saveSaid(ctx context.Context, c *console.Console, file string) error {
 	var said []byte
-	if !g.console.LastByte().IsZero() { // else there is nothing, and Follow would wait
+	if !c.LastByte().IsZero() { // else there is nothing, and Follow would wait
 		var err error
-		if said, _, err = g.console.Follow(ctx, 0); err != nil {
+		if said, _, err = c.Follow(ctx, 0); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(base+".console", said, 0o600)
+	return os.WriteFile(file, said, 0o600)
 }
 
 func copyFile(ctx context.Context, to, from string) error {
@@ -285,9 +303,13 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 	if err != nil {
 		return err
 	}
+	stations, err := readStations(base, saved.Users)
+	if err != nil {
+		return err
+	}
 	spec := m.spec(m.overlay())
 	spec.Saved = &qemu.Saved{State: base + ".state"}
-	g, err := m.launch(ctx, spec, recording{said, saved.User}, false)
+	g, err := m.launch(ctx, spec, recording{said, saved.User, stations}, false)
 	if err != nil {
 		return err
 	}
@@ -301,6 +323,7 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 	}
 	g.up.Store(true)
 	g.ready.Do(func() {}) // it was, before
+	m.keepLettingIn(g)
 	m.adopt(g)
 	return nil
 }

@@ -48,7 +48,7 @@ func TestCheckpoint(t *testing.T) {
 	if _, err := router.WaitPrompt(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := mini.Login(ctx, "", ""); err != nil {
+	if err := mini.Own().Login(ctx, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	addr, err := mini.Address(ctx, "lan")

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,8 @@ type guest struct {
 	control    *console.Console // nil: the image has no control channel
 	shell      *control.Shell
 	transcript *console.Transcript
+	stations   []*station       // the machine's further consoles
+	announced  chan struct{}    // see announcements; nil: nobody asks
 	ports      []*lan.Port      // of each card, nil for the uplink
 	neighbours []*lan.Neighbour // what the switch knows of each card; nil for the uplink
 	unplugged  []atomic.Bool    // each card's cable is out
@@ -49,8 +52,9 @@ type guest struct {
 // recording is what a console has shown before a machine goes on, and who had logged
 // in there.
 type recording struct {
-	text []byte
-	user string
+	text     []byte
+	user     string
+	stations []recording // of the further consoles; none: they have shown nothing
 }
 
 // launch starts the emulator and connects all that belongs to the machine.
@@ -90,15 +94,11 @@ func (m *Machine) connect(process body, spec qemu.Spec, before recording, held b
 		options.History = control.History // files travel over the console
 	}
 	if m.lab.options.Records != "" {
-		name := m.config.Name
-		if m.boots > 0 {
-			name = fmt.Sprintf("%s-%d", name, m.boots+1)
-		}
 		rows := 24
 		if spec.Display != "" {
 			rows = 25
 		}
-		g.transcript, err = console.NewTranscript(m.lab.options.Records, name, 80, rows, m.profile.Console.Noise)
+		g.transcript, err = console.NewTranscript(m.lab.options.Records, m.recordName(), 80, rows, m.profile.Console.Noise)
 		if err != nil {
 			process.Close()
 			return nil, fmt.Errorf("boot %s: transcript: %w", m.config.Name, err)
@@ -108,6 +108,13 @@ func (m *Machine) connect(process body, spec qemu.Spec, before recording, held b
 			g.transcript.Mark("recorded when the machine was saved")
 			said.live = func() { g.transcript.Mark("live") }
 		}
+	}
+	if g.stations, err = m.newStations(); err != nil {
+		process.Close()
+		if g.transcript != nil {
+			err = errors.Join(err, g.transcript.Close())
+		}
+		return nil, fmt.Errorf("boot %s: transcript: %w", m.config.Name, err)
 	}
 	built := make(chan struct{})
 	options.Watch = guestos.WatchPanics(func(line string) {
@@ -137,6 +144,7 @@ func (m *Machine) connect(process body, spec qemu.Spec, before recording, held b
 	} else {
 		g.shell = control.NewForeign(g.console, m.controls(g))
 	}
+	m.connectStations(g, before.stations)
 	m.lab.guests.Store(g, nil)
 	go g.watch(m.lab, m.config.Name)
 	for i, nic := range m.config.NICs {
@@ -192,6 +200,9 @@ func prompts(p image.ConsoleProfile) console.Prompts {
 // fail ends every wait on the machine, now and later, with err.
 func (g *guest) fail(err error) {
 	g.console.Fail(err)
+	for _, s := range g.stations {
+		s.console.Fail(err)
+	}
 	if g.control != nil {
 		g.control.Fail(err)
 	}
@@ -233,10 +244,14 @@ func (g *guest) close() error {
 	if g.control != nil {
 		g.control.Close()
 	}
-	if g.transcript != nil {
-		return g.transcript.Close()
+	var errs []error
+	for _, s := range g.stations {
+		errs = append(errs, s.close())
 	}
-	return nil
+	if g.transcript != nil {
+		errs = append(errs, g.transcript.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // end ends the machine without asking the guest, and closes it.

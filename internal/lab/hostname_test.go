@@ -29,7 +29,7 @@ func TestHostname(t *testing.T) {
 				if match, err := m.WaitPrompt(ctx); err != nil || match.Text != want && !cold {
 					t.Errorf("its prompt is %q, %v", match.Text, err)
 				}
-				if err := m.Login(ctx, "", ""); err != nil {
+				if err := m.Own().Login(ctx, "", ""); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -45,7 +45,7 @@ func TestHostname(t *testing.T) {
 			}
 			for _, who := range [][2]string{{"nini", "nini"}, {"nini", "nini"}, {"", "root"}, {"nini", "nini"}, {"root", "root"}, {"", "root"}} {
 				password := who[0]
-				if err := server.Login(ctx, who[0], password); err != nil {
+				if err := server.Own().Login(ctx, who[0], password); err != nil {
 					t.Fatal(err)
 				}
 				if got := typeAt(t, ctx, server, "id -un"); got != who[1] {
@@ -53,7 +53,7 @@ func TestHostname(t *testing.T) {
 				}
 			}
 			typeAt(t, ctx, server, "su nini") // somebody is there whom no login prompt has seen
-			if err := server.Login(ctx, "nini", "nini"); err != nil {
+			if err := server.Own().Login(ctx, "nini", "nini"); err != nil {
 				t.Fatal(err)
 			}
 			if got := typeAt(t, ctx, server, "id -un"); got != "nini" {
@@ -77,7 +77,7 @@ func afterCheckpoint(t *testing.T, l *Lab, server *Machine) {
 		if err := l.Restore(ctx, dir); err != nil {
 			t.Fatal(err)
 		}
-		if err := server.Login(ctx, who, who); err != nil {
+		if err := server.Own().Login(ctx, who, who); err != nil {
 			t.Fatal(err)
 		}
 		if got := typeAt(t, ctx, server, "id -un"); got != who {

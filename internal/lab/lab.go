@@ -38,6 +38,8 @@ type MachineConfig struct {
 
 	Hostname string // what the guest calls itself, one label; empty: as the image does
 
+	Consoles []ConsoleConfig // besides its own
+
 	// Kernel is the course's own; nil: the image's. With it there need be no image.
 	Kernel *KernelConfig
 }
@@ -143,6 +145,9 @@ func New(config Config, options Options) (*Lab, error) {
 		if !ok && (mc.Kernel == nil || mc.Image != "") {
 			return nil, fmt.Errorf("machine %s: no image is called %q", mc.Name, mc.Image)
 		}
+		if why := ConsolesRefused(mc, profile); why != "" && len(mc.Consoles) > 0 {
+			return nil, fmt.Errorf("machine %s has no further consoles: %s", mc.Name, why)
+		}
 		m := &Machine{
 			lab: l, config: mc, profile: profile, duplicate: mc.Image != "" && images[mc.Image],
 			browsable: Browsable(mc, profile) == "",
@@ -218,6 +223,10 @@ func (l *Lab) Prepare(ctx context.Context) error {
 			}
 			m.image = img
 			m.profile.Has, m.profile.Lacks = img.Has, img.Lacks
+			if img.BIOS && len(m.config.Consoles) > 0 {
+				return &EnvironmentError{fmt.Errorf("machine %s has no further consoles: it boots from a disk of its own, "+
+					"without a control channel by which labrun would start them", m.Name())}
+			}
 			if img.StandIn != "" && !told[m.config.Image] {
 				told[m.config.Image] = true
 				text := fmt.Sprintf("%s: the stand-in %s is used: %s", m.config.Image, img.StandIn, img.Why)

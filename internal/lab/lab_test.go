@@ -385,10 +385,10 @@ func TestNetwork(t *testing.T) {
 	if seen := watched(t, ctx, router); seen.String() != "10.254.0.1" {
 		t.Errorf("the switch says that the router is at %v", seen)
 	}
-	if err := mini.Login(ctx, "", ""); err != nil {
+	if err := mini.Own().Login(ctx, "", ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := twin.Login(ctx, "root", "wrong"); !errors.As(err, new(*LoginError)) {
+	if err := twin.Own().Login(ctx, "root", "wrong"); !errors.As(err, new(*LoginError)) {
 		t.Errorf("a wrong password: %v", err)
 	}
 
@@ -515,11 +515,11 @@ func TestSessionsOfTheDeadAreSwept(t *testing.T) {
 // When labrun has done its part, viewers may do theirs.
 func TestHandOver(t *testing.T) {
 	l := &Lab{}
-	if (viewerSide{l}).Interactive() {
+	if (viewerSide{l}).Interactive("debian") {
 		t.Error("viewers may type while labrun does")
 	}
 	l.HandOver()
-	if !(viewerSide{l}).Interactive() || (viewerSide{l}).Status().Guided {
+	if !(viewerSide{l}).Interactive("debian") || (viewerSide{l}).Status().Guided {
 		t.Error("viewers may not type, or the run counts as a student's")
 	}
 }

@@ -150,6 +150,9 @@ func (m *Machine) spec(overlay string) qemu.Spec {
 	if m.image.Disk != "" {
 		spec.Disk, spec.DiskFormat = overlay, "qcow2"
 	}
+	if spec.Consoles = len(m.config.Consoles); 2+spec.Consoles > usualPorts {
+		spec.Cmdline += fmt.Sprintf(" 8250.nr_uarts=%d", 2+spec.Consoles)
+	}
 	for i, nic := range m.config.NICs {
 		spec.NICs = append(spec.NICs, qemu.NIC{MAC: m.macs[i], User: nic.Uplink})
 	}
@@ -220,6 +223,7 @@ func (m *Machine) start(ctx context.Context) error {
 				_ = m.setClock(g.ctx, g)
 			}
 			m.identify(g)
+			m.letIn(g)
 		}
 		close(g.settled)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"time"
 
@@ -27,6 +28,8 @@ func Browsable(m MachineConfig, profile image.Profile) string {
 		return "it boots a kernel of the course's own"
 	case !profile.Browser:
 		return fmt.Sprintf("its image %s is not one that a browser can hold (browser = true in images.lock)", m.Image)
+	case len(m.Consoles) > 0:
+		return "it has more than one console"
 	case len(m.NICs) > 1:
 		return "it has more than one network card"
 	case len(m.NICs) == 1 && m.NICs[0].Uplink:
@@ -120,6 +123,9 @@ func (p paged) Exit() *qemu.ExitError {
 func (p paged) Usage() (qemu.Usage, error) {
 	return qemu.Usage{}, errors.New("it runs in a page of a browser")
 }
+
+// Port is never asked for: see Browsable.
+func (p paged) Port(int) net.Conn { return nil }
 
 func (p paged) Delays() map[int]time.Duration { return nil }
 

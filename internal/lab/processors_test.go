@@ -25,7 +25,7 @@ func TestOtherProcessors(t *testing.T) {
 	}
 	arm, risc := l.Machine("arm"), l.Machine("risc")
 	for m, processor := range map[*Machine]string{arm: "aarch64", risc: "riscv64"} {
-		if err := m.Login(ctx, "", ""); err != nil {
+		if err := m.Own().Login(ctx, "", ""); err != nil {
 			t.Fatal(err)
 		}
 		if got := typeAt(t, ctx, m, "uname -m"); got != processor {

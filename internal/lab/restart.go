@@ -27,8 +27,8 @@ func (l *Lab) Restart(ctx context.Context, m *Machine) error {
 	if !atWork {
 		return nil
 	}
-	if user, _ := m.Credentials("", ""); user != "" {
-		return m.Login(ctx, "", "")
+	if user, _ := m.Own().Credentials("", ""); user != "" {
+		return m.Own().Login(ctx, "", "")
 	}
 	_, err := m.WaitPrompt(ctx)
 	return err

@@ -32,7 +32,7 @@ func TestNotSavedWithAWrongTerminal(t *testing.T) {
 	labtest.Parallel(t)
 	store := labtest.Store(t)
 	l, mini, news := resetUnderGetty(t, store, 100*time.Millisecond)
-	if err := mini.Login(context5(t), "", ""); err != nil {
+	if err := mini.Own().Login(context5(t), "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {
@@ -59,7 +59,7 @@ func TestSavedOnceItsTerminalIsRight(t *testing.T) {
 	if _, err := g.shell.Run(ctx, "until [ -e /run/stage ]; do sleep 0.1; done; stty -F /dev/ttyS0 -icanon", patience); err != nil {
 		t.Fatal(err)
 	}
-	if err := mini.Login(ctx, "", ""); err != nil {
+	if err := mini.Own().Login(ctx, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {
@@ -95,7 +95,7 @@ func TestBadTemplateIsGivenUp(t *testing.T) {
 	var refused *LoginError
 
 	mini, news := restored(func(*Machine) {})
-	if err := mini.Login(ctx, "root", "wrong"); !errors.As(err, &refused) {
+	if err := mini.Own().Login(ctx, "root", "wrong"); !errors.As(err, &refused) {
 		t.Errorf("a wrong password led to %v", err)
 	}
 	if notices, _ := news.all(); notices != "" || countTemplates(t, store) != 1 {
@@ -103,7 +103,7 @@ func TestBadTemplateIsGivenUp(t *testing.T) {
 	}
 
 	mini, news = restored(func(m *Machine) { m.profile.Console.Password = "as it once was" })
-	if err := mini.Login(ctx, "", ""); !errors.As(err, &refused) {
+	if err := mini.Own().Login(ctx, "", ""); !errors.As(err, &refused) {
 		t.Errorf("a guest that takes no password led to %v", err)
 	}
 	if notices, _ := news.all(); !strings.Contains(notices, "its saved state is given up") || countTemplates(t, store) != 0 {

@@ -38,7 +38,7 @@ func screenAlone(t *testing.T) (context.Context, *Lab, *Machine) {
 		t.Fatal(err)
 	}
 	if testing.Short() {
-		if err := m.Login(ctx, "", ""); err != nil {
+		if err := m.Own().Login(ctx, "", ""); err != nil {
 			t.Fatal(err)
 		}
 	} else if _, err := m.WaitPrompt(ctx); err != nil {

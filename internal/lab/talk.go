@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +32,17 @@ const (
 // ErrNoPrompts is why no prompt of a machine is waited for: its image is known to have none.
 var ErrNoPrompts = errors.New("its image has no prompts: wait for what stands on its screen, with wait_for or wait_screen")
 
+// WaitPrompt is that of the machine's own console.
+func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (console.Match, error) {
+	return m.Own().WaitPrompt(ctx, kinds...)
+}
+
 // WaitPrompt waits until the console waits for input and returns which kind of
 // prompt it shows. A console that stays silent is sent Enter, except at a
 // password prompt.
-func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (console.Match, error) {
-	g, err := m.current()
+func (s Station) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (console.Match, error) {
+	m := s.machine
+	g, c, err := s.current()
 	if err != nil {
 		return console.Match{}, err
 	}
@@ -52,8 +57,8 @@ func (m *Machine) WaitPrompt(ctx context.Context, kinds ...console.PromptKind) (
 		case <-ctx.Done():
 		}
 	}
-	return pressing(ctx, g.console, m.profile.Console.Poke, func(ctx context.Context) (console.Match, error) {
-		return m.expectPrompt(ctx, g, kinds)
+	return pressing(ctx, c, m.profile.Console.Poke, func(ctx context.Context) (console.Match, error) {
+		return m.expectPrompt(ctx, g, c, kinds)
 	})
 }
 
@@ -104,23 +109,25 @@ func pressing(
 
 // AwaitPrompt is WaitPrompt without a finger on the keyboard: where a person sits
 // at the console, it is for them to press Enter.
-func (m *Machine) AwaitPrompt(ctx context.Context, kinds ...console.PromptKind) (console.Match, error) {
-	g, err := m.current()
+func (s Station) AwaitPrompt(ctx context.Context, kinds ...console.PromptKind) (console.Match, error) {
+	g, c, err := s.current()
 	if err != nil {
 		return console.Match{}, err
 	}
-	return m.expectPrompt(ctx, g, kinds)
+	return s.machine.expectPrompt(ctx, g, c, kinds)
 }
 
-// expectPrompt waits for a prompt and announces a machine's first one.
-func (m *Machine) expectPrompt(ctx context.Context, g *guest, kinds []console.PromptKind) (console.Match, error) {
-	match, err := g.console.Expect(ctx, console.Prompt(kinds...))
+// expectPrompt waits for a prompt at one of a machine's consoles, and announces its first one.
+func (m *Machine) expectPrompt(
+	ctx context.Context, g *guest, c *console.Console, kinds []console.PromptKind,
+) (console.Match, error) {
+	match, err := c.Expect(ctx, console.Prompt(kinds...))
 	if err == nil {
 		g.up.Store(true)
 		g.ready.Do(func() {
 			// Nobody may have looked at the prompt for a while.
 			e := event.Machine{
-				Name: m.Name(), State: "ready", Seconds: g.console.LastByte().Sub(g.process.Started()).Seconds(),
+				Name: m.Name(), State: "ready", Seconds: c.LastByte().Sub(g.process.Started()).Seconds(),
 			}
 			if g.warm {
 				e.Detail = "warm"
@@ -135,16 +142,17 @@ var errSilent = errors.New("the console is silent")
 
 // Login goes through login and password prompts until a shell prompt waits. A
 // console that is at a shell already is left there, unless somebody else has logged
-// in: that one leaves first. Empty arguments mean the image's own user and password.
-func (m *Machine) Login(ctx context.Context, user, password string) error {
-	user, password = m.Credentials(user, password)
-	g, err := m.current()
+// in: that one leaves first. Empty arguments mean those of Credentials.
+func (s Station) Login(ctx context.Context, user, password string) error {
+	m := s.machine
+	user, password = s.Credentials(user, password)
+	g, c, err := s.current()
 	if err != nil {
 		return err
 	}
-	c, tried, left := g.console, 0, 0
+	tried, left := 0, 0
 	for {
-		prompt, err := m.WaitPrompt(ctx)
+		prompt, err := s.WaitPrompt(ctx)
 		if tried > 0 && (errors.Is(
 			err, context.DeadlineExceeded,
 		) || err == nil && prompt.Prompt == console.LoginPrompt) {
@@ -161,19 +169,19 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 			}
 			if left++; left > mostShells {
 				return fmt.Errorf(
-					"login on %s: %s is logged in, and `exit` does not lead to a login prompt", m.Name(), c.User(),
+					"login on %s: %s is logged in, and `exit` does not lead to a login prompt", s.Name(), c.User(),
 				)
 			}
 			err = c.Type(ctx, "exit\n")
 		case console.LoginPrompt:
 			if user == "" {
 				return fmt.Errorf("login on %s: the image has no user of its own: say login(%s, user=…, password=…)",
-					m.Name(), m.Name())
+					s.Name(), m.Name())
 			}
 			// A login prompt again means that the last try was refused; one
 			// more may follow a line that a daemon garbled.
 			if tried++; tried > 2 {
-				return &LoginError{Machine: m.Name(), User: user, Tail: c.Tail(6)}
+				return &LoginError{Machine: s.Name(), User: user, Tail: c.Tail(6)}
 			}
 			err = c.Type(ctx, user+"\n")
 		case console.PasswordPrompt:
@@ -187,12 +195,6 @@ func (m *Machine) Login(ctx context.Context, user, password string) error {
 
 // mostShells is how many shells one in the other are left to get to a login prompt.
 const mostShells = 4
-
-// Credentials returns the user and password given, or where they are empty those
-// of the machine's image.
-func (m *Machine) Credentials(user, password string) (string, string) {
-	return cmp.Or(user, m.profile.Console.User), cmp.Or(password, m.profile.Console.Password)
-}
 
 // LoginError says that a guest refused a user and password.
 type LoginError struct{ Machine, User, Tail string }

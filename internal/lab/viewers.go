@@ -9,6 +9,7 @@ import (
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guestos"
 )
 
 // Permit lets viewers switch machines on from now on.
@@ -22,18 +23,19 @@ func (l *Lab) Permit(machines ...*Machine) {
 
 // AwaitRunning waits until the machine runs.
 func (m *Machine) AwaitRunning(ctx context.Context) error {
-	_, err := m.await(ctx, nil, true)
+	_, err := m.Own().await(ctx, nil, true)
 	return err
 }
 
-// await returns the running machine, if its console is not other. With wait it
+// await returns the running machine, if its console there is not other. With wait it
 // waits for that, else it returns nil at once.
-func (m *Machine) await(ctx context.Context, other *console.Console, wait bool) (*guest, error) {
+func (s Station) await(ctx context.Context, other *console.Console, wait bool) (*guest, error) {
+	m := s.machine
 	for {
 		m.mu.Lock()
 		g, started := m.guest, m.started
 		m.mu.Unlock()
-		if g != nil && g.process.Exit() == nil && g.console != other {
+		if g != nil && g.process.Exit() == nil && s.of(g) != other {
 			return g, nil
 		}
 		if !wait {
@@ -54,8 +56,18 @@ func (l *Lab) Session() string { return l.session.dir }
 // Names are the machines' names, in the order of the mission.
 func (l *Lab) Names() []string { return slices.Clone(l.order) }
 
-// Viewers tells how many sit at a machine's console.
-func (l *Lab) Viewers(machine string) int { return l.viewers.Viewers(machine) }
+// Consoles are the names of all consoles, as Station.Name has them, in the order of the
+// mission.
+func (l *Lab) Consoles() []string {
+	var names []string
+	for _, s := range l.Stations() {
+		names = append(names, s.Name())
+	}
+	return names
+}
+
+// Viewers tells how many sit at a console.
+func (l *Lab) Viewers(console string) int { return l.viewers.Viewers(console) }
 
 // viewerSide is the lab as its viewers see it.
 type viewerSide struct{ *Lab }
@@ -64,16 +76,20 @@ type viewerSide struct{ *Lab }
 // types no more.
 func (l *Lab) HandOver() { l.handed.Store(true) }
 
-func (s viewerSide) Interactive() bool { return s.options.Interactive || s.handed.Load() }
+func (s viewerSide) Interactive(name string) bool {
+	station, _ := s.Station(name)
+	return s.handed.Load() || s.options.Interactive && !station.Played()
+}
 
 func (s viewerSide) Await(
-	ctx context.Context, machine string, other *console.Console, wait bool,
+	ctx context.Context, name string, other *console.Console, wait bool,
 ) (*console.Console, error) {
-	g, err := s.machines[machine].await(ctx, other, wait)
+	station, _ := s.Station(name)
+	g, err := station.await(ctx, other, wait)
 	if g == nil {
 		return nil, err
 	}
-	return g.console, nil
+	return station.of(g), nil
 }
 
 func (s viewerSide) Screen(ctx context.Context, machine string) (attach.Display, error) {
@@ -81,7 +97,7 @@ func (s viewerSide) Screen(ctx context.Context, machine string) (attach.Display,
 	if m.profile.Display == "" {
 		return attach.Display{}, attach.ErrNoScreen
 	}
-	g, err := m.await(ctx, nil, true)
+	g, err := m.Own().await(ctx, nil, true)
 	if err != nil {
 		return attach.Display{}, err
 	}
@@ -91,8 +107,9 @@ func (s viewerSide) Screen(ctx context.Context, machine string) (attach.Display,
 
 // PowerOn switches a machine on that may be: the mission has come to it, or it
 // was on before.
-func (s viewerSide) PowerOn(ctx context.Context, machine string) error {
-	m := s.machines[machine]
+func (s viewerSide) PowerOn(ctx context.Context, name string) error {
+	station, _ := s.Station(name)
+	m := station.machine
 	m.mu.Lock()
 	permitted := m.permitted || m.boots > 0
 	m.mu.Unlock()
@@ -108,17 +125,22 @@ const resizeLimit = 2 * time.Minute
 
 // Resize tells a guest how large its terminal is, where that can be done without
 // typing at it.
-func (s viewerSide) Resize(ctx context.Context, machine string, columns, rows int) {
-	m := s.machines[machine]
+func (s viewerSide) Resize(ctx context.Context, name string, columns, rows int) {
+	station, _ := s.Station(name)
+	m := station.machine
 	g, err := m.current()
-	if err != nil || g.control == nil || m.profile.Display != "" || g.process.Exit() != nil {
+	if err != nil || g.control == nil || station.number == 0 && m.profile.Display != "" || g.process.Exit() != nil {
 		return // a screen has its own size
 	}
 	if g.settle(ctx) != nil {
 		return
 	}
+	command := m.profile.Guest.Resize(rows, columns)
+	if station.number > 0 {
+		command = guestos.ResizeConsole(station.number, rows, columns)
+	}
 	// Nothing depends on it: a guest without stty keeps 80 by 24.
-	g.shell.Run(ctx, m.profile.Guest.Resize(rows, columns), resizeLimit)
+	g.shell.Run(ctx, command, resizeLimit)
 }
 
 func (s viewerSide) Status() attach.Status {
@@ -130,6 +152,9 @@ func (s viewerSide) Status() attach.Status {
 		state := attach.MachineStatus{Browser: m.browsable, Name: m.Name(), On: m.Running(), Screen: m.profile.Display != ""}
 		if g, err := m.current(); err == nil && state.On {
 			state.Seconds = time.Since(g.process.Started()).Seconds()
+		}
+		for _, further := range m.Stations()[1:] {
+			state.Consoles = append(state.Consoles, attach.ConsoleStatus{Name: further.Name(), Played: further.Played()})
 		}
 		status.Machines = append(status.Machines, state)
 	}

@@ -69,7 +69,7 @@ func (m *Machine) coldBecause() string {
 // saved state depends on. Where anything differs, it is another template.
 func (m *Machine) templateKey() string {
 	spec := m.spec("disk")
-	spec.Name, spec.NICs, spec.Savable = "template", nil, true
+	spec.Name, spec.NICs, spec.Consoles, spec.Savable = "template", nil, 0, true
 	spec.Kernel = "kernel"
 	if spec.Initrd != "" {
 		spec.Initrd = "initrd"
@@ -190,6 +190,7 @@ func (m *Machine) resync(g *guest) {
 			m.config.Name, err))
 	}
 	m.identify(g)
+	m.letIn(g)
 	m.repeatPrompt(g)
 }
 

@@ -596,7 +596,7 @@ func TestRestoresInARow(t *testing.T) {
 			if _, err := router.WaitPrompt(ctx); err != nil {
 				t.Fatal(err)
 			}
-			if err := mini.Login(ctx, "", ""); err != nil {
+			if err := mini.Own().Login(ctx, "", ""); err != nil {
 				t.Fatal(err)
 			}
 			usable(t, router)
@@ -641,7 +641,7 @@ func TestHangsWhenRestored(t *testing.T) {
 	if err := l.Boot(ctx, mini); err != nil {
 		t.Fatal(err)
 	}
-	if err := mini.Login(ctx, "", ""); err != nil {
+	if err := mini.Own().Login(ctx, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := typeAt(t, ctx, mini, "ls /hung; hostname; ip -o link show eth0 | wc -l"); got != "/hung\nsmall\n1" {

@@ -22,6 +22,7 @@ import (
 type noMachines struct{}
 
 func (noMachines) Names() []string    { return nil }
+func (noMachines) Consoles() []string { return nil }
 func (noMachines) Viewers(string) int { return 1 }
 func (noMachines) Open(context.Context, string, io.Reader, <-chan struct{}, string) error {
 	return terminal.ErrNone

@@ -52,6 +52,7 @@ func (o *output) since(n int) string {
 }
 
 func (c *classroom) Names() []string    { return []string{"router"} }
+func (c *classroom) Consoles() []string { return c.lab.Consoles() }
 func (c *classroom) Viewers(string) int { return 1 }
 func (c *classroom) Open(context.Context, string, io.Reader, <-chan struct{}, string) error {
 	return terminal.ErrNone

@@ -58,8 +58,9 @@ type Process struct {
 	console net.Conn
 	control net.Conn
 	nics    []net.Conn
-	memory  *os.File // the guest's, if Spec.Savable
-	screen  *os.File // if Spec.Display
+	ports   []net.Conn // of the further consoles
+	memory  *os.File   // the guest's, if Spec.Savable
+	screen  *os.File   // if Spec.Display
 	qmp     *monitor
 	vcpus   []int // the ids of its threads that are virtual CPUs
 	started time.Time
@@ -133,6 +134,13 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		}
 		p.nics = append(p.nics, conn)
 		fds.NICs = append(fds.NICs, fd)
+	}
+	for i := range spec.Consoles {
+		conn, fd, err := channel(consolePort(i))
+		if err != nil {
+			return fail("console", err)
+		}
+		p.ports, fds.Consoles = append(p.ports, conn), append(fds.Consoles, fd)
 	}
 	state := 0
 	if spec.Saved != nil {
@@ -225,6 +233,9 @@ func (p *Process) Console() net.Conn { return p.console }
 // Control returns the second serial port, or nil.
 func (p *Process) Control() net.Conn { return p.control }
 
+// Port returns the serial port of further console i.
+func (p *Process) Port(i int) net.Conn { return p.ports[i] }
+
 // NIC returns the lab's end of network card i; nil for a user-mode network.
 // Frames on it have QEMU's stream framing: a length of four bytes, big-endian.
 func (p *Process) NIC(i int) net.Conn { return p.nics[i] }
@@ -299,7 +310,7 @@ func (p *Process) closeChannels() {
 	if p.qmp != nil {
 		p.qmp.close()
 	}
-	for _, conn := range append([]net.Conn{p.console, p.control}, p.nics...) {
+	for _, conn := range slices.Concat([]net.Conn{p.console, p.control}, p.nics, p.ports) {
 		if conn != nil {
 			conn.Close()
 		}

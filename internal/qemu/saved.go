@@ -201,8 +201,9 @@ func (p *Process) loadState(ctx context.Context, fd int) error {
 	return p.await(ctx, outcome)
 }
 
-// Plug plugs in the network cards of a machine that was started without them. A
-// guest without ACPI hot-plug sees them when it looks for new PCI devices.
+// Plug plugs in the network cards of a machine that was started without them, and its
+// further consoles. A guest without ACPI hot-plug sees them when it looks for new PCI
+// devices.
 func (p *Process) Plug(ctx context.Context) error {
 	for i, nic := range p.spec.NICs {
 		if nic.User {
@@ -216,6 +217,12 @@ func (p *Process) Plug(ctx context.Context) error {
 			"netdev": fmt.Sprintf("nic%d", i), "mac": nic.MAC, "romfile": "",
 		}, nil)
 		if err != nil {
+			return err
+		}
+	}
+	for i := range p.spec.Consoles {
+		card := map[string]any{"driver": serialCard, "id": "serial" + fmt.Sprint(i+1), "chardev": consolePort(i)}
+		if err := p.Command(ctx, "device_add", card, nil); err != nil {
 			return err
 		}
 	}

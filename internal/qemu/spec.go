@@ -56,6 +56,7 @@ type Spec struct {
 	DiskBus    string // how the guest finds it: virtio, which is the default, ide, sata, or virtio's scsi
 
 	Control  bool // give it a second serial port
+	Consoles int  // how many serial ports more it has, on cards of their own
 	NICs     []NIC
 	NICModel string // of all of them, as QEMU calls it; empty: virtio-net-pci
 
@@ -72,7 +73,9 @@ type Descriptors struct {
 	Console int   // used unless Spec.Display
 	Control int   // used if Spec.Control
 	NICs    []int // one for each NIC that is not User, in order
-	Memory  int   // the guest's memory, if Spec.Savable
+	// Consoles are those of Spec.Consoles, in order.
+	Consoles []int
+	Memory   int // the guest's memory, if Spec.Savable
 }
 
 // Validate reports the first thing in the specification that QEMU would refuse
@@ -105,6 +108,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("machine %s: %d cards: of %s there can be %d", s.Name, len(s.NICs), isaNIC, len(isaNICs))
 	case s.board() == "isapc" && (len(s.NICs) > 0 && s.nicModel() != isaNIC || s.Medium == "" && s.diskBus() != "ide"):
 		return fmt.Errorf("machine %s: the board isapc is older than PCI: its disk is on ide, its cards are %s", s.Name, isaNIC)
+	case s.board() == "isapc" && s.Consoles > 0:
+		return fmt.Errorf("machine %s: the board isapc is older than PCI: there are no cards with serial ports for it", s.Name)
 	case s.board() == "q35" && s.Medium == "floppy":
 		return fmt.Errorf("machine %s: the board q35 has no floppy drive: pc has one", s.Name)
 	case (s.UEFICode == "") != (s.UEFIVariables == ""):
@@ -220,6 +225,13 @@ func (s Spec) Argv(fds Descriptors) []string {
 			args = append(args, "-device", s.nicDevice(i, id, nic.MAC))
 		}
 	}
+	// Last, as they are plugged in: a saved state knows each card by its place.
+	for i := range s.Consoles {
+		args = append(args, "-chardev", fmt.Sprintf("socket,id=%s,fd=%d", consolePort(i), fds.Consoles[i]))
+		if !s.unplugged() {
+			args = append(args, "-device", serialCard+",chardev="+consolePort(i))
+		}
+	}
 	return args
 }
 
@@ -252,6 +264,13 @@ func (s Spec) diskDevices() []string {
 	}
 	return disks[s.diskBus()]
 }
+
+// serialCard is the card with a serial port: its driver is in every Linux kernel of Debian's, also where the guest has no
+// modules at hand, and a PC finds it while it runs.
+const serialCard = "pci-serial"
+
+// consolePort names the channel of further console i.
+func consolePort(i int) string { return fmt.Sprintf("console%d", i+1) }
 
 var nicModels = []string{"virtio-net-pci", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci", "ne2k_isa"}
 

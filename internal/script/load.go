@@ -44,6 +44,8 @@ type Options struct {
 	// Derivable tells what is wrong with an image that is made of another one; nil: nobody knows.
 	Derivable func(*image.Derivation) error
 
+	// Profile is what is known of an image; nil: nothing is.
+	Profile  func(name string) (image.Profile, bool)
 	Language string // the reader's, as a BCP 47 tag such as zh-TW; empty: the original's
 
 	// NoSteps accepts a mission without steps, whose author is finding out at a prompt
@@ -144,6 +146,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 	}
 	s.Session = builtins.New(o.Images, s.Text, s.ReadFile, builtins.Folder{Files: folder, Path: o.path})
 	s.Session.CheckImages(o.Derivable)
+	s.Session.Know(o.Profile)
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: bounded(s.Session.Predeclared()), modules: map[string]*module{},

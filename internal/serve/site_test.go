@@ -109,7 +109,8 @@ func (l *fakeLab) close() {
 }
 
 func (l *fakeLab) Names() []string                                 { return []string{"debian"} }
-func (l *fakeLab) Interactive() bool                               { return true }
+func (l *fakeLab) Consoles() []string                              { return l.Names() }
+func (l *fakeLab) Interactive(string) bool                         { return true }
 func (l *fakeLab) Events() *event.Log                              { return &l.events }
 func (l *fakeLab) Stop()                                           { l.once.Do(func() { close(l.stopped) }) }
 func (l *fakeLab) PowerOn(context.Context, string) error           { return attach.ErrNotYet }

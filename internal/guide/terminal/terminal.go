@@ -23,14 +23,15 @@ import (
 
 // Machines is what the terminal needs of a lab.
 type Machines interface {
-	// Names are the machines, in the order of the mission.
-	Names() []string
-	// Viewers tells how many consoles of a machine are open.
-	Viewers(machine string) int
-	// Open shows a machine's console in this terminal until the student leaves it;
+	// Consoles are the names of the machines' consoles, in the order of the mission: a
+	// machine's own has its name.
+	Consoles() []string
+	// Viewers tells how many sit at a console.
+	Viewers(console string) int
+	// Open shows a console in this terminal until the student leaves it;
 	// keys are what is typed. It fails with ErrNone if there is no terminal. Done is
 	// closed when what was asked for was done; note is then shown there.
-	Open(ctx context.Context, machine string, keys io.Reader, done <-chan struct{}, note string) error
+	Open(ctx context.Context, console string, keys io.Reader, done <-chan struct{}, note string) error
 }
 
 // ErrNone says that there is no terminal in which a console could be shown.

@@ -52,6 +52,7 @@ func (b *buffer) String() string {
 }
 
 func (d *desk) Names() []string    { return []string{"router7", "debian"} }
+func (d *desk) Consoles() []string { return []string{"router7", "debian"} }
 func (d *desk) Viewers(string) int { return 1 }
 func (d *desk) Restart(_ context.Context, machine string) error {
 	d.mu.Lock()

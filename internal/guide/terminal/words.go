@@ -161,10 +161,10 @@ func (v *View) refused(word string, r *guide.Refusal) {
 	v.paragraph(r.Text)
 }
 
-// machine finds the machine whose console is meant; with one machine it need not be
+// machine finds the console that is meant; where there is only one it need not be
 // named, nor where what is asked for is about one.
 func (v *View) machine(name string) (string, bool) {
-	names := v.options.Machines.Names()
+	names := v.options.Machines.Consoles()
 	v.mu.Lock()
 	if name == "" && v.asked != nil {
 		name = v.asked.Console

@@ -101,6 +101,7 @@ type memory struct {
 	BootID    string
 	Lessons   []string            // what the control shell was taught, line by line
 	Addresses map[string][]string // by card
+	Seats     []seat              // what is at the further serial ports
 }
 
 const stateMagic = "fake state %08x %d\n"

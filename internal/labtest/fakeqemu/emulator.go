@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,15 +36,20 @@ type emulator struct {
 	incoming bool     // the guest comes from a saved state
 	monitor  *monitor
 
-	cards map[int]*card // by number: those on a network of the lab
+	cards map[int]*card       // by number: those on a network of the lab
+	ports map[string]*os.File // the channels of further serial ports, plugged in or not
 
 	mu      sync.Mutex // guards all below
 	status  string     // as query-status tells it
 	guest   *guest     // nil: none runs
 	plugged []plug     // the cards that the guest has, in order
+	serials []string   // the channels of its further serial ports, likewise
 	resets  int
 	exit    chan int // gets the exit status
 }
+
+// serialCard is a card with a serial port.
+const serialCard = "pci-serial"
 
 // plug is a network card in the machine.
 type plug struct {
@@ -72,7 +78,7 @@ func emulate(args []string) int {
 		fmt.Println("QEMU emulator version 8.2.0 (labrun's fake)")
 		return 0
 	}
-	e := &emulator{exit: make(chan int, 1), status: "running", cards: map[int]*card{}}
+	e := &emulator{exit: make(chan int, 1), status: "running", cards: map[int]*card{}, ports: map[string]*os.File{}}
 	monitorFD, err := e.parse(args)
 	if err == nil && e.fault == Refuses {
 		err = errors.New("-machine pc: unsupported machine type")
@@ -153,6 +159,9 @@ func (e *emulator) parse(args []string) (monitor int, err error) {
 			if mac := parts["mac"]; mac != "" {
 				e.plugged = append(e.plugged, plug{Card: cardNumber(parts["netdev"]), MAC: mac})
 			}
+			if first == serialCard {
+				e.serials = append(e.serials, parts["chardev"])
+			}
 		}
 		if err != nil {
 			return 0, err
@@ -165,6 +174,11 @@ func (e *emulator) parse(args []string) (monitor int, err error) {
 	}
 	if _, err := os.Stat(e.kernel); err != nil {
 		return 0, fmt.Errorf("could not open kernel file '%s': %w", e.kernel, err)
+	}
+	for id, fd := range descriptors {
+		if id != "qmp" && !slices.Contains(serial, id) {
+			e.ports[id] = os.NewFile(uintptr(fd), id)
+		}
 	}
 	for _, id := range serial {
 		file := os.NewFile(uintptr(descriptors[id]), id)
@@ -214,7 +228,8 @@ func (e *emulator) boot(saved *state) error {
 		return err
 	}
 	start := begin{
-		Fault: e.fault, Machine: e.name, Files: files, Saved: saved, Plugged: e.plugged, Control: e.control != nil,
+		Fault: e.fault, Machine: e.name, Files: files, Saved: saved, Plugged: e.plugged, Serials: e.serials,
+		Control: e.control != nil,
 	}
 	if e.fault == Crashes && e.resets == 0 {
 		start.Fault = Panics
@@ -327,6 +342,10 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 	case "migrate-incoming":
 		return nil, func() { e.load(strings.TrimPrefix(text("uri"), "fd:")) }, nil
 	case "device_add":
+		if text("driver") == serialCard {
+			e.serials = append(e.serials, text("chardev"))
+			return nil, nil, e.order(order{What: "serial", Serial: text("chardev")})
+		}
 		p := plug{Card: cardNumber(text("netdev")), MAC: text("mac")}
 		e.plugged = append(e.plugged, p)
 		return nil, nil, e.order(order{What: "plug", Plug: p})

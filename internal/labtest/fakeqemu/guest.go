@@ -32,14 +32,17 @@ type begin struct {
 	Files   []byte // a tar archive; nil: the disk is new
 	Saved   *state // nil: it boots
 	Plugged []plug
+	Serials []string // the channels of the further serial ports that it has
 	Control bool
-	Sockets map[int]int // the descriptors of the cards on a network of the lab, by card
+	Sockets map[int]int    // the descriptors of the cards on a network of the lab, by card
+	Ports   map[string]int // those of the channels of further serial ports, plugged in or not
 }
 
 // order is what the emulator says to a guest later.
 type order struct {
-	What string // run, pause, plug, cable, button, synced
-	Plug plug
+	What   string // run, pause, plug, serial, cable, button, synced
+	Plug   plug
+	Serial string
 }
 
 // report is what a guest says to the emulator.
@@ -98,10 +101,14 @@ func startGuest(e *emulator, start begin) (*guest, error) {
 	command := exec.Command("/proc/self/exe")
 	command.Args = []string{guestName}
 	command.ExtraFiles = []*os.File{theirs, e.console, e.control}
-	start.Sockets = map[int]int{}
+	start.Sockets, start.Ports = map[int]int{}, map[string]int{}
 	for i, c := range e.cards {
 		command.ExtraFiles = append(command.ExtraFiles, c.inside)
 		start.Sockets[i] = 2 + len(command.ExtraFiles)
+	}
+	for id, file := range e.ports {
+		command.ExtraFiles = append(command.ExtraFiles, file)
+		start.Ports[id] = 2 + len(command.ExtraFiles)
 	}
 	command.Stderr = os.Stderr
 	command.Env = []string{"TZ=UTC"}

@@ -44,6 +44,8 @@ type kernel struct {
 	// Only who obeys orders looks at these.
 	paused bool
 	cables map[int]cable // by card
+	seats  []string      // the terminals of the further serial ports; mu guards it, too
+	open   []*os.File    // their inner ends
 	// Held while the guest stands still, and by what it prints.
 	gate sync.Mutex
 	dead atomic.Bool // the kernel has panicked
@@ -163,10 +165,20 @@ func (k *kernel) start() error {
 			return err
 		}
 	}
+	for _, channel := range k.Serials {
+		if err := k.plugSerial(channel); err != nil {
+			return err
+		}
+	}
 	go k.initctl()
 	go k.sysrq()
 	if err := k.startControl(); err != nil {
 		return err
+	}
+	if k.Saved != nil {
+		if err := k.resumeSeats(k.Saved.Guest.Seats); err != nil {
+			return err
+		}
 	}
 	return k.startConsole(stage)
 }
@@ -218,6 +230,10 @@ func (k *kernel) obey(o order) {
 		if k.up() {
 			err = k.plug(o.Plug)
 		}
+	case "serial":
+		if k.up() {
+			err = k.plugSerial(o.Serial)
+		}
 	case "cable":
 		if k.up() {
 			err = k.move(o.Plug)
@@ -254,7 +270,7 @@ func (k *kernel) pause() {
 func (k *kernel) memory() memory {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	m := memory{Lessons: k.lessons, Stage: "boot", Addresses: k.addresses()}
+	m := memory{Lessons: k.lessons, Stage: "boot", Addresses: k.addresses(), Seats: k.seated()}
 	m.Hostname, _ = os.Hostname()
 	if id, err := os.ReadFile(bootID); err == nil {
 		m.BootID = string(id)
@@ -335,8 +351,8 @@ func (k *kernel) startConsole(stage string) error {
 	if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
-	go k.pass(k.console, master, nil)
-	go k.pass(master, k.console, nil)
+	go k.outward(k.console, master)
+	go k.inward(master, k.console, nil)
 	go func() {
 		for ; !k.dead.Load(); stage = "boot" {
 			getty := exec.Command("/usr/local/sbin/getty", strings.Fields(stage)...)
@@ -403,8 +419,8 @@ func (k *kernel) startControl() error {
 			return err
 		}
 	}
-	go k.pass(k.control, master, nil)
-	go k.pass(master, k.control, k.learn())
+	go k.outward(k.control, master)
+	go k.inward(master, k.control, k.learn())
 	return nil
 }
 
@@ -455,24 +471,35 @@ func (k *kernel) teach(port *os.File, lessons []string) error {
 	return until("goes on")
 }
 
-// pass copies from one file to another while the guest runs. From the emulator's side it shows what passes to see.
-func (k *kernel) pass(to, from *os.File, see func([]byte)) {
-	inward := to != k.console && to != k.control
+// inward passes on what the emulator sends, while the guest runs, and shows it to see.
+func (k *kernel) inward(to, from *os.File, see func([]byte)) {
+	pass(from, func(chunk []byte) {
+		k.running()
+		if see != nil {
+			see(chunk)
+		}
+		to.Write(chunk)
+	})
+}
+
+// outward passes on what the guest prints, while it runs.
+func (k *kernel) outward(to, from *os.File) {
+	pass(from, func(chunk []byte) {
+		k.gate.Lock()
+		defer k.gate.Unlock()
+		if !k.dead.Load() {
+			to.Write(chunk)
+		}
+	})
+}
+
+// pass reads a file to its end.
+func pass(from *os.File, take func(chunk []byte)) {
 	chunk := make([]byte, 4096)
 	for {
 		n, err := from.Read(chunk)
-		if n > 0 && inward {
-			k.running()
-			if see != nil {
-				see(chunk[:n])
-			}
-			to.Write(chunk[:n])
-		} else if n > 0 {
-			k.gate.Lock()
-			if !k.dead.Load() {
-				to.Write(chunk[:n])
-			}
-			k.gate.Unlock()
+		if n > 0 {
+			take(chunk[:n])
 		}
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return
