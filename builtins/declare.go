@@ -322,6 +322,11 @@ func declareChallenge(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, other := range c.declared.Steps {
+		if other.Function.Name() == step.Function.Name() {
+			return nil, fmt.Errorf("challenge: %s is a step or a challenge already: each has a function of its own", other.Function.Name())
+		}
+	}
 	step.Challenge = true
 	if v, ok := c.value("setup"); ok {
 		setup := v.(*starlark.Function)

@@ -16,6 +16,9 @@ type RunStarted struct {
 	Guided  bool   `json:"guided,omitempty"`  // a student is led through it
 	// Titles are those of all steps: a report also names what was not reached.
 	Titles []string `json:"titles,omitempty"`
+	// Challenges are the numbers of the steps that are challenges, counted from 1: those that
+	// follow one another are a board.
+	Challenges []int `json:"challenges,omitempty"`
 }
 
 // Notice is something the reader should know and need not act on: a stand-in
@@ -45,6 +48,11 @@ type StepStarted struct {
 	Narration string `json:"narration,omitempty"`
 	Replayed  bool   `json:"replayed,omitempty"`
 	Restored  bool   `json:"restored,omitempty"`
+
+	// Of a challenge: its number on its board, counted from 1, and how many there are on it.
+	// One is started whenever the student enters it.
+	Challenge  int `json:"challenge,omitempty"`
+	Challenges int `json:"challenges,omitempty"`
 }
 
 // StepEnded closes a step; Error is empty if it passed.
@@ -54,6 +62,7 @@ type StepEnded struct {
 	Title   string  `json:"title"`
 	Passed  bool    `json:"passed"`
 	Skipped bool    `json:"skipped,omitempty"` // labrun did it for the student
+	Away    bool    `json:"away,omitempty"`    // the student has left the challenge, and may come again
 	Error   string  `json:"error,omitempty"`
 	Seconds float64 `json:"seconds"`
 }

@@ -1,5 +1,7 @@
 package event
 
+import "time"
+
 // The events of a run in which a student is led. They are the dialogue as its views see
 // it: all that a terminal, a page or another program needs to show is in them, in the
 // student's language, and nothing of how it is shown.
@@ -13,7 +15,12 @@ type Welcomed struct {
 	From     int    `json:"from"`               // the step, counted from 1
 	Why      string `json:"why,omitempty"`      // "resumed", "finished" or "changed"; empty: at the first step, as asked
 	Finished string `json:"finished,omitempty"` // the day on which the student has come to the end before
-	Damaged  string `json:"damaged,omitempty"`  // where a file of progress is that could not be read
+	// A board begins at From, or goes on there: how many challenges it has, and how many are
+	// solved.
+	Challenges int `json:"challenges,omitempty"`
+	Solved     int `json:"solved,omitempty"`
+
+	Damaged string `json:"damaged,omitempty"` // where a file of progress is that could not be read
 }
 
 // Translated says that all is in another language from here on, and what of the mission
@@ -30,9 +37,10 @@ type Translated struct {
 }
 
 // Returned says that the machines are as they were when the step began that the student
-// goes on at.
+// goes on at, or at a board, as the student left them.
 type Returned struct {
 	Seconds float64 `json:"seconds"`
+	Board   bool    `json:"board,omitempty"`
 }
 
 // Redone says that the present step begins again.
@@ -100,7 +108,7 @@ type Hinted struct {
 }
 
 // Helped records that labrun does something at a student's word: "do", "skip", "redo",
-// "restart".
+// "restart", "reset".
 type Helped struct {
 	Word string `json:"word"`
 	With string `json:"with,omitempty"` // the instruction or machine it was about
@@ -125,7 +133,25 @@ type Completed struct {
 
 // Paused says that the student stops before the end; the progress is kept.
 type Paused struct {
-	At int `json:"at"` // the step to go on at, counted from 1
+	At     int  `json:"at"`               // the step to go on at, counted from 1
+	Board  bool `json:"board,omitempty"`  // it is the first challenge of a board
+	Solved int  `json:"solved,omitempty"` // of that, so far
+}
+
+// Board tells how the challenges of a board stand: when the student comes to it, whenever it
+// is looked at again, and at its end. Those that were solved have been checked just before.
+type Board struct {
+	First      int         `json:"first"` // the step that is its first challenge, counted from 1
+	Solved     int         `json:"solved"`
+	Challenges []Challenge `json:"challenges"`
+}
+
+// Challenge is how one challenge of a board stands.
+type Challenge struct {
+	Title   string    `json:"title"`
+	State   string    `json:"state"`             // "done", "skipped", "begun" or "ahead"
+	Passed  time.Time `json:"passed,omitzero"`   // when it was solved, which stays
+	Changed bool      `json:"changed,omitempty"` // its check does not hold any more
 }
 
 func (Welcomed) Kind() string   { return "welcomed" }
@@ -142,3 +168,4 @@ func (Helped) Kind() string     { return "helped" }
 func (Recalled) Kind() string   { return "recalled" }
 func (Completed) Kind() string  { return "completed" }
 func (Paused) Kind() string     { return "paused" }
+func (Board) Kind() string      { return "board" }

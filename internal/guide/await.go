@@ -41,6 +41,8 @@ type Instruction struct {
 	Leave    bool      // the word next
 	Check    func()    // the word check: it is looked at again
 	Again    bool      // the word check ends the wait
+	Board    bool      // a challenge is chosen
+	Sure     bool      // the words yes and no
 	Over     bool      // there is nothing left to do: only looking around, and quit
 }
 
@@ -60,7 +62,8 @@ type wait struct {
 	dialogue *Dialogue
 	ctx      context.Context
 	number   int
-	level    int // hints given; under the dialogue's lock
+	board    boards // where the student is while it is asked
+	level    int    // hints given; under the dialogue's lock
 
 	told  bool // as an event; under the dialogue's speech, as shown is
 	shown bool // so that the student sees it, which is no more Known
@@ -75,7 +78,7 @@ type wait struct {
 // Await has the student follow an instruction and waits until watch returns. Watch's
 // error ends the wait and is returned; its context ends when the wait does, and it must
 // then return soon. What a student decides otherwise is an Outcome, or one of ErrQuit,
-// ErrRedo, ErrRetry and ErrLeave.
+// ErrRedo, ErrRetry and ErrLeave, or a *Move.
 func (d *Dialogue) Await(ctx context.Context, i Instruction, watch func(context.Context) error) (Outcome, error) {
 	if d.Taking() && i.Solve {
 		return ByLabrun, nil
@@ -130,7 +133,7 @@ func (d *Dialogue) listen(ctx context.Context, i Instruction) *wait {
 	d.number++
 	w := &wait{
 		Instruction: i, dialogue: d, ctx: ctx, number: d.number, acting: make(chan struct{}, 1),
-		decided: make(chan struct{}),
+		decided: make(chan struct{}), board: d.board,
 	}
 	d.turn(w)
 	return w

@@ -12,12 +12,13 @@ import (
 // Command is what a student says to the dialogue.
 type Command struct {
 	Word string `json:"word"`           // one of Words
-	Text string `json:"text,omitempty"` // for "answer" the answer, for "restart" the machine, for "language" its tag
+	Text string `json:"text,omitempty"` // for "answer" the answer, for "restart" the machine, for "goto" and "reset" a challenge's number, for "language" its tag
 	For  int    `json:"for,omitempty"`  // the number of the instruction it is about; 0: whichever there is
 }
 
 // Words are the commands, in the order in which a view may offer them.
-var Words = []string{"answer", "hint", "do", "skip", "check", "ok", "next", "redo", "restart", "language", "quit"}
+var Words = []string{"answer", "hint", "do", "skip", "check", "ok", "next", "redo", "restart", "goto", "leave", "board",
+	"reset", "yes", "no", "language", "quit"}
 
 // Refusal says why a command cannot be taken, in the student's language.
 type Refusal struct{ Text string }
@@ -93,7 +94,13 @@ func (w *wait) may(word string) bool {
 	case "quit", "restart", "language":
 		return true
 	case "redo":
-		return !w.Over
+		return !w.Over && !w.Board && !w.Sure
+	case "goto", "reset", "board":
+		return w.board.to > 0 && !w.Over && !w.Sure
+	case "leave":
+		return w.board.inside && !w.Over && !w.Sure
+	case "yes", "no":
+		return w.Sure
 	case "answer":
 		return w.Question != nil
 	case "hint":
@@ -101,7 +108,7 @@ func (w *wait) may(word string) bool {
 	case "do":
 		return w.Solve
 	case "skip":
-		return w.Solve || w.Leave
+		return w.Solve || w.Leave && !w.Board
 	case "check":
 		return w.Again || w.Check != nil
 	case "ok":
@@ -141,7 +148,24 @@ func (w *wait) obey(c Command) error {
 		w.decide(Agreed, nil)
 	case "next":
 		w.decide(ByStudent, ErrLeave)
+	case "goto", "reset":
+		return w.move(c)
+	case "leave":
+		w.decide(ByStudent, &Move{Word: "leave"})
+	case "board":
+		if w.board.inside {
+			w.decide(ByStudent, &Move{Word: "leave"})
+		} else {
+			w.decide(ByStudent, nil)
+		}
+	case "yes":
+		w.decide(Agreed, nil)
+	case "no":
+		w.decide(ByStudent, nil)
 	case "redo":
+		if w.board.inside { // which is asked about first
+			return w.move(Command{Word: "reset"})
+		}
 		w.helped("redo", "")
 		w.decide(ByStudent, ErrRedo)
 	case "restart":

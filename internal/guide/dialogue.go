@@ -51,6 +51,7 @@ type Step struct {
 	Name      string // of its function
 	Title     string
 	Narration string // Markdown
+	Challenge bool
 }
 
 // Dialogue leads one student through one mission. The methods that lead are for the
@@ -85,6 +86,7 @@ type Dialogue struct {
 	known   event.Instructed
 	changed chan struct{} // closed when waiting is another one
 	number  int           // of the last instruction
+	board   boards
 }
 
 // New returns a dialogue about a mission.
@@ -128,10 +130,14 @@ func (d *Dialogue) Snapshot() Snapshot {
 	for i, step := range d.steps {
 		state := Ahead
 		switch past := d.options.Progress.Steps; {
-		case i == d.at:
+		case i == d.at && (d.board.to == 0 || d.board.inside):
 			state = Here
 		case i < len(past):
 			state = past[i].State
+		default:
+			if r := d.options.Progress.Board.entered(step.Name); r != nil {
+				state = r.State
+			}
 		}
 		s.Steps = append(s.Steps, StepState{step, state})
 	}
@@ -168,10 +174,18 @@ func (d *Dialogue) Begin(anew bool) (from int) {
 		e.Why, e.Finished = "finished", p.Finished.Format(time.DateOnly)
 		p.Begin()
 		next = 0
-	case next > 0:
+	case next > 0 || p.Board != nil && len(p.Board.Entered) > 0:
 		e.Why = "resumed"
 	}
-	e.From = next + 1
+	var challenges []string // of the board that comes next
+	for _, s := range d.steps[next:] {
+		if !s.Challenge {
+			break
+		}
+		challenges = append(challenges, s.Name)
+	}
+	p.fitBoard(challenges)
+	e.From, e.Challenges, e.Solved = next+1, len(challenges), p.Solved()
 	d.mu.Lock()
 	d.at = next
 	d.mu.Unlock()
@@ -206,9 +220,13 @@ func (d *Dialogue) Replayed() {
 	d.silent = false
 }
 
-// Recall notes in the run's records how the student did a step that is behind them.
+// Recall notes in the run's records how the student did a step that is behind them, or a
+// challenge.
 func (d *Dialogue) Recall(index int) {
-	before := d.options.Progress.Steps[index]
+	before, known := d.Standing(index)
+	if !known {
+		before = d.options.Progress.Steps[index]
+	}
 	e := event.Recalled{
 		State: string(before.State), Seconds: before.Seconds, Hints: before.Hints, Helped: before.Helped,
 	}
@@ -219,7 +237,10 @@ func (d *Dialogue) Recall(index int) {
 }
 
 // Returned says that the machines were brought to where the student goes on.
-func (d *Dialogue) Returned(took time.Duration) { d.emit(event.Returned{Seconds: took.Seconds()}) }
+// Saved says that they are as they were saved last, at a board; else, as a step began.
+func (d *Dialogue) Returned(took time.Duration, saved bool) {
+	d.emit(event.Returned{Seconds: took.Seconds(), Board: saved})
+}
 
 // BeginStep begins a step.
 func (d *Dialogue) BeginStep(index int) {
@@ -234,9 +255,12 @@ func (d *Dialogue) BeginStep(index int) {
 // they were restored.
 func (d *Dialogue) Redo(restored bool) {
 	d.mu.Lock()
-	index := d.at
+	index, challenge := d.at, d.board.inside
+	d.taking = false
 	d.mu.Unlock()
-	d.BeginStep(index)
+	if !challenge { // whose record goes on: it is the same attempt at it
+		d.BeginStep(index)
+	}
 	d.emit(event.Redone{Restored: restored})
 }
 
@@ -280,8 +304,9 @@ func (d *Dialogue) Complete() (done int) {
 
 // Pause says that the progress is kept, when a run ends before the last step.
 func (d *Dialogue) Pause() {
-	if n := len(d.options.Progress.Steps); n < len(d.options.Mission.GuideSteps()) {
-		d.emit(event.Paused{At: n + 1})
+	p, steps := d.options.Progress, d.options.Mission.GuideSteps()
+	if n := len(p.Steps); n < len(steps) {
+		d.emit(event.Paused{At: n + 1, Board: steps[n].Challenge, Solved: p.Solved()})
 	}
 }
 

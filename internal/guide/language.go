@@ -66,6 +66,12 @@ func (d *Dialogue) translate(tag string) error {
 		e.Narration = steps[d.begun-1].Narration
 	}
 	d.emit(e)
+	d.mu.Lock()
+	board, shown := d.retold()
+	d.mu.Unlock()
+	if shown {
+		d.emit(board)
+	}
 	if !told {
 		d.emit(event.Told{Text: d.Say("mission untranslated")})
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,8 @@ type State string
 const (
 	Done    State = "done"    // by the student
 	Skipped State = "skipped" // by labrun, at the student's word
-	Left    State = "left"    // not at all: something was broken
+	Left    State = "left"    // not at all: something was broken, or it was not wanted
+	Begun   State = "begun"   // a challenge that was entered and is not solved
 	Here    State = "here"    // the student is at it
 	Ahead   State = "ahead"   // it is to come
 )
@@ -37,6 +39,11 @@ type Record struct {
 	Helped  int      `json:"helped,omitempty"`  // how often labrun did something for the student
 	Seconds float64  `json:"seconds,omitempty"` // from the step's text to its end
 	Answers []Answer `json:"answers,omitempty"`
+
+	// Of a challenge:
+	Passed time.Time `json:"passed,omitzero"`  // when it was solved first
+	Ready  bool      `json:"ready,omitempty"`  // the machines have what its set-up does
+	Before int       `json:"before,omitempty"` // the number of their state before it was entered; 0: there is none
 }
 
 // Answer is what a student answered to a question.
@@ -46,10 +53,11 @@ type Answer struct {
 }
 
 // Progress is how far a student is in one mission. It is written after each
-// step, and survives a crash. It is not safe for concurrent use.
+// step, and whenever a challenge is entered, solved or left, and survives a crash. It is not safe for concurrent use.
 type Progress struct {
 	Mission  string    `json:"mission"`
 	Steps    []Record  `json:"steps"`             // those behind the student, in order
+	Board    *Board    `json:"board,omitempty"`   // the board that comes next, once the student has come to it
 	Finished time.Time `json:"finished,omitzero"` // when the end was last reached
 	Updated  time.Time `json:"updated"`
 
@@ -141,6 +149,14 @@ func (p *Progress) read(data []byte) bool {
 			return false
 		}
 	}
+	if saved.Board != nil {
+		for _, r := range saved.Board.Entered {
+			if r.State != Done && r.State != Skipped && r.State != Begun {
+				return false
+			}
+		}
+	}
+	p.Board = saved.Board
 	p.Steps, p.Finished, p.Updated = saved.Steps, saved.Finished, saved.Updated
 	return true
 }
@@ -171,12 +187,12 @@ func (p *Progress) Save() error {
 }
 
 // Machines is the folder for how the machines were when the step began that the
-// student is at.
+// student is at, or at moments of the board.
 func (p *Progress) Machines() string { return strings.TrimSuffix(p.file, ".json") + ".machines" }
 
 // Begin forgets the steps; the student begins at the first one.
 func (p *Progress) Begin() {
-	p.Steps, p.Finished = nil, time.Time{}
+	p.Steps, p.Board, p.Finished = nil, nil, time.Time{}
 	os.RemoveAll(p.Machines())
 }
 
@@ -193,6 +209,29 @@ func (p *Progress) Next(steps []string) (next int, known bool) {
 		}
 	}
 	return len(p.Steps), true
+}
+
+// Solved is how many challenges of the board that the student is at are solved.
+func (p *Progress) Solved() (solved int) {
+	if p.Board != nil {
+		for _, r := range p.Board.Entered {
+			if r.State != Begun {
+				solved++
+			}
+		}
+	}
+	return solved
+}
+
+// fitBoard drops of the board what is not among the challenges that there are now.
+func (p *Progress) fitBoard(challenges []string) {
+	if p.Board == nil {
+		return
+	}
+	p.Board.Entered = slices.DeleteFunc(p.Board.Entered, func(r Record) bool { return !slices.Contains(challenges, r.Step) })
+	if len(challenges) == 0 {
+		p.Board = nil
+	}
 }
 
 // Close lets others have the progress.

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labrun/labrun/internal/event"
@@ -16,7 +15,7 @@ import (
 )
 
 // checkpoints are a lab's states at the beginnings of a mission's steps, each a
-// folder step-N, counted from 0.
+// folder step-N, counted from 0; and, of who is led, at moments of a board.
 type checkpoints struct {
 	lab    *lab.Lab
 	folder string // empty: none are kept
@@ -58,27 +57,32 @@ func (c *checkpoints) reach(ctx context.Context, step int) (next int, err error)
 	return 0, nil
 }
 
-// save keeps the lab as it is now, as the beginning of a step. Where that cannot be
-// done, steps are played again instead of restored: it is told once.
+// save keeps the lab as it is now, as the beginning of a step.
 func (c *checkpoints) save(ctx context.Context, step int) {
-	if c.folder == "" || c.broken {
-		return
+	if c.saveAt(ctx, c.dir(step)) && c.shared != nil {
+		c.trim(filepath.Dir(c.dir(step)))
 	}
-	fresh := c.dir(step) + ".new" // what a labrun that was killed was at is no checkpoint
+}
+
+// saveAt keeps the lab as it is now in a folder, whole or not at all. Where that cannot be
+// done, steps are played again instead of restored: it is told once.
+func (c *checkpoints) saveAt(ctx context.Context, dir string) (saved bool) {
+	if c.folder == "" || c.broken {
+		return false
+	}
+	fresh := dir + ".new" // what a labrun that was killed was at is no checkpoint
 	err := os.RemoveAll(fresh)
 	if err == nil {
 		err = c.lab.Checkpoint(ctx, fresh)
 	}
 	if err == nil {
-		err = errors.Join(os.RemoveAll(c.dir(step)), os.Rename(fresh, c.dir(step)))
-	}
-	if err == nil && c.shared != nil {
-		c.trim(filepath.Dir(c.dir(step)))
+		err = errors.Join(os.RemoveAll(dir), os.Rename(fresh, dir))
 	}
 	if err != nil && ctx.Err() == nil {
 		c.broken = true
 		c.tell("the machines' state could not be saved (%v): going back to a step will take longer", err)
 	}
+	return err == nil
 }
 
 func (c *checkpoints) tell(format string, args ...any) {
@@ -104,9 +108,15 @@ func (c *checkpoints) trim(present string) {
 // saveOnly keeps the beginning of a step and forgets all others.
 func (c *checkpoints) saveOnly(ctx context.Context, step int) {
 	c.save(ctx, step)
-	for _, other := range c.kept() {
-		if other != step {
-			os.RemoveAll(c.dir(other))
+	c.keepOnly(c.dir(step))
+}
+
+// keepOnly removes all checkpoints but some, by their folders. The folder is one mission's.
+func (c *checkpoints) keepOnly(dirs ...string) {
+	all, _ := filepath.Glob(filepath.Join(c.folder, "*-*"))
+	for _, dir := range all {
+		if c.folder != "" && !slices.Contains(dirs, dir) {
+			os.RemoveAll(dir)
 		}
 	}
 }
@@ -114,26 +124,20 @@ func (c *checkpoints) saveOnly(ctx context.Context, step int) {
 // restore brings the lab back to the beginning of a step; false if it has to be
 // reached in another way.
 func (c *checkpoints) restore(ctx context.Context, step int) (bool, error) {
-	if _, err := os.Stat(c.dir(step)); c.folder == "" || err != nil {
+	return c.restoreAt(ctx, c.dir(step))
+}
+
+// restoreAt brings the lab back to the state in a folder; false if that is none, or fits no
+// more.
+func (c *checkpoints) restoreAt(ctx context.Context, dir string) (bool, error) {
+	if _, err := os.Stat(dir); c.folder == "" || err != nil {
 		return false, nil
 	}
-	err := c.lab.Restore(ctx, c.dir(step))
+	err := c.lab.Restore(ctx, dir)
 	var stale *lab.StaleError
 	if errors.As(err, &stale) {
-		os.RemoveAll(c.dir(step)) // it will not fit later, either
+		os.RemoveAll(dir) // it will not fit later, either
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// kept lists the steps that there are checkpoints of.
-func (c *checkpoints) kept() []int {
-	var steps []int
-	folders, _ := filepath.Glob(filepath.Join(c.folder, "step-*"))
-	for _, f := range folders {
-		if n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(f), "step-")); err == nil {
-			steps = append(steps, n)
-		}
-	}
-	return steps
 }

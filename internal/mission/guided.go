@@ -28,7 +28,9 @@ func (m *Mission) Title() string { return m.Declared().Title }
 func (m *Mission) GuideSteps() []guide.Step {
 	var steps []guide.Step
 	for _, s := range m.Declared().Steps {
-		steps = append(steps, guide.Step{Name: s.Function.Name(), Title: s.Title, Narration: s.Narration})
+		steps = append(steps, guide.Step{
+			Name: s.Function.Name(), Title: s.Title, Narration: s.Narration, Challenge: s.Challenge,
+		})
 	}
 	return steps
 }
@@ -46,46 +48,27 @@ func (m *Mission) Guide(
 ) error {
 	m.session.Act(l, events)
 	lesson := &lesson{
-		m: m, events: events, dialogue: d, student: m.session.Lead(d),
+		m: m, lab: l, events: events, dialogue: d, student: m.session.Lead(d),
 		saved: &checkpoints{lab: l, folder: folder, events: events},
 	}
-	steps := m.Declared().Steps
 	started := time.Now()
-	restored, err := lesson.saved.restore(ctx, from)
+	restored, err := lesson.restore(ctx, from)
 	if err != nil {
 		return err
 	}
-	if restored && from > 0 {
-		d.Returned(time.Since(started))
+	if restored && (from > 0 || d.MachinesState() > 0) {
+		d.Returned(time.Since(started), d.MachinesState() > 0)
 	}
-	for i, step := range steps {
-		started := time.Now()
-		d.StepStarted(event.StepStarted{
-			Index: i + 1, Total: len(steps), Replayed: i < from, Restored: i < from && restored,
-		})
-		ended := event.StepEnded{Index: i + 1, Total: len(steps), Passed: true}
-		var err error
+	for i := 0; i < len(m.Declared().Steps); {
+		end := m.boardEnd(i)
 		switch {
-		case i < from && restored:
-			d.Recall(i)
-		case i < from:
-			err = lesson.replay(ctx, i, step)
+		case i < from || end == i:
+			err = lesson.step(ctx, i, from, restored)
+			i++
 		default:
-			if !restored || i > from {
-				lesson.saved.saveOnly(ctx, i)
-			}
-			var record guide.Record
-			record, err = lesson.lead(ctx, i, step)
-			ended.Skipped, ended.Passed = record.State == guide.Skipped, record.State != guide.Left
+			err = lesson.board(ctx, i, end, restored && i == from)
+			i = end
 		}
-		ended.Title, ended.Seconds = m.Declared().Steps[i].Title, time.Since(started).Seconds()
-		if err != nil {
-			ended.Passed, ended.Error = false, err.Error()
-		}
-		if i >= from {
-			l.KeepStep(ctx, i+1)
-		}
-		events.Emit(ended)
 		if err != nil {
 			return err
 		}
@@ -93,13 +76,71 @@ func (m *Mission) Guide(
 	return nil
 }
 
+// boardEnd is where the board ends that begins at a step: the step behind its last challenge,
+// or this one, if it is no challenge.
+func (m *Mission) boardEnd(from int) int {
+	steps := m.Declared().Steps
+	for from < len(steps) && steps[from].Challenge {
+		from++
+	}
+	return from
+}
+
 // lesson is a mission that a student is led through.
 type lesson struct {
 	m        *Mission
+	lab      *lab.Lab
 	events   *event.Log
 	dialogue *guide.Dialogue
 	student  *builtins.Student // who carries out what the script says
 	saved    *checkpoints
+}
+
+// restore brings the machines to where the student goes on: the beginning of a step, or
+// what was saved last at a board. It reports whether that was possible.
+func (l *lesson) restore(ctx context.Context, from int) (bool, error) {
+	if state := l.dialogue.MachinesState(); state > 0 {
+		return l.saved.restoreAt(ctx, l.state(state))
+	}
+	return l.saved.restore(ctx, from)
+}
+
+// step has a step done that is no challenge, or is behind the student.
+func (l *lesson) step(ctx context.Context, i, from int, restored bool) error {
+	steps := l.m.Declared().Steps
+	started := time.Now()
+	l.dialogue.StepStarted(event.StepStarted{
+		Index: i + 1, Total: len(steps), Replayed: i < from, Restored: i < from && restored,
+	})
+	ended := event.StepEnded{Index: i + 1, Total: len(steps), Passed: true}
+	var err error
+	switch {
+	case i < from && restored:
+		l.dialogue.Recall(i)
+	case i < from:
+		err = l.replay(ctx, i, steps[i])
+	default:
+		if !restored || i > from {
+			l.saved.saveOnly(ctx, i)
+		}
+		var record guide.Record
+		record, err = l.lead(ctx, i, steps[i])
+		ended.Skipped, ended.Passed = record.State == guide.Skipped, record.State != guide.Left
+	}
+	l.end(ctx, ended, started, i >= from, err)
+	return err
+}
+
+// end tells that a step has ended, with its pictures if it was led.
+func (l *lesson) end(ctx context.Context, ended event.StepEnded, started time.Time, led bool, err error) {
+	ended.Title, ended.Seconds = l.m.Declared().Steps[ended.Index-1].Title, time.Since(started).Seconds()
+	if err != nil {
+		ended.Passed, ended.Error = false, err.Error()
+	}
+	if led {
+		l.lab.KeepStep(ctx, ended.Index)
+	}
+	l.events.Emit(ended)
 }
 
 // replay plays a step that is behind the student.
@@ -108,7 +149,7 @@ func (l *lesson) replay(ctx context.Context, index int, step builtins.Step) erro
 	for {
 		d.Replaying(index)
 		l.student.BeginStep()
-		err := l.m.play(ctx, step, l.events, l.student)
+		err := l.m.perform(ctx, step, l.events, l.student)
 		d.Replayed()
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -128,47 +169,58 @@ func again(err error) bool {
 
 // lead has the student do a step.
 func (l *lesson) lead(ctx context.Context, index int, step builtins.Step) (guide.Record, error) {
-	d, student := l.dialogue, l.student
-	student.BeginStep()
+	d := l.dialogue
+	l.student.BeginStep()
 	d.BeginStep(index)
+	for {
+		err := l.work(ctx, step)
+		switch {
+		case err == nil:
+			return d.EndStep(guide.Done), nil
+		case errors.Is(err, guide.ErrLeave):
+			return d.EndStep(guide.Left), nil
+		case ctx.Err() != nil || !errors.Is(err, guide.ErrRedo):
+			return guide.Record{}, err
+		}
+		restored, err := l.saved.restore(ctx, index)
+		if err != nil {
+			return guide.Record{}, err
+		}
+		l.student.BeginStep()
+		d.Redo(restored)
+	}
+}
+
+// work has the student try a step's function again and again until it is done, or until they
+// decide something else about it, which is the error.
+func (l *lesson) work(ctx context.Context, step builtins.Step) error {
 	pause := lookAgain
 	for {
-		err := l.m.play(ctx, step, l.events, student)
+		err := l.m.play(ctx, step, l.events, l.student)
 		if err == nil {
-			err = student.Settle(ctx)
+			err = l.student.Settle(ctx)
 		}
-		if err == nil {
-			return d.EndStep(guide.Done), nil
-		}
-		if ctx.Err() != nil {
-			return guide.Record{}, err
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
 		if !decided(err) {
 			err = l.unfinished(ctx, err, &pause)
 		}
 		switch {
-		case errors.Is(err, guide.ErrRedo):
-			restored, err := l.saved.restore(ctx, index)
-			if err != nil {
-				return guide.Record{}, err
-			}
-			student.BeginStep()
-			d.Redo(restored)
 		case err == nil:
-			student.Rewind(false)
+			l.student.Rewind(false)
 		case errors.Is(err, guide.ErrRetry):
-			student.Rewind(true)
-		case errors.Is(err, guide.ErrLeave):
-			return d.EndStep(guide.Left), nil
+			l.student.Rewind(true)
 		default:
-			return guide.Record{}, err
+			return err
 		}
 	}
 }
 
 // decided reports whether an error is a decision of the student's.
 func decided(err error) bool {
-	return again(err) || errors.Is(err, guide.ErrLeave) || errors.Is(err, guide.ErrQuit)
+	var move *guide.Move
+	return errors.As(err, &move) || again(err) || errors.Is(err, guide.ErrLeave) || errors.Is(err, guide.ErrQuit)
 }
 
 // unfinished deals with a step that did not come to its end: a check that does not

@@ -106,7 +106,7 @@ func TestParse(t *testing.T) {
 func TestFailuresSayWhatToDo(t *testing.T) {
 	want := []string{
 		"fail by labrun", "fail console", "fail emulator", "fail environment", "fail login", "fail not on",
-		"fail panicked", "fail powered off", "fail progress", "fail replay", "fail restart", "fail script", "fail second", "fail timeout",
+		"fail panicked", "fail powered off", "fail progress", "fail replay", "fail restart", "fail script", "fail second", "fail set-up", "fail timeout",
 		"fail translation",
 	}
 	var got []string

@@ -31,6 +31,8 @@ const (
 	stateStopped    state = "stopped here"
 	stateUnfinished state = "not finished"
 	stateNotReached state = "not reached"
+	stateBegun      state = "begun"                 // a challenge that the student has left
+	stateChanged    state = "passed, later changed" // a challenge whose check does not hold any more
 )
 
 // step is one step and all that happened in it, each time that it was played.
@@ -49,8 +51,10 @@ type step struct {
 	Consoles  []excerpt
 	Pictures  []*picture
 	Recalled  *event.Recalled // how it was done in an earlier run
+	Solved    time.Time       // a challenge: when it was first
 
 	named bool
+	solid bool // a challenge that was solved, and stays so
 	spans []span
 }
 
@@ -120,12 +124,16 @@ func outlineOf(records []event.Record) *outline {
 		case event.StepStarted:
 			now = o.step(e.Index)
 			now.called(e.Title)
-			now.State = stateUnfinished
+			if !now.solid {
+				now.State = stateUnfinished
+			}
 			now.Times++
 			now.spans = append(now.spans, span{from: r.Time})
 			if e.Replayed {
 				now.State = stateReplayed
 			}
+		case event.Board:
+			o.board(e)
 		case event.StepEnded:
 			o.step(e.Index).ended(e, r.Time)
 		default:
@@ -136,7 +144,7 @@ func outlineOf(records []event.Record) *outline {
 	}
 	for _, s := range o.Steps {
 		switch over := len(s.spans) == 0 || !s.spans[len(s.spans)-1].to.IsZero(); {
-		case !over:
+		case !over && !s.solid:
 			s.State = stateUnfinished
 		case s.State == stateFailed && o.End != nil && o.End.ExitCode == exitInterrupted:
 			s.State = stateStopped
@@ -179,6 +187,24 @@ func (o *outline) machine(e event.Machine, at time.Time) {
 	}
 }
 
+// board notes how the challenges of a board stand.
+func (o *outline) board(e event.Board) {
+	for i, c := range e.Challenges {
+		s := o.step(e.First + i)
+		s.Solved = c.Passed
+		switch {
+		case c.Changed:
+			s.State = stateChanged
+		case c.State == "done" && s.State != stateReplayed:
+			s.State = statePassed
+		case c.State == "skipped" && s.State != stateReplayed:
+			s.State = stateDone
+		case c.State == "begun":
+			s.State = stateBegun
+		}
+	}
+}
+
 func (s *step) ended(e event.StepEnded, at time.Time) {
 	if len(s.spans) > 0 {
 		s.spans[len(s.spans)-1].to = at
@@ -186,7 +212,11 @@ func (s *step) ended(e event.StepEnded, at time.Time) {
 	s.called(e.Title)
 	s.Error = e.Error
 	s.Seconds += e.Seconds
+	s.solid = s.solid || e.Passed
 	switch {
+	case e.Away && !s.solid:
+		s.State = stateBegun
+	case e.Away:
 	case !e.Passed && e.Error == "":
 		s.State = stateLeft
 	case !e.Passed:

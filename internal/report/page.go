@@ -112,7 +112,7 @@ func (s *step) Class() string {
 	switch s.State {
 	case statePassed:
 		return "good"
-	case stateFailed, stateStopped, stateUnfinished:
+	case stateFailed, stateStopped, stateUnfinished, stateChanged:
 		return "bad"
 	}
 	return ""

@@ -37,6 +37,7 @@ var decoders = map[string]func([]byte) (event.Event, error){
 	event.Told{}.Kind():        decode[event.Told],
 	event.Completed{}.Kind():   decode[event.Completed],
 	event.Paused{}.Kind():      decode[event.Paused],
+	event.Board{}.Kind():       decode[event.Board],
 	event.Machine{}.Kind():     decode[event.Machine],
 	event.RunEnded{}.Kind():    decode[event.RunEnded],
 }

@@ -56,7 +56,7 @@ func (t *Terminal) Record(r event.Record) {
 		t.summary(e)
 		return
 	}
-	if e, ok := r.Event.(event.StepEnded); ok {
+	if e, ok := r.Event.(event.StepEnded); ok && !e.Away {
 		t.ended = append(t.ended, e)
 	}
 	if t.quiet {

@@ -123,6 +123,9 @@ func (r *Run) begin() {
 	}
 	for _, step := range declared.Steps {
 		e.Titles = append(e.Titles, step.Title)
+		if step.Challenge {
+			e.Challenges = append(e.Challenges, len(e.Titles))
+		}
 	}
 	r.options.Events.Emit(e)
 	r.ended = r.started

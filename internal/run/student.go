@@ -70,7 +70,7 @@ func (n *lesson) lead(ctx context.Context, l *lab.Lab) (done int, err error) {
 	case !errors.Is(context.Cause(ctx), guide.ErrQuit):
 		return 0, err
 	}
-	done = len(s.Progress.Steps)
+	done = len(s.Progress.Steps) + s.Progress.Solved()
 	if err == nil {
 		if done = d.Complete(); done < len(n.mission.Declared().Steps) {
 			err = &Unfinished{}

@@ -56,6 +56,7 @@ type View struct {
 
 	mu       sync.Mutex
 	step     event.StepStarted // the present one
+	board    *event.Board      // what is before the student instead of a step; nil: nothing
 	asked    *event.Instructed // what the student is asked to do; nil: nothing
 	hinted   *event.Hinted     // the last hint given for it
 	at       int               // how much was written when something was last missed
@@ -106,11 +107,11 @@ func (v *View) Record(r event.Record) {
 	case event.Welcomed:
 		v.welcome(e)
 	case event.StepStarted:
-		v.step = e
+		v.step, v.board = e, nil
 		switch {
 		case e.Restored:
 		case e.Replayed:
-			v.say("replaying", e.Index, e.Title)
+			v.say(v.worded("replaying"), v.number(), e.Title)
 		default:
 			v.narrate()
 		}
@@ -119,11 +120,18 @@ func (v *View) Record(r event.Record) {
 	case event.StepEnded:
 		v.stepEnded(e)
 	case event.Returned:
-		v.say("returned", e.Seconds)
-	case event.Redone:
-		if e.Restored {
-			v.say("redoing restored")
+		if e.Board {
+			v.say("returned board", e.Seconds)
 		} else {
+			v.say("returned", e.Seconds)
+		}
+	case event.Redone:
+		switch {
+		case v.step.Challenge > 0:
+			v.say("reset done")
+		case e.Restored:
+			v.say("redoing restored")
+		default:
 			v.say("redoing")
 		}
 		v.narrate()
@@ -150,10 +158,16 @@ func (v *View) Record(r event.Record) {
 		} else {
 			v.paragraph(e.Text)
 		}
+	case event.Board:
+		v.showBoard(e)
 	case event.Completed:
 		v.completed(e)
 	case event.Paused:
-		v.say("kept", v.dialogue.Mission(), e.At)
+		if e.Board {
+			v.say("kept board", v.dialogue.Mission())
+		} else {
+			v.say("kept", v.dialogue.Mission(), e.At)
+		}
 	}
 }
 
@@ -177,7 +191,11 @@ func (v *View) welcome(e event.Welcomed) {
 	case "finished":
 		v.say("finished once", e.Finished)
 	case "resumed":
-		v.say("resume", e.From, e.Steps)
+		if e.Challenges > 0 {
+			v.say("resume board", e.Solved, e.Challenges)
+		} else {
+			v.say("resume", e.From, e.Steps)
+		}
 		v.say("resume fresh", v.dialogue.Mission())
 	}
 }
@@ -195,9 +213,34 @@ func (v *View) translated(e event.Translated) {
 	}
 }
 
-// narrate shows the present step's text.
+// worded is the name of a phrase about the present step, or of its twin about a challenge.
+func (v *View) worded(name string) string {
+	if v.step.Challenge > 0 {
+		return name + " challenge"
+	}
+	return name
+}
+
+// number is what the present step is called: a challenge has a number on its board.
+func (v *View) number() int {
+	if v.step.Challenge > 0 {
+		return v.step.Challenge
+	}
+	return v.step.Index
+}
+
+// narrate shows the present step's text, or the board.
 func (v *View) narrate() {
 	title := v.dialogue.Say("step", v.step.Index, v.step.Total, v.step.Title)
+	switch {
+	case v.board != nil:
+		v.showBoard(*v.board)
+		return
+	case v.step.Index == 0:
+		return
+	case v.step.Challenge > 0:
+		title = v.dialogue.Say("challenge", v.step.Challenge, v.step.Challenges, v.step.Title)
+	}
 	v.blank()
 	v.markdown("## " + title + "\n\n" + v.step.Narration)
 }
@@ -208,10 +251,10 @@ func (v *View) stepEnded(e event.StepEnded) {
 	v.news()
 	name := "step done"
 	switch {
-	case e.Error != "" || v.step.Restored:
-		return // who ends the run tells what went wrong
+	case e.Error != "" || v.step.Restored || e.Away:
+		return // who ends the run tells what went wrong, and the board where they are now
 	case v.step.Replayed:
-		v.say("replayed", e.Index, e.Seconds)
+		v.say(v.worded("replayed"), v.number(), e.Seconds)
 		return
 	case !e.Passed:
 		name = "step left"
@@ -219,7 +262,7 @@ func (v *View) stepEnded(e event.StepEnded) {
 		name = "step skipped"
 	}
 	v.blank()
-	v.say(name, e.Index)
+	v.say(v.worded(name), v.number())
 }
 
 // news tells a student who sits at a console in this terminal that there is something
@@ -367,7 +410,7 @@ func (v *View) remind() {
 	asked := v.dialogue.Snapshot().Asked
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if asked != nil && asked.Verb != stay {
+	if asked != nil && asked.Verb != stay && asked.Verb != "board" && asked.Verb != "sure" {
 		v.say("still")
 	}
 }

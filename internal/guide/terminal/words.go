@@ -58,7 +58,11 @@ func (v *View) heard() {
 }
 
 // named are the words that have a name behind them.
-var named = []string{"console", "restart", "language"}
+var named = []string{"console", "restart", "language", "goto", "reset"}
+
+// placed are the words that are words only where they are taken: elsewhere they are whatever
+// else a line may be.
+var placed = []string{"next", "goto", "leave", "board", "reset", "yes", "no"}
 
 // word tells which word a line is. What has more behind it than a word takes is none, and
 // may well be an answer.
@@ -82,6 +86,9 @@ func (v *View) hear(ctx context.Context, line string) {
 	if err != nil {
 		return
 	}
+	if slices.Contains(placed, name) && !slices.Contains(asked.May, name) {
+		name = ""
+	}
 	command := guide.Command{Word: name, Text: rest, For: asked.Number}
 	switch {
 	case asked.Question && (name == "" && line != "" || line == "" || name == "ok"): // "ok" may well be an answer
@@ -90,9 +97,6 @@ func (v *View) hear(ctx context.Context, line string) {
 		v.again(asked)
 		return
 	case name == "":
-		v.say("unknown word", line)
-		return
-	case name == "next" && !slices.Contains(asked.May, name):
 		v.say("unknown word", line)
 		return
 	case !slices.Contains(asked.May, name) && (name == "check" || asked.Verb == stay):
@@ -115,9 +119,7 @@ func (v *View) local(ctx context.Context, name, rest string) bool {
 		v.screen.write(v.dialogue.Say("help") + "\n")
 	case "text":
 		v.mu.Lock()
-		if v.step.Index > 0 {
-			v.narrate()
-		}
+		v.narrate()
 		v.mu.Unlock()
 		if asked := v.dialogue.Snapshot().Asked; asked != nil {
 			v.again(*asked)
