@@ -4,16 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"path"
 	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 
 	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/image"
 )
 
 func channel() []Entry {
 	const group = "Behind the scenes"
-	path := Param{Name: "path", Kind: Text, Doc: "an absolute path in the guest"}
+	where := Param{Name: "path", Kind: Text, Doc: "an absolute path in the guest"}
 	return []Entry{{
 		Name:    "run",
 		Group:   group,
@@ -44,7 +46,7 @@ func channel() []Entry {
 		call:    readFile,
 		Result:  Content,
 		Returns: "string, or bytes if it is no UTF-8",
-		Params:  []Param{m, path, timeout("60")},
+		Params:  []Param{m, where, timeout("60")},
 		Summary: "read a file of the guest, 8 MiB at most",
 		Example: `assert_contains(read_file(alpine, "/etc/os-release"), "Alpine")`,
 	}, {
@@ -54,11 +56,27 @@ func channel() []Entry {
 		Effect: Changes,
 		call:   writeFile,
 		verify: (*call).modeIsValid,
-		Params: []Param{m, path, {Name: "content", Kind: Anything, Doc: "a string or bytes"},
+		Params: []Param{m, where, {Name: "content", Kind: Anything, Doc: "a string or bytes"},
 			{Name: "mode", Kind: Integer, Default: "420", Doc: "permissions; 420 is 0o644"}, timeout("60")},
 		Summary: "write a file of the guest, 8 MiB at most",
 		Detail:  "It appears whole or not at all.",
 		Example: `write_file(debian, "/root/hello.sh", "echo hello\n", mode = 0o755)`,
+	}, {
+		Name:   "put",
+		Group:  group,
+		Phase:  Acting,
+		Effect: Changes,
+		call:   put,
+		Params: []Param{m,
+			{Name: "file", Kind: Text, Doc: "a file or folder of the script's folder"},
+			{Name: "path", Kind: Text, Doc: "what it is called in the guest, an absolute path"},
+			{Name: "owner", Kind: Text, Default: `""`, Keyword: true, Doc: "`\"user\"` or `\"user:group\"`; root if not given"},
+			timeout("60")},
+		Summary: "copy a file or folder to the guest, 8 MiB at most",
+		Detail: "Modes stay; links stay if they lead to something within the folder. Folders that are there already stay as they are, " +
+			"and so does what else is in them. What the machine is to have in every run stands better in `machine(…, files = …)`, " +
+			"which costs no time then.",
+		Example: `put(debian, "./notes.txt", "/home/niko/notes.txt", owner = "niko:niko")`,
 	}, {
 		Name:    "read_json",
 		Group:   group,
@@ -67,7 +85,7 @@ func channel() []Entry {
 		call:    readJSON,
 		Result:  Anything,
 		Returns: "dict, list, string, number, bool or None",
-		Params:  []Param{m, path, timeout("60")},
+		Params:  []Param{m, where, timeout("60")},
 		Summary: "read a JSON file of the guest",
 		Example: `leases = read_json(router, "/perm/dhcp4d/leases.json")`,
 	}}
@@ -146,6 +164,22 @@ func (c *call) bytes(parameter string) ([]byte, error) {
 		return []byte(content), nil
 	}
 	return nil, fmt.Errorf("%s: %s: want a string or bytes, got %s", c.entry.Name, parameter, described(v))
+}
+
+func put(c *call) (starlark.Value, error) {
+	files, done, err := c.folder.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var tree image.Tree
+	if err := tree.Add(files, path.Clean(c.text("file")), c.text("path"), c.text("owner")); err != nil {
+		return nil, fmt.Errorf("put: %w", err)
+	}
+	ctx, cancel := c.within()
+	defer cancel()
+	c.acted(c.machine("machine").name(), c.text("path"))
+	return nil, c.guest("machine").Put(ctx, &tree)
 }
 
 func (c *call) modeIsValid() error {

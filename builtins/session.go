@@ -81,8 +81,9 @@ func New(
 
 // Folder is where a script lies.
 type Folder struct {
-	Files fs.FS  // what is in it, while the script is loaded; nil: nothing is known of it
-	Path  string // on this computer, absolute; empty: it is in no folder there
+	Files fs.FS                                        // what is in it, while the script is loaded; nil: nothing is known of it
+	Open  func() (files fs.FS, done func(), err error) // opens it again, as it is now
+	Path  string                                       // on this computer, absolute; empty: it is in no folder there
 }
 
 // CheckImages has images that the script makes of others looked at, by what they have beyond

@@ -550,6 +550,20 @@ def write_file(machine: Machine, path: str, content: Any, mode: int = 420, *, ti
         write_file(debian, "/root/hello.sh", "echo hello\n", mode = 0o755)
     '''
 
+def put(machine: Machine, file: str, path: str, *, owner: str = "", timeout: float | str = 60) -> None:
+    r'''Copy a file or folder to the guest, 8 MiB at most.
+
+    Modes stay; links stay if they lead to something within the folder. Folders that are there already stay as they are, and so does what else is in them. What the machine is to have in every run stands better in `machine(…, files = …)`, which costs no time then.
+
+    machine: a machine of this mission
+    file: a file or folder of the script's folder
+    path: what it is called in the guest, an absolute path
+    owner: `"user"` or `"user:group"`; root if not given
+    timeout: how long to wait: seconds, or a string such as `"2m"`
+
+        put(debian, "./notes.txt", "/home/niko/notes.txt", owner = "niko:niko")
+    '''
+
 def read_json(machine: Machine, path: str, *, timeout: float | str = 60) -> Any:
     r'''Read a JSON file of the guest.
 

@@ -63,8 +63,13 @@ func (p *program) check(c *cobra.Command, file string, asJSON, strict bool) int 
 	if err != nil {
 		return p.explain(c.Context(), err)
 	}
+	if err := lock.CheckPackages(); err != nil {
+		return p.explain(c.Context(), &mission.Error{Kind: mission.Script, Message: err.Error(), Cause: err})
+	}
 	findings := lint(file, imagesOf(lock))
-	m, err := p.load(c.Context(), c, file, p.loading(lock))
+	options := p.loading(lock)
+	options.Derivable = lock.CheckDerivationNames
+	m, err := p.load(c.Context(), c, file, options)
 	var failed *mission.Error
 	if err != nil && (!errors.As(err, &failed) || failed.Kind != mission.Script) {
 		return p.explain(c.Context(), err)

@@ -123,16 +123,22 @@ var (
 )
 
 // CheckDerivation says whether an image can be made of another one so, as far as that is
-// known beforehand. Names of packages are looked up where lists of them are at hand.
+// known beforehand.
 func (l *Lock) CheckDerivation(d *Derivation) error {
 	e, ok := l.images[d.From]
 	if !ok {
 		return nil // whoever asks has looked for it
 	}
-	if err := e.derivable(d); err != nil || len(d.Packages) == 0 {
+	return e.derivable(d)
+}
+
+// CheckDerivationNames is CheckDerivation, and looks for its packages where lists of them are
+// at hand. An image that is made needs no such lists, so a run does not ask.
+func (l *Lock) CheckDerivationNames(d *Derivation) error {
+	if err := l.CheckDerivation(d); err != nil || len(d.Packages) == 0 {
 		return err
 	}
-	return checkNames(e.Sources[0].Debian, d.Packages)
+	return checkNames(l.images[d.From].Sources[0].Debian, d.Packages)
 }
 
 // derivable reports why nothing of that kind can be made of an image.
@@ -166,14 +172,24 @@ func (d *Derivation) derived(name string, base entry) entry {
 	e := base
 	e.Profile = base.profile()
 	e.Name, e.Summary = name, d.String()
-	e.Lacks = slices.DeleteFunc(slices.Clone(base.Lacks), func(program string) bool { return slices.Contains(d.Packages, program) })
-	e.Sources = nil
+	e.Lacks = d.lacks(base.Lacks)
+	e.Sources = d.sources(base, Hardware{})
+	return e
+}
+
+// lacks leaves out the programs that are called as their packages are, of those that the other image lacks.
+func (d *Derivation) lacks(programs []string) []string {
+	return slices.DeleteFunc(slices.Clone(programs), func(program string) bool { return slices.Contains(d.Packages, program) })
+}
+
+// sources are the ways to it: one for each to the other image. The hardware is what was asked for.
+func (d *Derivation) sources(base entry, h Hardware) (list []source) {
 	for _, src := range base.Sources {
-		e.Sources = append(e.Sources, source{
-			derived: d, of: &src, StandIn: src.StandIn, Debian: src.Debian, Hardware: src.Hardware, Space: deriveSpace,
+		list = append(list, source{
+			derived: d, of: &src, StandIn: src.StandIn, Debian: src.Debian, Hardware: h.or(src.Hardware), Space: deriveSpace,
 		})
 	}
-	return e
+	return list
 }
 
 // deriveSpace is what making one takes at its peak, in MiB, without what it gets.
@@ -446,12 +462,13 @@ func (b *bench) media(ctx context.Context) (string, error) {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		return "", err
 	}
-	files, err := d.Files.parts()
-	if err != nil {
-		return "", err
-	}
-	if files == nil {
-		files = map[string][]byte{}
+	files := map[string][]byte{}
+	if d.Files != nil {
+		archive, err := d.Files.Archive()
+		if err != nil {
+			return "", err
+		}
+		files["files.tar"], files["files"] = archive, []byte(d.Files.Script(parts+"/files.tar"))
 	}
 	if d.Setup != nil {
 		files["setup"] = d.Setup.Text
@@ -470,15 +487,18 @@ func (b *bench) media(ctx context.Context) (string, error) {
 		}
 	}
 	recipe := source{Recipe: deriveRecipe, Debian: b.src.Debian}
-	err = b.store.runScript(ctx, b.e.Name, recipe, b.key, b.work, map[string]string{"parts": folder})
+	err := b.store.runScript(ctx, b.e.Name, recipe, b.key, b.work, map[string]string{"parts": folder})
 	names := filepath.Join(b.work, "out", "names")
 	if data, readErr := os.ReadFile(names); readErr == nil {
 		b.store.keepNames(b.src.Debian, data)
 		_ = os.Remove(names)
 	}
 	if err != nil {
-		// A name that there is not is told with the one that may have been meant.
-		return "", errors.Join(checkNames(b.src.Debian, d.Packages), err)
+		var unknown *UnknownPackageError
+		if named := checkNames(b.src.Debian, d.Packages); errors.As(named, &unknown) && ctx.Err() == nil {
+			return "", &deriveError{named.Error()} // with the name that may have been meant
+		}
+		return "", err
 	}
 	media := filepath.Join(b.work, "media.img")
 	return media, os.Rename(filepath.Join(b.work, "out", "media.img"), media)

@@ -46,7 +46,7 @@ func TestLockPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := parseLock(example[1], LockFileName, own)
+	l, err := parseLock(example[1], LockFileName, own, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func (l *Lock) WithFolder(dir string) (*Lock, error) {
 	if bytes.Equal(data, l.text) {
 		return l, nil // the folder of labrun's own source
 	}
-	added, err := parseLock(data, shown, l)
+	added, err := parseLock(data, shown, l, root.FS())
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (l *Lock) WithFolder(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", shown, err)
 	}
-	all := &Lock{images: maps.Clone(l.images), text: l.text}
+	all := &Lock{images: maps.Clone(l.images), text: l.text, additions: added.additions}
 	for name, e := range added.images {
 		for i, s := range e.Sources {
 			if s.File != "" {

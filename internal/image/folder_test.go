@@ -101,3 +101,66 @@ shell = '^[A-Z]:.*>$'
 		t.Errorf("a folder of that name: %v", err)
 	}
 }
+
+// An image of a mission's folder can be made of one of labrun's.
+func TestFolderAdditions(t *testing.T) {
+	own, err := ParseLock([]byte(strings.Replace(goodLock, "[images.box]", "[images.box]\nhas = [\"dpkg\", \"ls\"]\nlacks = [\"sudo\", \"gcc\"]", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"install.sh": "true\n", "notes": "text", "windows.sh": "true\r\n"} {
+		os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)
+	}
+	lock := func(text string) (*Lock, error) {
+		os.WriteFile(filepath.Join(dir, LockFileName), []byte(text), 0o600)
+		return own.WithFolder(dir)
+	}
+	const text = `version = 1
+[images.workshop]
+from     = "box"
+packages = ["sudo"]
+files    = { "/notes" = "./notes", "/other" = ["notes", "daemon"] }
+setup    = "./install.sh"
+memory   = 128
+has      = ["vi"]
+
+[images.workshop.console]
+login = '^other login: $'
+`
+	l, err := lock(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := l.Profile("workshop")
+	if p.Summary != "box with sudo, files in /notes, /other, what install.sh does" || p.Memory != 128 || p.CPUs != 1 || fmt.Sprint(p.Has, p.Lacks) != "[vi] [gcc]" ||
+		!p.Console.LoginPrompt.MatchString("other login: ") || !p.Console.ShellPrompt.MatchString("# ") || p.Control != "ttyS1" {
+		t.Errorf("its profile: %+v", p)
+	}
+	if p, _ := l.Profile("box"); p.Memory != 64 || !p.Console.LoginPrompt.MatchString("box login: ") || fmt.Sprint(p.Has, p.Lacks) != "[dpkg ls] [sudo gcc]" {
+		t.Errorf("box has changed: %+v", p)
+	}
+	s := open(t, StoreOptions{Lock: l, Recipes: recipes()})
+	if sources := fmt.Sprint(s.Sources("workshop")); sources != "[recipe box, with additions recipe tiny, with additions (stand-in tiny)]" {
+		t.Errorf("its sources: %s", sources)
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`"box"`, `"bix"`, `images.lock:3: workshop: from: labrun has no image "bix"`},
+		{`from     = "box"`, "", "images.lock:4: workshop: packages changes another image"},
+		{"./notes", "../notes", "images.lock:5: workshop: files: ../notes leads out of the mission's folder"},
+		{`["notes", "daemon"]`, "[1]", "images.lock:5: workshop: files: want"},
+		{"install.sh", "windows.sh", "images.lock:6: workshop: setup: windows.sh has the line ends of Windows"},
+		{"install.sh", "none.sh", "images.lock:6: workshop: setup: none.sh: there is no such file"},
+		{"sudo", "su do", `images.lock:3: workshop: from: package "su do": want a name`},
+		{"memory   = 128", "sources = [{ recipe = \"tiny\" }]", "images.lock:3: workshop: it is made of box, or it has sources"},
+		{"setup ", "setip ", "unknown key"},
+		{`"./install.sh"`, "7", "images.lock:6: "},
+	} {
+		if _, err := lock(strings.Replace(text, c.old, c.new, 1)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q for %q: got %v, want %q", c.new, c.old, err, c.want)
+		}
+	}
+	if _, err := ParseLock([]byte(goodLock + "\n[images.other]\nfrom = \"box\"\npackages = [\"sudo\"]\n")); err == nil || !strings.Contains(err.Error(), "belongs to the images.lock of a mission's folder") {
+		t.Errorf("in labrun's own lock: %v", err)
+	}
+}

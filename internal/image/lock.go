@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -24,6 +26,8 @@ type Lock struct {
 	images map[string]entry
 	names  []string
 	text   []byte // the file
+
+	additions []lockAddition // of images that are made of others, in a mission's folder
 }
 
 // Profile is what a machine needs to know of an image before it boots it.
@@ -81,6 +85,7 @@ type entry struct {
 	Original string   `toml:"original"` // what a user can do to get the real image
 	Port     control  `toml:"control"`
 	Sources  []source `toml:"sources"`
+	addition          // to another image
 
 	added bool // it is in no lock: see WithAdded
 }
@@ -209,7 +214,7 @@ const LockFileName = "images.lock"
 
 // ParseLock reads images.lock. It refuses what it does not know. The error is a
 // [*LockError].
-func ParseLock(data []byte) (*Lock, error) { return parseLock(data, LockFileName, nil) }
+func ParseLock(data []byte) (*Lock, error) { return parseLock(data, LockFileName, nil, nil) }
 
 // LockError is all that is wrong with a lock file; if it is no TOML, the first of it.
 type LockError struct {
@@ -231,21 +236,42 @@ func (e *LockError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// parseLock reads a lock; own, unless nil, is labrun's, beside which it is a mission's.
-func parseLock(data []byte, shown string, own *Lock) (*Lock, error) {
+// parseLock reads a lock; own, unless nil, is labrun's, beside which it is a mission's, in a folder.
+func parseLock(data []byte, shown string, own *Lock, folder fs.FS) (*Lock, error) {
 	var file struct {
-		Version int              `toml:"version"`
-		Images  map[string]entry `toml:"images"`
+		Version int                       `toml:"version"`
+		Images  map[string]toml.Primitive `toml:"images"`
+	}
+	noTOML := func(err error) error {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			return &LockError{shown, []LockFault{{pe.Position.Line, pe.Message}}}
+		}
+		line := 1
+		fmt.Sscanf(err.Error(), "toml: line %d", &line) // of values of a wrong type the library tells it in words only
+		_, text, ok := strings.Cut(err.Error(), "): ")
+		if !ok {
+			text = err.Error()
+		}
+		return &LockError{shown, []LockFault{{line, text}}}
 	}
 	md, err := toml.Decode(string(data), &file)
 	if err != nil {
-		var pe toml.ParseError
-		if errors.As(err, &pe) {
-			return nil, &LockError{shown, []LockFault{{pe.Position.Line, pe.Message}}}
-		}
-		return nil, &LockError{shown, []LockFault{{1, err.Error()}}}
+		return nil, noTOML(err)
 	}
-	c := &checker{lines: strings.Split(string(data), "\n"), own: own}
+	c := &checker{lines: strings.Split(string(data), "\n"), own: own, folder: folder}
+	images := map[string]entry{}
+	for _, name := range slices.Sorted(maps.Keys(file.Images)) {
+		var of addition
+		if err := md.PrimitiveDecode(file.Images[name], &of); err != nil {
+			return nil, noTOML(err)
+		}
+		e := c.foundation(name, of)
+		if err := md.PrimitiveDecode(file.Images[name], &e); err != nil {
+			return nil, noTOML(err)
+		}
+		images[name] = e
+	}
 	for _, key := range md.Undecoded() {
 		c.fault(strings.Join(key[:len(key)-1], "."), 0, key[len(key)-1], "unknown key %q", key)
 	}
@@ -253,9 +279,12 @@ func parseLock(data []byte, shown string, own *Lock) (*Lock, error) {
 		c.fault("", 0, "version", "version is %d; this labrun reads version 1", file.Version)
 	}
 	l := &Lock{images: map[string]entry{}, text: data}
-	for name, e := range file.Images {
+	for name, e := range images {
 		e.Name = name
 		e.Profile.Control = e.Port.Port
+		if e.From != "" {
+			e = c.complete(l, shown, e)
+		}
 		c.entry(e)
 		l.images[name] = e
 		l.names = append(l.names, name)
@@ -263,7 +292,7 @@ func parseLock(data []byte, shown string, own *Lock) (*Lock, error) {
 	if len(l.names) == 0 {
 		c.fault("", 0, "", "no images")
 	}
-	for name, e := range file.Images {
+	for name, e := range images {
 		for i, s := range e.Sources {
 			for _, in := range s.Inputs {
 				if _, ok := l.base(in.Image); in.Image != "" && !ok {
@@ -287,6 +316,7 @@ func parseLock(data []byte, shown string, own *Lock) (*Lock, error) {
 type checker struct {
 	lines  []string
 	own    *Lock // labrun's, if this one is a mission's
+	folder fs.FS // the mission's
 	faults []LockFault
 }
 
@@ -382,11 +412,13 @@ func (c *checker) entry(e entry) {
 	if _, ours := c.own.has(e.Name); ours {
 		bad("", "labrun has an image of that name, which missions and their authors count on: choose another")
 	}
-	if len(e.Sources) == 0 && (c.own == nil || e.Original == "") {
+	if len(e.Sources) == 0 && e.From == "" && (c.own == nil || e.Original == "") {
 		bad("", "no sources: add an [[%s.sources]] table, or, in a mission's folder, say in original how to get the image", table)
 	}
 	for i, s := range e.Sources {
-		c.source(e, i, s)
+		if s.derived == nil {
+			c.source(e, i, s)
+		}
 	}
 }
 

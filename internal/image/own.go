@@ -50,7 +50,7 @@ func (l *Lock) WithAdded(dir string) *Lock {
 	if err != nil {
 		return l
 	}
-	all := &Lock{images: maps.Clone(l.images), text: l.text}
+	all := &Lock{images: maps.Clone(l.images), text: l.text, additions: l.additions}
 	maps.DeleteFunc(all.images, func(_ string, e entry) bool { return e.added }) // they may have been removed since
 	for _, folder := range folders {
 		if e, ok := addedEntry(dir, folder.Name()); ok && all.images[e.Name].Name == "" {

@@ -3,7 +3,6 @@ package image
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,22 +26,12 @@ const (
 type Tree struct {
 	Roots []string // where in the guest they are put, in the order of Add
 
-	folders []treeFolder
-	owners  []treeOwner
+	script  strings.Builder // the commands before the archive is unpacked
 	archive bytes.Buffer
 	tar     *tar.Writer
 	count   int
 	bytes   int64
 }
-
-// treeFolder is kept apart from the archive, because tar would change a folder that is
-// there already: /tmp its mode, /opt its owner.
-type treeFolder struct {
-	path string
-	mode fs.FileMode
-}
-
-type treeOwner struct{ path, owner string }
 
 var ownerName = regexp.MustCompile(`^[a-z_][a-z0-9_-]*(:[a-z_][a-z0-9_-]*)?$|^\d{1,5}(:\d{1,5})?$`)
 
@@ -75,13 +65,15 @@ func (t *Tree) Add(folder fs.FS, name, guest, owner string) error {
 	if t.tar == nil {
 		t.tar = tar.NewWriter(&t.archive)
 	}
+	by := parseOwner(owner)
+	by.check(&t.script)
 	top, err := topOf(folder, name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, plainCause(err))
 	}
 	err = fs.WalkDir(folder, top, func(p string, d fs.DirEntry, err error) error {
 		if err == nil {
-			err = t.add(folder, top, p, path.Join(guest, strings.TrimPrefix(p, top)), d)
+			err = t.add(folder, top, p, path.Join(guest, strings.TrimPrefix(p, top)), by, d)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", path.Join(name, strings.TrimPrefix(p, top)), plainCause(err))
@@ -92,10 +84,37 @@ func (t *Tree) Add(folder fs.FS, name, guest, owner string) error {
 		return err
 	}
 	t.Roots = append(t.Roots, guest)
-	if owner != "" {
-		t.owners = append(t.owners, treeOwner{guest, owner})
-	}
 	return nil
+}
+
+// treeOwner is whom files belong to. A user that the guest knows by a name may have any number there.
+type treeOwner struct {
+	user, group string // as they were said; empty: root
+	uid, gid    int
+}
+
+func parseOwner(owner string) (o treeOwner) {
+	o.user, o.group, _ = strings.Cut(owner, ":")
+	o.uid, _ = strconv.Atoi(o.user)
+	o.gid, _ = strconv.Atoi(o.group)
+	return o
+}
+
+// check has the guest look for who is named: tar would take root instead.
+func (o treeOwner) check(script *strings.Builder) {
+	for _, who := range []struct{ name, file, kind string }{{o.user, "passwd", "user"}, {o.group, "group", "group"}} {
+		if _, err := strconv.Atoi(who.name); who.name != "" && err != nil {
+			fmt.Fprintf(script, "grep -q '^%s:' /etc/%s || { echo 'there is no %s %s'; exit 1; }\n", who.name, who.file, who.kind, who.name)
+		}
+	}
+}
+
+// chown is the command that gives a folder to them; empty if it is root's.
+func (o treeOwner) chown(path string) string {
+	if o.user == "" {
+		return ""
+	}
+	return fmt.Sprintf(" && chown %s %s", strings.TrimSuffix(o.user+":"+o.group, ":"), path)
 }
 
 // topOf follows links from name to a file or folder that is none; the folder keeps it from
@@ -120,7 +139,7 @@ func topOf(folder fs.FS, name string) (string, error) {
 var errLeadsOut = errors.New("it leads out of the mission's folder")
 
 // add adds one file, folder or link.
-func (t *Tree) add(folder fs.FS, top, name, guest string, d fs.DirEntry) error {
+func (t *Tree) add(folder fs.FS, top, name, guest string, owner treeOwner, d fs.DirEntry) error {
 	if t.count++; t.count > MostFiles {
 		return fmt.Errorf("these are more than %d files: pack them into an archive, and let setup unpack it", MostFiles)
 	}
@@ -131,12 +150,16 @@ func (t *Tree) add(folder fs.FS, top, name, guest string, d fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	header := &tar.Header{Name: strings.TrimPrefix(guest, "/"), Mode: int64(permissions(info)), Format: tar.FormatGNU}
+	header := &tar.Header{
+		Name: strings.TrimPrefix(guest, "/"), Mode: int64(permissions(info)), Format: tar.FormatGNU,
+		Uname: owner.user, Gname: owner.group, Uid: owner.uid, Gid: owner.gid,
+	}
 	switch {
 	case info.IsDir():
-		if guest != "/" {
-			t.folders = append(t.folders, treeFolder{guest, permissions(info)})
-		}
+		// It is no member of the archive, because tar would change a folder that is there already: /tmp its mode,
+		// /opt its owner.
+		q := quoted(guest)
+		fmt.Fprintf(&t.script, "[ -d %s ] || { mkdir -p %s%s && chmod %04o %s; }\n", q, q, owner.chown(q), permissions(info), q)
 		return nil
 	case info.Mode()&fs.ModeSymlink != 0:
 		target, err := fs.ReadLink(folder, name)
@@ -197,35 +220,35 @@ func permissions(info fs.FileInfo) fs.FileMode {
 	return mode
 }
 
-// parts are the files that the guest makes the tree of, by name.
-func (t *Tree) parts() (map[string][]byte, error) {
-	if t == nil || t.tar == nil {
-		return nil, nil
+// Archive returns a tar archive of all files, to be unpacked by what Script returns.
+func (t *Tree) Archive() ([]byte, error) {
+	if t.tar == nil {
+		t.tar = tar.NewWriter(&t.archive)
 	}
 	if err := t.tar.Flush(); err != nil {
 		return nil, err
 	}
-	var folders, owners strings.Builder
-	slices.SortFunc(t.folders, func(a, b treeFolder) int { return cmp.Compare(a.path, b.path) })
-	for _, f := range t.folders {
-		fmt.Fprintf(&folders, "%04o %s\n", f.mode, f.path)
-	}
-	for _, o := range t.owners {
-		fmt.Fprintf(&owners, "%s %s\n", o.owner, o.path)
-	}
 	end := make([]byte, 1024) // two blocks of zeros end an archive
-	return map[string][]byte{
-		"files.tar": append(bytes.Clone(t.archive.Bytes()), end...), "folders": []byte(folders.String()), "owners": []byte(owners.String()),
-	}, nil
+	return append(bytes.Clone(t.archive.Bytes()), end...), nil
 }
+
+// Script returns the shell commands that put the tree into the guest they run in, of the
+// archive at a path there. Whatever is in the way is replaced, but folders stay as they are.
+func (t *Tree) Script(archive string) string {
+	return "set -e\numask 022\n" + t.script.String() + "tar -x -m -p -f " + quoted(archive) + " -C /\n"
+}
+
+// quoted is a path as a shell reads it.
+func quoted(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }
 
 // hash writes all that makes up the tree.
 func (t *Tree) hash(h io.Writer) error {
-	parts, err := t.parts()
-	for _, name := range []string{"files.tar", "folders", "owners"} {
-		fmt.Fprintln(h, name, len(parts[name]))
-		h.Write(parts[name])
+	if t == nil {
+		return nil
 	}
+	archive, err := t.Archive()
+	fmt.Fprintln(h, len(archive), t.Script("files"))
+	h.Write(archive)
 	return err
 }
 

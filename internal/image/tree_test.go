@@ -37,15 +37,23 @@ func TestTree(t *testing.T) {
 	if err := tree.Add(root.FS(), "alias", "/opt/lab/", "niko:users"); err != nil {
 		t.Fatal(err)
 	}
-	parts, err := tree.parts()
+	archive, err := tree.Archive()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(parts["folders"]) + string(parts["owners"]); got != "0755 /opt/lab\n2750 /opt/lab/in\nniko:users /opt/lab\n" {
-		t.Errorf("folders and owners:\n%s", got)
+	const script = `set -e
+umask 022
+grep -q '^niko:' /etc/passwd || { echo 'there is no user niko'; exit 1; }
+grep -q '^users:' /etc/group || { echo 'there is no group users'; exit 1; }
+[ -d '/opt/lab' ] || { mkdir -p '/opt/lab' && chown niko:users '/opt/lab' && chmod 0755 '/opt/lab'; }
+[ -d '/opt/lab/in' ] || { mkdir -p '/opt/lab/in' && chown niko:users '/opt/lab/in' && chmod 2750 '/opt/lab/in'; }
+tar -x -m -p -f '/a b' -C /
+`
+	if got := tree.Script("/a b"); got != script {
+		t.Errorf("script:\n%s", got)
 	}
 	var got []string
-	for r := tar.NewReader(bytes.NewReader(parts["files.tar"])); ; {
+	for r := tar.NewReader(bytes.NewReader(archive)); ; {
 		h, err := r.Next()
 		if err == io.EOF {
 			break
@@ -54,9 +62,9 @@ func TestTree(t *testing.T) {
 			t.Fatal(err)
 		}
 		data, _ := io.ReadAll(r)
-		got = append(got, fmt.Sprintf("%s %o %d %s%q", h.Name, h.Mode, h.Uid, h.Linkname, data))
+		got = append(got, fmt.Sprintf("%s %o %s %s%q", h.Name, h.Mode, h.Uname, h.Linkname, data))
 	}
-	want := `opt/lab/in/data 600 0 "\x00\xff", opt/lab/link 777 0 in/data"", opt/lab/run 4755 0 "#!/bin/sh\n"`
+	want := `opt/lab/in/data 600 niko "\x00\xff", opt/lab/link 777 niko in/data"", opt/lab/run 4755 niko "#!/bin/sh\n"`
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got %s\nwant %s", s, want)
 	}

@@ -144,7 +144,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 		}
 		s.telling.Store(&telling{by: t, used: []*Translation{t}})
 	}
-	s.Session = builtins.New(o.Images, s.Text, s.ReadFile, builtins.Folder{Files: folder, Path: o.path})
+	s.Session = builtins.New(o.Images, s.Text, s.ReadFile, builtins.Folder{Files: folder, Open: s.openFolder, Path: o.path})
 	s.Session.CheckImages(o.Derivable)
 	s.Session.Know(o.Profile)
 	l := &loader{
