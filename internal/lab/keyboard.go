@@ -33,6 +33,8 @@ type keyboard struct {
 	screen.Keyboard
 	bios bool // its BIOS does, so its ring has to have room
 	mute bool // the last keys did not show
+
+	before int // how often the screen had changed when the last key was pressed
 }
 
 // Write types bytes, as a terminal would send them, on the machine's keyboard. What has no
@@ -43,7 +45,12 @@ func (s *screenPort) Write(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for part := range slices.Chunk(strokes, burst) {
+	for _, part := range bursts(strokes) {
+		if ends(part) {
+			if err := s.echoed(); err != nil {
+				return 0, err
+			}
+		}
 		if err := s.press(part); err != nil {
 			if ended := (*qemu.ExitError)(nil); errors.As(err, &ended) {
 				<-s.failed // as at a serial port: who waits is told that, and not that the port is closed
@@ -52,6 +59,48 @@ func (s *screenPort) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// bursts divides keys into those that are pressed together. What ends a line is pressed alone:
+// what it starts may scroll the line away before anybody has seen it, and where the screen then
+// is as it was before, nothing seems to have happened.
+func bursts(strokes []screen.Stroke) (parts [][]screen.Stroke) {
+	for len(strokes) > 0 {
+		n := 1
+		for n < min(burst, len(strokes)) && !ends(strokes[n-1:n]) && !ends(strokes[n:n+1]) {
+			n++
+		}
+		parts, strokes = append(parts, strokes[:n]), strokes[n:]
+	}
+	return parts
+}
+
+// ends reports whether a burst is the key that ends a line.
+func ends(part []screen.Stroke) bool {
+	return len(part) == 1 && slices.Equal(part[0], screen.Stroke{"ret"})
+}
+
+// echoed waits until what was typed shows, which it need not: a BIOS has keys long before it
+// hands them out.
+func (s *screenPort) echoed() error {
+	for began := time.Now(); s.keys.bios; {
+		ring, err := s.ring()
+		if err != nil {
+			return err
+		}
+		if _, err := s.look(s.ctx); err != nil {
+			return err
+		}
+		_, now, _ := s.present()
+		waited := time.Since(began)
+		if handedOut := !ring.valid || ring.used() == 0; handedOut && (now != s.keys.before || waited > unheard) || waited > arrival {
+			return nil
+		}
+		if err := host.Sleep(s.ctx, lookSoon/2); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // press presses a few keys and waits until they have arrived.
@@ -65,7 +114,7 @@ func (s *screenPort) press(strokes []screen.Stroke) error {
 	if err := s.device.PressKeys(s.ctx, strokes[:last]); err != nil {
 		return err
 	}
-	_, before, _ := s.present()
+	_, s.keys.before, _ = s.present()
 	if err := s.device.PressKeys(s.ctx, strokes[last:]); err != nil {
 		return err
 	}
@@ -84,7 +133,7 @@ func (s *screenPort) press(strokes []screen.Stroke) error {
 		put := (ring.tail - begin.tail + ringKeys) % ringKeys
 		s.keys.bios = ring.valid && put > 0
 		_, now, _ := s.present()
-		arrived := now != before
+		arrived := now != s.keys.before
 		if s.keys.bios {
 			arrived = put >= len(strokes)
 		}

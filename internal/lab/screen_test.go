@@ -107,6 +107,28 @@ func TestScreenIsAConsole(t *testing.T) {
 	}
 }
 
+// A command that fills the screen leaves it as it was after the same one before, and is nevertheless seen to be over.
+func TestScreenThatEndsAsItWas(t *testing.T) {
+	labtest.Parallel(t)
+	ctx, _, m := screenAlone(t)
+	c, err := m.Console()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill := "lines"
+	if testing.Short() {
+		fill = "seq 40"
+	}
+	for range 10 {
+		if err := c.Send(ctx, fill+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.WaitPrompt(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // late returns what somebody sees who sits down at a console now, at a terminal of the screen's size, and is told the
 // last bytes only.
 func late(t *testing.T, c *console.Console, last int) string {
