@@ -202,6 +202,8 @@ func (k Kind) misfit(v starlark.Value) string {
 				return problem
 			}
 		}
+	case Answers:
+		return misfitAnswers(v)
 	case Machines, Texts, Cards:
 		items, ok := elements(v)
 		if fits = ok; !ok {

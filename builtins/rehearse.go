@@ -3,6 +3,7 @@ package builtins
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type Rehearsal struct {
 	Target int
 	// Lines are typed for it. None: Enter is pressed.
 	Lines []string
+	// Reason is why a wrong answer must fail; empty: for any reason.
+	Reason string
 	// Solves says that the lines are to solve a task, which may take a moment.
 	Solves bool
 	// Until is the check whose outcome is asked for, by its place in the target's
@@ -37,6 +40,8 @@ type Rehearsal struct {
 
 	last    map[string]int // the last instruction at each console
 	altered bool
+	typed   *console.Console // where the target's lines were typed; nil: they were not
+	heard   []string         // what the console said to each of them but the last
 }
 
 // Instruction is a send or a task that a step came to.
@@ -46,9 +51,9 @@ type Instruction struct {
 	Console  string
 	Text     string // the line, or the task's goal
 	Checks   []RehearsedCheck
-	Solved   bool     // a task's goal was reached before anything was done for it
-	Hints    []string // a task's
-	Wrong    []string // a task's
+	Solved   bool          // a task's goal was reached before anything was done for it
+	Hints    []string      // a task's
+	Wrong    []WrongAnswer // a task's
 }
 
 // RehearsedCheck is a check of what an instruction led to. It belongs to the last
@@ -63,11 +68,12 @@ type RehearsedCheck struct {
 // Rehearsed is the error with which a rehearsal's step ends once its target has
 // shown its effect.
 type Rehearsed struct {
-	Held   bool   // what was looked at held
-	Reason string // if it did not: why
-	Hint   string // and what the student is told; empty: nothing of the lab's own
-	Screen string // the last line that the console showed by then; empty: nothing
-	Ending Ending // of a wrong answer: how far it came by then
+	Held    bool     // what was looked at held
+	Refusal *Refusal // if it did not: by which check
+	Hint    string   // and what the student is told; empty: nothing of the lab's own
+	Stated  bool     // it was refused for the reason that the answer has, if it has one
+	Ending  Ending   // of a wrong answer: how far it came by then
+	Asked   string   // by what is asking
 }
 
 // Ending is how what was typed at a console came to its end.
@@ -84,6 +90,21 @@ func (e *Rehearsed) Error() string { return "rehearsed" }
 
 // Reached reports whether the step came to the target.
 func (r *Rehearsal) Reached() bool { return r.altered }
+
+// Said is what the console has said since the target's lines were typed, without them, its
+// prompts and its noise.
+func (r *Rehearsal) Said() string {
+	if r.typed == nil {
+		return ""
+	}
+	var said []string
+	for _, text := range append(slices.Clone(r.heard), r.typed.Output()) {
+		if text = strings.Trim(text, "\n"); strings.TrimSpace(text) != "" {
+			said = append(said, text)
+		}
+	}
+	return strings.Join(said, "\n")
+}
 
 // do plays what a step does: an instruction in its own way, a check so that the trial
 // learns of it, and everything else as always.
@@ -174,7 +195,8 @@ func trySend(c *call) (starlark.Value, error) {
 	if len(lines) == 0 {
 		lines = []string{""}
 	}
-	return nil, c.typeLines(c.ctx, on, lines)
+	_, err := c.typeLines(c.ctx, on, lines)
+	return nil, err
 }
 
 // lineTime is how long a command may take before the next line is typed all the
@@ -191,34 +213,27 @@ func (c *call) finish(ctx context.Context, terminal *console.Console) error {
 	return ctx.Err()
 }
 
-// typeLines types as a student does: the next line when the console waits again,
-// or has nothing more to say.
-func (c *call) typeLines(ctx context.Context, on talker, lines []string) error {
+// typeLines types the target's lines as a student does: the next line when the console
+// waits again, or has nothing more to say.
+func (c *call) typeLines(ctx context.Context, on talker, lines []string) (*console.Console, error) {
 	terminal, err := on.console(c.Session)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, line := range lines {
 		if i > 0 {
 			if err := c.finish(ctx, terminal); err != nil {
-				return err
+				return nil, err
 			}
+			c.rehearsal.heard = append(c.rehearsal.heard, terminal.Output())
 		}
 		c.acted(on.name(), line)
 		if err := terminal.Type(ctx, line+"\n"); err != nil {
-			return err
+			return nil, err
 		}
+		c.rehearsal.typed = terminal
 	}
-	return nil
-}
-
-// lastLine is the last line of an output that says anything, shortened.
-func lastLine(output string) string {
-	lines := strings.Split(strings.TrimSpace(output), "\n")
-	if last := []rune(strings.TrimSpace(lines[len(lines)-1])); len(last) > 100 {
-		return string(last[:100]) + "…"
-	}
-	return strings.TrimSpace(lines[len(lines)-1])
+	return terminal, nil
 }
 
 const (
@@ -254,21 +269,13 @@ func (c *call) ending(ctx context.Context, terminal *console.Console) (Ending, e
 	}
 }
 
-// endOf is what a console shows last of a command that ended so.
-func endOf(terminal *console.Console, e Ending) string {
-	if e == Asking { // its output may leave out the prompt, which is the question
-		return lastLine(terminal.Tail(1))
-	}
-	return lastLine(terminal.Output())
-}
-
 func tryTask(c *call) (starlark.Value, error) {
 	if m, ok := c.ownMachine(); ok {
 		return tryKernelTask(c, m)
 	}
 	on, r := c.talker("on"), c.rehearsal
 	i := Instruction{
-		Task: true, Position: c.position(), Console: on.name(), Text: c.text("prompt"), Wrong: c.texts("wrong"),
+		Task: true, Position: c.position(), Console: on.name(), Text: c.text("prompt"), Wrong: c.answers("wrong"),
 	}
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
@@ -296,10 +303,7 @@ func tryTask(c *call) (starlark.Value, error) {
 			lines = append(lines, strings.TrimRight(line, "\r\n"))
 		}
 	}
-	if err := c.typeLines(ctx, on, lines); err != nil {
-		return nil, err
-	}
-	terminal, err := on.console(c.Session)
+	terminal, err := c.typeLines(ctx, on, lines)
 	if err != nil {
 		return nil, err
 	}
@@ -312,15 +316,24 @@ func tryTask(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := endOf(terminal, end)
+	asked := ""
+	if end == Asking { // its output leaves out a password's prompt, which is the question
+		asked = terminal.Tail(1)
+	}
 	failure, err := c.lookAgain(ctx)
 	switch {
 	case err != nil:
 		return nil, err
-	case failure != nil:
-		return nil, &Rehearsed{Reason: failure.Message, Hint: failure.Hint, Screen: shown, Ending: end}
+	case failure == nil:
+		return nil, &Rehearsed{Held: true}
 	}
-	return nil, &Rehearsed{Held: true}
+	stated, err := c.refusedFor(r.Reason, failure)
+	if err != nil {
+		return nil, err
+	}
+	return nil, &Rehearsed{
+		Refusal: failure.Refusal(), Hint: failure.Hint, Stated: stated, Ending: end, Asked: strings.TrimSpace(asked),
+	}
 }
 
 // lookAgain makes a task's check, and again while it might still come to hold: after a

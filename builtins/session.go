@@ -215,6 +215,7 @@ type CheckError struct {
 	Tail    string // the last lines of the console, empty if none is involved
 
 	told guide.Text // what a student is told instead of the hint, if that is more; nil: the hint
+	Position syntax.Position // where the script calls it, or where a function that returned False begins
 
 	restarting bool // the machine was, under the check
 }
@@ -239,7 +240,7 @@ func (c *call) check(passed bool, what, message, tail string) error {
 		}
 		return nil
 	}
-	return &CheckError{Builtin: c.entry.Name, Message: message, Hint: advice, Tail: tail}
+	return &CheckError{Builtin: c.entry.Name, Message: message, Hint: advice, Tail: tail, Position: c.position()}
 }
 
 // hint is the author's advice to who fails the check, in the reader's language; empty if

@@ -14,6 +14,7 @@ var pythonTypes = map[Kind]string{
 	Console:   "Machine | Console | Terminal",
 	Text:      "str",
 	Texts:     "list[str]",
+	Answers:   "list[str | tuple[str, str]]",
 	Integer:   "int",
 	Decimal:   "float",
 	Boolean:   "bool",

@@ -55,11 +55,12 @@ func tasks() []Entry {
 			},
 			{
 				Name:    "wrong",
-				Kind:    Texts,
+				Kind:    Answers,
 				Default: "[]",
 				Keyword: true,
 				For:     ForMistakes,
-				Doc:     "answers that must not do, each like a solution; `labrun test` tries them",
+				Doc: "answers that must not do, each like a solution, or with why it must fail: `(\"chmod 644 note\", \"others can read\")`; " +
+					"`labrun test` tries them, and finds those words in what the student is told, or in what the check says",
 			},
 			timeout("60")},
 		Summary: "a goal that any right way leads to",
@@ -76,7 +77,7 @@ def write_a_note():
         solution = "echo '\"hello\"' > /root/notes",
         check = quotes_are_kept,
         hints = ["echo prints, and > sends it into a file."],
-        wrong = ["echo \"hello\" > /root/notes"],
+        wrong = [("echo \"hello\" > /root/notes", "single quotes"), "echo hello"],
     )`,
 	}}
 }
@@ -167,7 +168,10 @@ func (c *call) look(ctx context.Context) (failure *CheckError, found string, err
 	check, _ := c.value("check")
 	by := &looker{}
 	result, err := c.aside(ctx, by, check)
-	failed := func(why string) *CheckError { return &CheckError{Builtin: c.entry.Name, Message: why} }
+	function, _ := check.(*starlark.Function)
+	failed := func(why string) *CheckError {
+		return &CheckError{Builtin: c.entry.Name, Message: why, Position: function.Position()}
+	}
 	var own *CheckError
 	var refused *control.GuestError // a file that it looks at is not there yet
 	switch {

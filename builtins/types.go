@@ -147,6 +147,7 @@ var wider = map[Kind][]Kind{
 	Solution: {Text, Function, Content},
 	Machines: {List, Tuple},
 	Texts:    {List, Tuple},
+	Answers:  {Texts, List, Tuple},
 	Cards:    {List, Tuple},
 	Files:    {Dict},
 }
@@ -180,6 +181,8 @@ func (k Kind) holds(s Some) bool {
 		return Machine.mismatch(s) == ""
 	case Texts:
 		return Text.mismatch(s) == ""
+	case Answers:
+		return Text.mismatch(s) == "" || Tuple.mismatch(s) == ""
 	}
 	return Network.mismatch(s) == "" || Uplink.mismatch(s) == ""
 }

@@ -312,10 +312,23 @@ lab.star:12:35: wait_prompt: timeout: 0 is out of range: from above 0 to 24 hour
 		},
 
 		{
+			"wrong answers and their reasons",
+			declared + "WHY = \"there is no x\"\n" + stepOf(boots,
+				`task(debian, "Do it.", solution = "true", check = lambda: True, hints = ["Do."], wrong = [("a", WHY), "b"])`,
+				`task(debian, "Do it.", solution = "true", check = lambda: True, hints = ["Do."], wrong = ["a", ("b", 7)])`,
+				`task(debian, "Do it.", solution = "true", check = lambda: True, hints = ["Do."], wrong = ("a", WHY))`,
+				`task(debian, "Do it.", solution = "true", check = lambda: True, hints = ["Do."], wrong = [("a", "")])`, proved),
+			`lab.star:11:94: task: wrong: want a list of answers, each a string or (answer, why it must fail), and item 2 is tuple ("b", 7) [wrong-argument]
+lab.star:12:94: task: wrong: two strings in parentheses may be two answers, or one and its reason: write [a, b], or [(a, b)] [wrong-argument]
+lab.star:13:94: task: wrong: want a list of answers, each a string or (answer, why it must fail), and the reason of item 1 is empty [wrong-argument]
+`,
+		},
+
+		{
 			"lines that the shell drops the end of",
 			declared + "LONG = \"" + strings.Repeat("x", 1023) + "\"\nFITS = \"" + strings.Repeat("x", 1022) + "\"\n" +
 				stepOf(boots, "send(alpine, LONG)", "send(debian, LONG)", `send(alpine, FITS + "\n" + FITS)`, "send(alpine, FITS)",
-					`task(alpine, "Do it.", solution = LONG, check = lambda: True, hints = ["Do."], wrong = [FITS, LONG])`, proved),
+					`task(alpine, "Do it.", solution = LONG, check = lambda: True, hints = ["Do."], wrong = [FITS, (LONG, "too long")])`, proved),
 			`lab.star:11:18: warning: send: a line of 1023 bytes is typed at alpine, whose shell keeps 1022 and drops the rest: put it into a file with write_file and run that, or type shorter lines [long-line]
 lab.star:15:39: warning: task: a line of 1023 bytes is typed at alpine, whose shell keeps 1022 and drops the rest: put it into a file with write_file and run that, or type shorter lines [long-line]
 lab.star:15:92: warning: task: a line of 1023 bytes is typed at alpine, whose shell keeps 1022 and drops the rest: put it into a file with write_file and run that, or type shorter lines [long-line]

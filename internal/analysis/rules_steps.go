@@ -209,8 +209,11 @@ func (n *linter) longLine(a tracedCall, arg syntax.Expr, machine *syntax.CallExp
 			texts = append(texts, text)
 		}
 	}
-	for _, text := range texts {
-		text, _ := text.(starlark.String)
+	for _, value := range texts {
+		if answer, ok := value.(starlark.Tuple); ok && len(answer) > 0 {
+			value = answer[0] // and why it must fail
+		}
+		text, _ := value.(starlark.String)
 		for line := range strings.Lines(string(text)) {
 			if bytes := len(strings.TrimSuffix(line, "\n")); bytes > most {
 				n.warnAt(a.home, arg,

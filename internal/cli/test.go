@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -191,7 +192,7 @@ func (t *proof) tell(trial mission.Trial) {
 	}
 	t.cases = append(t.cases, report.Case{
 		Class: t.file, Name: name, Seconds: trial.Seconds,
-		Failure: problemOf(trial), Skipped: trial.NotTried,
+		Failure: problemOf(trial), Skipped: trial.NotTried, Output: strings.Join(circumstances(trial), "\n"),
 	})
 	if t.json {
 		line, _ := json.Marshal(trial) // it has nothing that JSON has not
@@ -213,12 +214,27 @@ func (t *proof) tell(trial mission.Trial) {
 	case trial.NotTried != "":
 		t.line("       ", trial.Position+": "+trial.NotTried)
 	}
-	if trial.Screen != "" {
-		t.line("       ", "the console says: "+trial.Screen)
+	for _, line := range circumstances(trial) {
+		t.line("       ", line)
 	}
-	if trial.Told != "" {
-		t.line("       ", "the student is told: "+trial.Told)
+}
+
+// circumstances are what the console said in a trial, which check refused it, and what the
+// student is told, each a line or several.
+func circumstances(t mission.Trial) (all []string) {
+	if said := strings.Split(t.Screen, "\n"); len(said) > 1 {
+		all = append(all, "the console says:\n  "+strings.Join(said, "\n  "))
+	} else if t.Screen != "" {
+		all = append(all, "the console says: "+t.Screen)
 	}
+	if r := t.Refused; r != nil {
+		message, _, _ := strings.Cut(r.Message, "\n")
+		all = append(all, fmt.Sprintf("refused by %s, %s: %s", r.Builtin, cmp.Or(r.Position, t.Position), message))
+	}
+	if t.Told != "" {
+		all = append(all, "the student is told: "+t.Told)
+	}
+	return all
 }
 
 // problemOf is where, what, and how to mend it; empty if nothing is wrong.

@@ -16,6 +16,7 @@ import (
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/guide/terminal"
 	"github.com/labrun/labrun/internal/phrase"
+	"github.com/labrun/labrun/internal/script"
 )
 
 // noMachines is what the guide can do in a lab that has none.
@@ -154,44 +155,61 @@ func TestACheckIsLimited(t *testing.T) {
 }
 
 // A wrong answer counts once it has come to its end, and one that does not come there is
-// no answer.
-func TestAnswersAreWaitedFor(t *testing.T) {
+// no answer. It has to be refused for its reason, in whatever language the student is told.
+func TestAnswersAreJudged(t *testing.T) {
 	t.Parallel()
 	const notJudged = "`%s` is not judged: "
-	for _, test := range []struct{ answer, failure, screen string }{
-		{"echo no", "", "no"},
-		{"true", "", ""},
-		{"sleep 2; echo late", "", "late"},
-		{"sleep 2; echo yes", "the check accepts `%s`", ""},
-		{"echo begun; sleep 100", notJudged + "it is still at work when the task's time is up", "begun"},
-		{"printf '[sudo] password for nini: '; read x", notJudged + `the console asks "[sudo] password for nini:", and there is no answer`, "[sudo] password for nini:"},
-		{"printf 'Sure? '; read x; echo $x\nno", "", "no"},
+	for _, test := range []struct{ answer, reason, failure, screen string }{
+		{"echo no", "", "", "no"},
+		{"echo no", "say  YES", "", "no"},        // the hint
+		{"echo no", `"yes" not found`, "", "no"}, // what the check found
+		{"echo no", "Say no.", "`%s` is refused, but not because of \"Say no.\": \"yes\" not found: host's output is:\n    no", "no"},
+		{"true", "", "", ""},
+		{"echo one\necho two", "", "", "one\ntwo"},
+		{"sleep 2; echo late", "", "", "late"},
+		{"sleep 2; echo yes", "", "the check accepts `%s`", "yes"},
+		{"echo begun; sleep 100", "Say", notJudged + "it is still at work when the task's time is up", "begun"},
+		{"printf '[sudo] password for nini: '; read x", "Say", notJudged + `the console asks "[sudo] password for nini:", and there is no answer`, "[sudo] password for nini:"},
+		{"printf 'Sure? '; read x; echo $x\nno", "", "", "Sure? \nno"},
 	} {
 		t.Run(test.answer, func(t *testing.T) {
 			t.Parallel()
-			timeout := "60"
+			timeout, wrong := "60", strconv.Quote(test.answer)
+			if test.reason != "" {
+				wrong = fmt.Sprintf("(%s, %q)", wrong, test.reason)
+			}
 			if strings.HasPrefix(test.failure, notJudged) {
 				timeout = "2"
 			}
-			m, events := load(t, folder("lab.star", scriptOf(
+			files := folder("lab.star", scriptOf(
 				`host = terminal("host")`,
 				`def says_so():`,
 				`    assert_contains(host, "yes", hint = "Say yes.")`,
-				`task(host, "Have it say yes.", solution = "echo yes", check = says_so, timeout = `+timeout+`, wrong = [`+strconv.Quote(test.answer)+`])`))), &event.Log{}
+				`task(host, "Have it say yes.", solution = "echo yes", check = says_so, timeout = `+timeout+`, wrong = [`+wrong+`])`),
+				"lab.zh-TW.toml", "title = \"課\"\n[texts]\n\"Say yes.\" = \"說 yes。\"\n")
+			m, err := Load(t.Context(), files, "lab.star", "lab.star", script.Options{Language: "zh-TW"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			events := &event.Log{}
 			m.session.Act(openLab(t, m, events), events)
-			answered := builtins.Rehearsal{Until: -1, Lines: []string{test.answer}}
-			err := m.play(t.Context(), m.Declared().Steps[0], events, &answered)
+			answered := builtins.Rehearsal{Until: -1, Lines: []string{test.answer}, Reason: test.reason}
+			err = m.play(t.Context(), m.Declared().Steps[0], events, &answered)
 			if len(answered.Instructions) != 1 {
 				t.Fatalf("the step came to %d instructions, and ended with %v", len(answered.Instructions), err)
 			}
 			trial := Trial{}
 			taskVariations(0, "", answered.Instructions[0])[0].conclude(&trial, &answered, err)
 			failure := strings.Replace(test.failure, "%s", strings.ReplaceAll(test.answer, "\n", "; "), 1)
-			told := "Say yes."
-			if failure != "" {
+			told := "說 yes。"
+			if trial.Refused == nil || strings.HasPrefix(test.failure, notJudged) {
 				told = ""
 			}
-			if trial.Failure != failure || trial.Screen != test.screen || trial.Told != told || failure != "" && trial.Remedy == "" {
+			if accepted := strings.HasPrefix(failure, "the check accepts"); accepted == (trial.Refused != nil) ||
+				!accepted && (trial.Refused.Builtin != "assert_contains" || trial.Refused.Position != "lab.star:7:24") {
+				t.Errorf("it was refused by %+v", trial.Refused)
+			}
+			if trial.Failure != failure || strings.TrimSpace(trial.Screen) != test.screen || trial.Told != told || failure != "" && trial.Remedy == "" {
 				t.Errorf("the trial says %+v, want the failure %q and the screen %q", trial, failure, test.screen)
 			}
 		})

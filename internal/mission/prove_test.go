@@ -70,8 +70,14 @@ step(begin)
 		case trial.Told != "":
 			line += ", told: " + trial.Told
 		}
-		if trial.Screen != "" {
+		if strings.Contains(trial.Name, "wrong") && trial.Screen != "" {
 			line += ", screen: " + trial.Screen
+		}
+		if trial.Refused != nil && (!strings.HasPrefix(trial.Refused.Position, "lab.star:") || trial.Refused.Message == "") {
+			t.Errorf("%s: refused by %+v", line, trial.Refused)
+		}
+		if strings.Contains(trial.Name, "wrong answer") && trial.Failure == "" && trial.Refused == nil {
+			t.Errorf("%s: refused by nothing", line)
 		}
 		if !strings.HasPrefix(trial.Position, "lab.star:") {
 			t.Errorf("%s: its position is %q", line, trial.Position)
@@ -106,7 +112,7 @@ def write_a_note():
         solution = "touch /root/note\nrm -i /root/note\ny\necho '\"hello\"' >/root/note",
         check = it_has_a_note,
         hints = ["> sends it into a file.", "Type `+"`echo '\\\"hello\\\"' > /root/note`"+`, then press `+"`Enter`"+`."],
-        wrong = ["echo \"hello\" >/root/note", "touch /root/note\necho hello", "rm -i /etc/passwd\nn"],
+        wrong = [("echo \"hello\" >/root/note", "look AT /root/note"), ("touch /root/note\necho hello", '"\\"hello\\"" not found'), "echo Sure?\nrm -f /root/none"],
     )
 
 step(write_a_note)
@@ -120,7 +126,7 @@ def read_it():
 
 step(read_it)
 `),
-		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails, told: Look at /root/note.", "2 wrong answer 2 fails, told: Look at /root/note., screen: hello", "2 wrong answer 3 fails", "2 the hint of task solves it",
+		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails, told: Look at /root/note.", "2 wrong answer 2 fails, told: Look at /root/note., screen: hello", "2 wrong answer 3 fails, screen: Sure?", "2 the hint of task solves it",
 		"3 solved", "3 twice", "3 fails without `cat /root/note` at pc", "3 the hint of assert_contains solves it",
 		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it")
 }
@@ -234,7 +240,7 @@ def a_wrong_answer_that_passes():
     """A wrong answer that passes"""
     run(pc, "touch /tmp/there", check = True)
     task(pc, "Move /tmp/there to /tmp/here.", solution = "mv /tmp/there /tmp/here", check = gone,
-        hints = ["`+"`cp /tmp/there /tmp/here`"+`"], wrong = ["rm /tmp/there"])
+        hints = ["`+"`cp /tmp/there /tmp/here`"+`"], wrong = ["rm /tmp/there", ("ls /srv >&2", "is still there")])
 
 step(a_wrong_answer_that_passes)
 
@@ -257,6 +263,7 @@ step(never)
 		"2 solved", "2 not solved before FAILED: its check holds before anything was done for it", "2 twice",
 		"2 the hint of task solves it not tried: the hint shows nothing in backquotes to type",
 		"3 solved", "3 not solved before", "3 twice", "3 wrong answer 1 fails FAILED: the check accepts `rm /tmp/there`",
+		"3 wrong answer 2 fails FAILED: `ls /srv >&2` is refused, but not because of \"is still there\": its check is not satisfied",
 		"3 the hint of task solves it FAILED: typing what the hint shows, `cp /tmp/there /tmp/here`, does not do: its check is not satisfied",
 		"4 solved FAILED: lab.star:35:9: task: its solution does not reach the goal: its check is not satisfied",
 		"5 solved not tried: an earlier step is not solved")

@@ -144,6 +144,7 @@ type Case struct {
 	Seconds     float64
 	Failure     string // empty: it has not failed
 	Skipped     string // why it was not run; empty: it was
+	Output      string // what there was to see
 }
 
 // JUnitOfCases is the cases of suites, by name and in order, as JUnit XML.
@@ -154,7 +155,7 @@ func JUnitOfCases(started time.Time, names []string, cases map[string][]Case) ([
 		suite := junitSuite{Name: name, Timestamp: junitStamp(started)}
 		total := 0.0
 		for _, c := range cases[name] {
-			j := junitCase{Name: c.Name, ClassName: c.Class, Time: junitTime(c.Seconds)}
+			j := junitCase{Name: c.Name, ClassName: c.Class, Time: junitTime(c.Seconds), Output: c.Output}
 			switch {
 			case c.Failure != "":
 				j.Failure = problem("check", c.Failure, "")

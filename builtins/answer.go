@@ -1,0 +1,105 @@
+package builtins
+
+import (
+	"fmt"
+	"strings"
+
+	"go.starlark.net/starlark"
+)
+
+// WrongAnswer is an answer that must not do.
+type WrongAnswer struct {
+	Text string // what is typed, line by line
+	// Reason is why it must fail: words that are, in the script's own language, in what a
+	// student is told or in what the check says; empty: any refusal will do.
+	Reason string
+}
+
+// misfitAnswers says what is wrong with a value for a list of answers.
+func misfitAnswers(v starlark.Value) string {
+	const want = "want a list of answers, each a string or (answer, why it must fail)"
+	items, ok := elements(v)
+	if !ok {
+		return want + ", got " + described(v)
+	}
+	if pair, ok := v.(starlark.Tuple); ok && len(pair) == 2 && isText(pair[0]) && isText(pair[1]) {
+		return "two strings in parentheses may be two answers, or one and its reason: write [a, b], or [(a, b)]"
+	}
+	for i, item := range items {
+		if pair, ok := item.(starlark.Tuple); ok {
+			switch {
+			case len(pair) != 2 || !isText(pair[0]) || !isText(pair[1]):
+				return fmt.Sprintf("%s, and item %d is %s", want, i+1, described(item))
+			case pair[1] == starlark.String(""):
+				return fmt.Sprintf("%s, and the reason of item %d is empty", want, i+1)
+			}
+			continue
+		}
+		if some, ok := item.(Some); ok && Answers.holds(some) || isText(item) {
+			continue
+		}
+		return fmt.Sprintf("%s, and item %d is %s", want, i+1, described(item))
+	}
+	return ""
+}
+
+// isText reports whether a value is a string, or may be one.
+func isText(v starlark.Value) bool {
+	if some, ok := v.(Some); ok {
+		return Text.mismatch(some) == ""
+	}
+	_, ok := v.(starlark.String)
+	return ok
+}
+
+// answers returns what is given for a list of answers.
+func (c *call) answers(name string) (all []WrongAnswer) {
+	for _, item := range c.list(name) {
+		switch item := item.(type) {
+		case starlark.String:
+			all = append(all, WrongAnswer{Text: string(item)})
+		case starlark.Tuple: // two strings: see misfitAnswers
+			text, _ := starlark.AsString(item[0])
+			reason, _ := starlark.AsString(item[1])
+			all = append(all, WrongAnswer{Text: text, Reason: reason})
+		}
+	}
+	return all
+}
+
+// A Refusal is a check that did not hold.
+type Refusal struct {
+	Builtin  string `json:"builtin"`
+	Position string `json:"position"` // file:line:column; of a function that returned False, where it begins
+	Message  string `json:"message"`  // what it found
+}
+
+// Refusal tells which check failed, and where.
+func (e *CheckError) Refusal() *Refusal {
+	r := &Refusal{Builtin: e.Builtin, Message: e.Message}
+	if e.Position.IsValid() {
+		r.Position = e.Position.String()
+	}
+	return r
+}
+
+// gives reports whether the check failed for a reason: the words are in what the student is
+// told, or in what the check found, whatever their case and the blanks between them.
+func (e *CheckError) gives(reason string) bool {
+	plain := func(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
+	return strings.Contains(plain(e.Hint), plain(reason)) || strings.Contains(plain(e.Message), plain(reason))
+}
+
+// refusedFor reports whether a task's check, which has just failed, failed for a reason,
+// which is given in the script's own language: for a reader of another one the check is
+// made again without translating.
+func (c *call) refusedFor(reason string, failure *CheckError) (bool, error) {
+	if reason == "" || failure.gives(reason) {
+		return true, nil
+	}
+	reader := c.Session.translate
+	c.Session.translate = func(text string) string { return text } // no other thread of the session's runs meanwhile
+	defer func() { c.Session.translate = reader }()
+	own, _, err := c.look(c.ctx)
+	return own != nil && own.gives(reason), err
+}
