@@ -36,8 +36,17 @@ type Rehearsal struct {
 	// says.
 	Patience time.Duration
 
+	// From is what an earlier playing of the step did before the state that the lab is in now;
+	// nil: it is the state in which the step begins.
+	From *Passed
+	// Save is called when the step has come to a task, and not only begun, and a later playing
+	// can go on from there, if it keeps the lab as it is. It may be nil.
+	Save func(*Passed, Instruction) error
+
 	Instructions []Instruction // those that the step came to, up to its end
 
+	journal []recorded
+	bound   bool           // what the step knows holds in this lab alone: see hostKept
 	last    map[string]int // the last instruction at each console
 	altered bool
 	typed   *console.Console // where the target's lines were typed; nil: they were not
@@ -108,16 +117,25 @@ func (r *Rehearsal) Said() string {
 
 // do plays what a step does: an instruction in its own way, a check so that the trial
 // learns of it, and everything else as always.
-func (r *Rehearsal) do(c *call) (starlark.Value, error) {
+func (r *Rehearsal) do(c *call) (value starlark.Value, err error) {
+	if value, known, err := r.recall(c.entry); known || err != nil {
+		return value, err
+	}
 	c.rehearsal = r
 	switch {
 	case c.played(): // no student does it, or does it in another way
 	case c.entry.try != nil:
-		return c.entry.try(c)
+		value, err = c.entry.try(c)
 	case c.checksWhatWasTyped():
-		return c.tryCheck()
+		value, err = c.tryCheck()
+	default:
+		value, err = c.entry.call(c)
 	}
-	return c.entry.call(c)
+	if err == nil {
+		r.journal = append(r.journal, recorded{name: c.entry.Name, value: duplicate(value)})
+		r.bound = r.bound || c.entry.hostKept()
+	}
+	return value, err
 }
 
 // checksWhatWasTyped reports whether the call fails if what was typed before it was not
@@ -134,6 +152,11 @@ func (r *Rehearsal) came(i Instruction) (target bool, ended error) {
 	}
 	if r.last == nil {
 		r.last = map[string]int{}
+	}
+	if i.Task && r.Save != nil && !r.bound && len(r.journal) > 0 {
+		if err := r.Save(r.passed(), i); err != nil {
+			return false, err
+		}
 	}
 	r.last[i.Console] = len(r.Instructions)
 	r.Instructions = append(r.Instructions, i)
@@ -176,8 +199,13 @@ func (c *call) tryCheck() (starlark.Value, error) {
 	return value, err
 }
 
-// position is where the script calls the builtin.
-func (c *call) position() syntax.Position { return c.thread.CallFrame(1).Pos }
+// position is where the script calls the builtin; none if it does not.
+func (c *call) position() syntax.Position {
+	if c.thread.CallStackDepth() < 2 {
+		return syntax.Position{}
+	}
+	return c.thread.CallFrame(1).Pos
+}
 
 func trySend(c *call) (starlark.Value, error) {
 	if !c.boolean("enter") {

@@ -168,9 +168,12 @@ func (c *call) look(ctx context.Context) (failure *CheckError, found string, err
 	check, _ := c.value("check")
 	by := &looker{}
 	result, err := c.aside(ctx, by, check)
-	function, _ := check.(*starlark.Function)
 	failed := func(why string) *CheckError {
-		return &CheckError{Builtin: c.entry.Name, Message: why, Position: function.Position()}
+		failure := &CheckError{Builtin: c.entry.Name, Message: why}
+		if function, ok := check.(*starlark.Function); ok {
+			failure.Position = function.Position()
+		}
+		return failure
 	}
 	var own *CheckError
 	var refused *control.GuestError // a file that it looks at is not there yet

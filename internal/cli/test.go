@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/markdown"
@@ -23,6 +25,7 @@ import (
 
 type testFlags struct {
 	step  int
+	jobs  int
 	json  bool
 	junit string
 	allow consent
@@ -55,6 +58,10 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 		&f.step, "step", 0,
 		"prove this `step` only: the machines are brought there, from a saved state from the second time on",
 	)
+	c.Flags().IntVarP(
+		&f.jobs, "jobs", "j", 0,
+		"make trials in so many `labs` side by side; by itself labrun takes as many as memory and processors allow",
+	)
 	c.Flags().BoolVar(&f.json, "json", false, "write each trial as a JSON line")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the trials as JUnit XML to this `file`")
 	f.allow.flag(c)
@@ -71,12 +78,16 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 	}
 	var missions []*mission.Mission
 	var locks []*image.Lock
-	for _, file := range files { // all mistakes in the call come before the first machine
+	load := func(ctx context.Context, i int) (*mission.Mission, error) {
+		return p.load(ctx, c, files[i], p.loading(locks[i]))
+	}
+	for i, file := range files { // all mistakes in the call come before the first machine
 		lock, err := p.lockFor(file)
 		if err != nil {
 			return err
 		}
-		m, err := p.load(ctx, c, file, p.loading(lock))
+		locks = append(locks, lock)
+		m, err := load(ctx, i)
 		if err != nil {
 			return err
 		}
@@ -84,17 +95,21 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 		if f.step < 0 || f.step > len(d.Steps) {
 			return &usageError{fmt.Sprintf("--step %d: %s has %s", f.step, file, report.Count(len(d.Steps), "step"))}
 		}
+		if f.jobs < 0 || f.jobs > mostJobs {
+			return &usageError{fmt.Sprintf("--jobs %d: want from 1 to %d, or 0 for what the computer allows", f.jobs, mostJobs)}
+		}
 		if f.allow.missing(m) {
 			return &usageError{
 				fmt.Sprintf("%s wants to run commands on this computer: if you trust it, say --allow host", file),
 			}
 		}
-		missions, locks = append(missions, m), append(locks, lock)
+		missions = append(missions, m)
 	}
 	started, cases, worst := time.Now(), map[string][]report.Case{}, exitPassed
 	for i, m := range missions {
 		proof := &proof{p: p, file: files[i], json: f.json, live: !f.json && report.StyleOf(p.Out, p.Getenv).Live}
-		err := p.prove(ctx, m, locks[i], f.step, proof)
+		again := func(ctx context.Context) (*mission.Mission, error) { return load(ctx, i) }
+		err := p.prove(ctx, m, again, locks[i], f, proof)
 		if err != nil {
 			return err
 		}
@@ -112,8 +127,15 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 	return nil
 }
 
-// prove has one mission proved on a lab of its own.
-func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Lock, step int, to *proof) error {
+// mostJobs bounds a slip of the keyboard.
+const mostJobs = 64
+
+// prove has one mission proved on a lab of its own, or on several, for which it is loaded
+// again.
+func (p *program) prove(
+	ctx context.Context, m *mission.Mission, again func(context.Context) (*mission.Mission, error),
+	lock *image.Lock, f testFlags, to *proof,
+) error {
 	events := &event.Log{}
 	style := report.StyleOf(p.Err, p.Getenv)
 	events.Attach(report.NewTerminal(p.Err, p.Err, style, style, true).Record)
@@ -123,8 +145,41 @@ func (p *program) prove(ctx context.Context, m *mission.Mission, lock *image.Loc
 	}
 	defer store.Close()
 	return run.OnLab(ctx, m, lab.Options{Store: store, Events: events}, func(ctx context.Context, l *lab.Lab) error {
-		return m.Prove(ctx, l, events, run.Begin(store, step), to.begins, to.tell)
+		proof := mission.Proof{Start: run.Begin(store, f.step), Begins: to.begins, Tell: to.tell}
+		if proof.Jobs = jobs(m, l, f.jobs); proof.Jobs == 1 {
+			return m.Prove(ctx, l, events, proof)
+		}
+		proof.Beside = func(
+			ctx context.Context, use func(context.Context, *mission.Mission, *lab.Lab, *event.Log) error,
+		) error {
+			m, err := again(ctx)
+			if err != nil {
+				return err
+			}
+			events := &event.Log{} // what there is to be told of the machines is told of the first lab's
+			return run.OnLab(ctx, m, lab.Options{Store: store, Events: events}, func(ctx context.Context, l *lab.Lab) error {
+				return use(ctx, m, l, events)
+			})
+		}
+		return m.Prove(ctx, l, events, proof)
 	})
+}
+
+// jobs is in how many labs a mission's trials are made side by side: as many as are wanted,
+// or else as there are processors, if two thirds of the free memory are enough for that. A
+// mission that works on this computer's own files or shells has one lab.
+func jobs(m *mission.Mission, l *lab.Lab, wanted int) int {
+	switch {
+	case len(m.Declared().Needs) > 0:
+		return 1
+	case wanted > 0:
+		return wanted
+	}
+	free, err := host.AvailableMemory()
+	if err != nil {
+		return 1
+	}
+	return max(1, min(runtime.NumCPU(), mostJobs, free*2/3/max(1, l.Memory())))
 }
 
 // proof tells the trials of one mission.

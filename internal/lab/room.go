@@ -16,6 +16,15 @@ const (
 	overlayRoom = 200 << 20
 )
 
+// Memory is what the lab takes of the host's memory when all its machines are on, in MiB.
+func (l *Lab) Memory() int {
+	need := 0
+	for _, m := range l.Machines() {
+		need += m.config.Memory + qemu.OwnMemory
+	}
+	return need
+}
+
 // checkRoom checks that the host has memory and disk for the machines, before any
 // of them is started. Nothing is set aside for them.
 func (l *Lab) checkRoom(machines []*Machine) error {

@@ -2,6 +2,7 @@ package mission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,11 +22,11 @@ func prove(t *testing.T, start Start, events *event.Log, body string) []string {
 	t.Helper()
 	lock, store := openImages(t)
 	defer store.Close()
-	return proveFrom(t, lock, store, start, events, body)
+	return proveFrom(t, lock, store, Proof{Start: start}, events, body)
 }
 
 // proveFrom proves it with the images of a cache that is open.
-func proveFrom(t *testing.T, lock *image.Lock, store *image.Store, start Start, events *event.Log, body string) []string {
+func proveFrom(t *testing.T, lock *image.Lock, store *image.Store, proof Proof, events *event.Log, body string) []string {
 	t.Helper()
 	source := `mission(title = "Lab", api = 1)
 pc = machine("pc", image = "alpine")
@@ -37,11 +38,15 @@ def begin():
 
 step(begin)
 ` + body
-	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: lock.Names()})
-	if err != nil {
-		t.Fatal(err)
+	open := func(ctx context.Context, events *event.Log) (*Mission, *lab.Lab, error) {
+		m, err := Load(ctx, folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: lock.Names()})
+		if err != nil {
+			return nil, nil, err
+		}
+		l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events})
+		return m, l, err
 	}
-	l, err := lab.New(m.Config(), lab.Options{Store: store, Events: events})
+	m, l, err := open(t.Context(), events)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,11 +55,20 @@ step(begin)
 			t.Error(err)
 		}
 	}()
+	proof.Beside = func(ctx context.Context, use func(context.Context, *Mission, *lab.Lab, *event.Log) error) error {
+		events := &event.Log{}
+		m, l, err := open(ctx, events)
+		if err != nil {
+			return err
+		}
+		return errors.Join(use(ctx, m, l, events), l.Close())
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	var told []string
 	begun := Trial{}
-	err = m.Prove(ctx, l, events, start, func(trial Trial, _ int) { begun = trial }, func(trial Trial) {
+	proof.Begins = func(trial Trial, _ int) { begun = trial }
+	proof.Tell = func(trial Trial) {
 		if trial.NotTried == "" && (trial.Name != begun.Name || trial.Step != begun.Step) {
 			t.Errorf("%q ends, and what began is %q", trial.Name, begun.Name)
 		}
@@ -85,8 +99,8 @@ step(begin)
 		if trial.Step > 1 {
 			told = append(told, line)
 		}
-	})
-	if err != nil {
+	}
+	if err := m.Prove(ctx, l, events, proof); err != nil {
 		t.Error(err)
 	}
 	return told
@@ -99,9 +113,12 @@ func wantTrials(t *testing.T, got []string, want ...string) {
 	}
 }
 
+// In two labs, whose trials are told in order all the same.
 func TestProveAGoodLab(t *testing.T) {
 	labtest.Parallel(t)
-	wantTrials(t, prove(t, Start{}, &event.Log{}, `
+	lock, store := openImages(t)
+	defer store.Close()
+	wantTrials(t, proveFrom(t, lock, store, Proof{Jobs: 2}, &event.Log{}, `
 def it_has_a_note():
     assert_contains(read_file(pc, "/root/note"), "\"hello\"", hint = "Look at /root/note.")
 
@@ -129,6 +146,56 @@ step(read_it)
 		"2 solved", "2 not solved before", "2 twice", "2 wrong answer 1 fails, told: Look at /root/note.", "2 wrong answer 2 fails, told: Look at /root/note., screen: hello", "2 wrong answer 3 fails, screen: Sure?", "2 the hint of task solves it",
 		"3 solved", "3 twice", "3 fails without `cat /root/note` at pc", "3 the hint of assert_contains solves it",
 		"3 fails without `cat /root/note | wc -c` at pc", "3 the hint of assert_match solves it")
+}
+
+// The challenges of a board are tried each by itself. One whose set-up does not begin anew is
+// found, and so is what comes after the board.
+func TestProveABoard(t *testing.T) {
+	labtest.Parallel(t)
+	lock, store := openImages(t)
+	defer store.Close()
+	wantTrials(t, proveFrom(t, lock, store, Proof{Jobs: 2}, &event.Log{}, `
+def gone(name):
+    return lambda: run(pc, "test -e /srv/" + name).status != 0
+
+def make_one():
+    run(pc, "touch /srv/one; mkdir -p /srv/kept", check = True)
+
+def one():
+    """One"""
+    task(pc, "Remove /srv/one.", solution = "rm /srv/one", check = gone("one"),
+        hints = ["`+"`rm /srv/one`"+`"], wrong = ["cd /srv/kept", "umask 077", "touch /srv/one"])
+
+def make_two():
+    run(pc, "mkdir -p /srv/two; test ! -e /srv/solved-two || rm -r /srv/two", check = True)
+
+def two():
+    """Two"""
+    task(pc, "Remove /srv/two.", solution = "rmdir /srv/two && touch /srv/solved-two", check = gone("two"), hints = ["rmdir"],
+        wrong = [("rm -f /srv/two/*; touch /srv/two/in", "not satisfied"), "rm -r /srv/two"])
+
+def three():
+    """Three"""
+    send(pc, "echo $((1 + 1))")
+    assert_contains(pc, "2", hint = "`+"`echo 2`"+`")
+
+challenge(one, setup = make_one)
+challenge(two, setup = make_two)
+challenge(three)
+
+def after():
+    """After"""
+    assert_true(run(pc, "test -e /srv/two").status != 0, hint = "All are solved.")
+
+step(after)
+`),
+		"2 solved", "2 not solved before", "2 wrong answer 1 fails", "2 wrong answer 2 fails", "2 wrong answer 3 fails",
+		"2 the hint of task solves it", "2 begins anew",
+		"3 solved", "3 not solved before", "3 wrong answer 1 fails", "3 wrong answer 2 fails FAILED: the check accepts `rm -r /srv/two`",
+		"3 the hint of task solves it not tried: the hint shows nothing in backquotes to type",
+		"3 begins anew FAILED: begun once more, it is solved already: Remove /srv/two.",
+		"4 solved", "4 fails without `echo $((1 + 1))` at pc", "4 the hint of assert_contains solves it", "4 twice",
+		"5 solved", "5 twice")
 }
 
 // A step may have several tasks, one of a loop as well.
@@ -273,7 +340,7 @@ step(never)
 // its author has worked on it.
 func TestProveOneStep(t *testing.T) {
 	labtest.Parallel(t)
-	start := Start{From: 2, Checkpoints: t.TempDir()}
+	proof := Proof{Start: Start{From: 2, Checkpoints: t.TempDir()}}
 	lock, store := openImages(t)
 	defer store.Close()
 	for _, hint := range []string{"Type `hostname`.", "Say `hostname`."} {
@@ -283,7 +350,7 @@ func TestProveOneStep(t *testing.T) {
 				boots++
 			}
 		})
-		wantTrials(t, proveFrom(t, lock, store, start, events, `
+		wantTrials(t, proveFrom(t, lock, store, proof, events, `
 def second():
     """Second"""
     send(pc, "hostname")

@@ -65,12 +65,12 @@ func TestScreenIsProved(t *testing.T) {
 		}
 	}()
 	trials := 0
-	err = m.Prove(t.Context(), l, events, Start{}, func(Trial, int) {}, func(trial Trial) {
+	err = m.Prove(t.Context(), l, events, Proof{Begins: func(Trial, int) {}, Tell: func(trial Trial) {
 		trials++
 		if trial.Failure != "" || trial.NotTried != "" {
 			t.Errorf("step %d, %s: %s%s", trial.Step, trial.Name, trial.Failure, trial.NotTried)
 		}
-	})
+	}})
 	if err != nil || trials < 10 {
 		t.Errorf("%d trials, %v", trials, err)
 	}

@@ -1,11 +1,13 @@
 package mission
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/markdown"
@@ -19,6 +21,31 @@ type variation struct {
 	known          bool // how it ends is known: the solved step did the same
 	wrong          bool // it is a wrong answer of a task
 	judge          func(t *Trial, held bool, reason string)
+}
+
+// enterPatience bounds each wait of a trial that is to fail: nothing is on its way.
+const enterPatience = 4 * time.Second
+
+// trial is what is tried, with the rest that is known of it.
+func (v variation) trial(t Trial) Trial {
+	t.Position, t.NotTried = v.position, v.notTried
+	return t
+}
+
+// idle reports whether nothing is to be done for it.
+func (v variation) idle() bool { return v.notTried != "" || v.known }
+
+// try plays the variation, where the lab is as it was when a step began, or had passed some
+// of its tasks, and says what came of it. Its error ends the proof.
+func (v variation) try(ctx context.Context, b *bench, step int, from *builtins.Passed, t *Trial) error {
+	r := v.rehearsal
+	r.From = from
+	err := b.play(ctx, step, &r)
+	if err != nil && fatal(ctx, err) {
+		return err
+	}
+	v.conclude(t, &r, err)
+	return nil
 }
 
 // taskNames returns what the trials of tasks begin with, by their place among the
@@ -40,7 +67,7 @@ func taskNames(instructions []builtins.Instruction) []string {
 }
 
 // variations lists what is to be tried with the instructions of a step.
-func (p *prover) variations(instructions []builtins.Instruction) []variation {
+func variations(instructions []builtins.Instruction) []variation {
 	var all []variation
 	var typed []string // by the step itself, so far
 	tasks := taskNames(instructions)
