@@ -214,7 +214,7 @@ type CheckError struct {
 	Hint    string // the author's, empty if there is none
 	Tail    string // the last lines of the console, empty if none is involved
 
-	told guide.Text // what a student is told instead of the hint, if that is more; nil: the hint
+	told     guide.Text      // what a student is told instead of the hint, if that is more; nil: the hint
 	Position syntax.Position // where the script calls it, or where a function that returned False begins
 
 	restarting bool // the machine was, under the check
