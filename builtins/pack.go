@@ -27,7 +27,7 @@ func packs() []Entry {
 		Returns: "list of strings: the names of the challenges",
 		Params: []Param{
 			{Name: "folder", Kind: Text, Doc: "beside the script, such as `\"./lab\"`"},
-			{Name: "on", Kind: Console, Doc: "where the student sits: a machine, or one of its consoles"},
+			{Name: "on", Kind: Entrance, Doc: "where the student sits: a machine, or one of its consoles"},
 		},
 		Summary: "make a folder of scripts the mission's next challenges",
 		Detail: "The folder stays as its author wrote it: a folder for each challenge, with `check.sh`, `setup.sh`, `README.md`, `hints.md`, `answer.sh` and `wrong-*.sh`; " +
@@ -105,8 +105,11 @@ func declarePack(c *call) (starlark.Value, error) {
 
 // machineOf is the machine that a console belongs to.
 func machineOf(t talker) (*machine, error) {
-	if m, ok := t.(*machine); ok {
-		return m, nil
+	switch t := t.(type) {
+	case *machine:
+		return t, nil
+	case *seat:
+		return t.of, nil
 	}
 	return nil, fmt.Errorf("pack: on = %s: want a machine, or one of its consoles", t)
 }
@@ -226,7 +229,7 @@ func (p *packed) enter(thread *starlark.Thread, e *Entry, args starlark.Tuple, n
 const (
 	setUpTime  = 5 * time.Minute
 	checkTime  = time.Minute
-	answerTime = 5 * time.Minute
+	answerTime = 2 * time.Minute
 )
 
 // setUp runs a challenge's set-up.
@@ -268,9 +271,9 @@ func (p *packed) task(thread *starlark.Thread, c pack.Challenge) error {
 	if goal == "" {
 		goal = c.Title
 	}
-	on, err := p.console(c)
-	if err != nil {
-		return err
+	hints := c.Hints
+	if _, trial := thread.Local(actorKey).(*Rehearsal); trial && !c.LastHintSolves() {
+		hints = nil // nobody has said that what it shows is to be typed
 	}
 	var wrong []starlark.Value
 	for _, w := range c.Wrong {
@@ -282,27 +285,37 @@ func (p *packed) task(thread *starlark.Thread, c pack.Challenge) error {
 		}
 	}
 	return p.do(thread, "task", nil,
-		starlark.Tuple{starlark.String("on"), on},
+		starlark.Tuple{starlark.String("on"), p.console(c)},
 		starlark.Tuple{starlark.String("prompt"), starlark.String(goal)},
 		starlark.Tuple{starlark.String("solution"), p.solution(c)},
 		starlark.Tuple{starlark.String("check"), p.function("check of "+c.Name, pack.Place{File: c.Check.Name, Line: 1},
 			func(thread *starlark.Thread) error { return p.check(thread, *c.Check) })},
-		starlark.Tuple{starlark.String("hints"), stringList(c.Hints)},
+		starlark.Tuple{starlark.String("hints"), stringList(hints)},
 		starlark.Tuple{starlark.String("wrong"), starlark.NewList(wrong)},
 		starlark.Tuple{starlark.String("timeout"), starlark.MakeInt(int(answerTime / time.Second))},
 	)
 }
 
 // console is where a challenge is played: where its answer begins.
-func (p *packed) console(c pack.Challenge) (talker, error) {
-	if c.Answer == nil || len(c.Answer.Lines) == 0 || c.Answer.Lines[0].Console == "" {
-		return p.on, nil
+func (p *packed) console(c pack.Challenge) talker {
+	if c.Answer == nil || len(c.Answer.Lines) == 0 {
+		return p.on
 	}
-	return p.named(c.Answer.Lines[0].Console), nil
+	return p.named(c.Answer.Lines[0].Console)
 }
 
 // named is the console of the machine that has a name; that of the pack if none has.
 func (p *packed) named(name string) talker {
+	for _, m := range p.declared.Machines {
+		if m.Name != p.in.config.Name {
+			continue
+		}
+		for _, config := range m.Consoles {
+			if config.Name == name {
+				return &seat{of: p.in, config: config}
+			}
+		}
+	}
 	return p.on
 }
 
@@ -324,16 +337,46 @@ func (p *packed) solution(c pack.Challenge) starlark.Value {
 	case a.Run != nil:
 		return p.function("answer of "+c.Name, pack.Place{File: a.Name, Line: 1}, func(thread *starlark.Thread) error {
 			return p.enter(thread, &Entry{Name: "answer", Phase: Acting, Effect: Changes | Runs, call: func(call *call) (starlark.Value, error) {
-				v, err := p.run(call.ctx, *a.Run, answerTime)
-				if err == nil && !v.Passed {
-					err = fmt.Errorf("%s failed%s", a.Name, saying(v))
-				}
+				_, err := p.run(call.ctx, *a.Run, answerTime) // whether it has done it, the check says
 				return nil, err
+			}}, nil)
+		})
+	case p.several(a.Lines):
+		return p.function("answer of "+c.Name, pack.Place{File: a.Name, Line: 1}, func(thread *starlark.Thread) error {
+			return p.enter(thread, &Entry{Name: "answer", Phase: Acting, Effect: Talks, call: func(call *call) (starlark.Value, error) {
+				return nil, call.typeAt(p, a.Lines)
 			}}, nil)
 		})
 	default:
 		return starlark.String(typedAs(a.Lines))
 	}
+}
+
+// several reports whether lines are typed at more than one console.
+func (p *packed) several(lines []pack.Line) bool {
+	return slices.ContainsFunc(lines, func(l pack.Line) bool { return p.named(l.Console).name() != p.named(lines[0].Console).name() })
+}
+
+// typeAt types lines, each at its console when that waits for input.
+func (c *call) typeAt(p *packed, lines []pack.Line) error {
+	for _, line := range lines {
+		on := p.named(line.Console)
+		terminal, err := on.console(c.Session)
+		if err != nil {
+			return err
+		}
+		if err := terminal.Ready(c.ctx); err != nil {
+			return err
+		}
+		c.acted(on.name(), line.Text)
+		if err := terminal.Type(c.ctx, line.Text+"\n"); err != nil {
+			return err
+		}
+		if err := terminal.Finished(c.ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // check runs a challenge's check and says what it found.
@@ -348,15 +391,20 @@ func (p *packed) check(thread *starlark.Thread, script pack.Script) error {
 		case v.Broken != "":
 			return nil, fmt.Errorf("%s does not work: %s", script.Name, v.Broken)
 		}
-		failure := &CheckError{Builtin: script.Name, Message: "it ended as failed and printed nothing"}
-		if told := append(v.Failing(), v.Said...); len(told) > 0 {
+		failure := &CheckError{Builtin: script.Name, Message: "it ended as failed and printed nothing", Position: call.position()}
+		told := v.Failing()
+		if len(told) == 0 && !script.Quiet {
+			told = v.Said
+		}
+		if len(told) > 0 {
 			failure.Message = strings.Join(told, "; ")
 		}
-		failure.told = func() string { return p.tell(v) }
-		for _, text := range append(v.Failing(), v.Said...) {
-			failure.Hint += "; " + p.translate(text)
+		for i, text := range told {
+			told[i] = p.translate(text)
 		}
-		failure.Hint = strings.TrimPrefix(failure.Hint, "; ")
+		if failure.Hint = strings.Join(told, "; "); failure.Hint != "" {
+			failure.told = func() string { return p.tell(v) }
+		}
 		return nil, failure
 	}}, nil)
 }

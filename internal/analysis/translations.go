@@ -206,6 +206,9 @@ func (c *comparison) texts(originals []readerText) {
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(translated)) {
+		if c.translation.Brought(text) {
+			continue
+		}
 		if !known[text] {
 			missing = c.stale(text, missing)
 			continue

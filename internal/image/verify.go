@@ -1,7 +1,6 @@
 package image
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +62,7 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 
 // downloads are all that src gets by URL.
 func (s source) downloads() []download {
-	if s.derived != nil || s.folder != "" || s.Bundle != "" {
+	if s.derived != nil || s.folder != "" {
 		return nil
 	}
 	if s.Recipe == "" {
@@ -114,7 +113,7 @@ func (s *Store) verifyDir(ctx context.Context, image, dir string, src source) (e
 	}
 	list, listed := m.Files["packages"]
 	if disk, ok := m.Files["disk"]; ok && listed && len(bad) == 0 && m.Format == "raw" {
-		err := checkPackages(ctx, filepath.Join(dir, list.Name), filepath.Join(dir, disk.Name), cmp.Or(src.Debian, m.Debian))
+		err := checkPackages(ctx, filepath.Join(dir, list.Name), filepath.Join(dir, disk.Name), src.Debian)
 		switch {
 		case ctx.Err() != nil:
 			return true, context.Cause(ctx)

@@ -51,6 +51,34 @@ func (r *reader) answer(name string, carried []file) *Answer {
 	return a
 }
 
+// LastHintSolves reports whether the last hint shows commands that are meant to solve the
+// challenge: all programs of the answer are in its code, and none of that is a mere word.
+func (c *Challenge) LastHintSolves() bool {
+	if len(c.Hints) == 0 || c.Answer == nil {
+		return false
+	}
+	program := func(line string) string {
+		words := strings.Fields(line)
+		for len(words) > 1 && words[0] == "sudo" {
+			words = words[1:]
+		}
+		return strings.Join(words[:min(1, len(words))], "")
+	}
+	var shown []string
+	for _, code := range markdown.Code(c.Hints[len(c.Hints)-1]) {
+		if len(strings.Fields(code)) < 2 {
+			return false
+		}
+		shown = append(shown, program(code))
+	}
+	for _, line := range c.Answer.Lines {
+		if !slices.Contains(shown, program(line.Text)) {
+			return false
+		}
+	}
+	return len(shown) > 0 && len(c.Answer.Lines) > 0
+}
+
 // readsOwnFiles returns the line where a script needs to be where it lies; 0: nowhere.
 func readsOwnFiles(tree *syntax.File) (line int) {
 	calls(tree, func(at int, words []string) {
@@ -92,7 +120,7 @@ func typed(text string, tree *syntax.File) []Line {
 			end, document = max(end, last), document || hasDocument(s)
 		}
 		final := end >= lastLine(tree.Stmts[len(tree.Stmts)-1])
-		if len(statements) == 1 && onlyForScripts(statements[0], final) {
+		if len(statements) == 1 && onlyForScripts(statements[0], final && console == "") {
 			at = end
 			continue
 		}

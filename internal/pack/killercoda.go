@@ -100,7 +100,9 @@ func (r *reader) killercoda() {
 			raw, _ = r.read(step.Text)
 		}
 		if step.Verify != "" && r.named(step.Verify, at) {
-			c.Check = r.script(step.Verify, nil)
+			if c.Check = r.script(step.Verify, nil); c.Check != nil {
+				c.Check.Quiet = true // its page shows none of it
+			}
 			c.Answer = r.clicked(step.Text, raw)
 			if solution := readPage(shown(raw)).answer; c.Answer == nil && len(solution) > 0 {
 				c.Answer = &Answer{Name: r.name(step.Text)}

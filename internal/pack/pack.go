@@ -54,6 +54,7 @@ type Challenge struct {
 type Script struct {
 	Name    string // of its file in the mission's folder
 	MayFail bool   // whatever its status, what it has made is what there is to be
+	Quiet   bool   // what it prints besides parts is for nobody
 
 	shell string // it has no shebang: what runs it; empty: it says that itself, or is a program
 

@@ -66,7 +66,7 @@ func (s *Script) Text(text string) string {
 	if now.by != nil && now.by.Texts[text] != "" {
 		return now.by.Texts[text]
 	}
-	if !now.changed && (now.by == nil || !now.by.packed) { // a check's lines are never told by tr
+	if !now.changed && (now.by == nil || now.by.brought == nil) { // a check's lines are never told by tr
 		return text
 	}
 	if found, ok := now.find(text); ok {

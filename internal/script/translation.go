@@ -28,7 +28,7 @@ type Translation struct {
 	Steps map[string]StepTranslation `toml:"steps"` // by the name of the step's function
 	Texts map[string]string          `toml:"texts"` // by the original
 
-	packed bool // packs have brought some of it, with the lines that their checks print
+	brought map[string]bool // the originals of texts that came with packs, what their checks print included
 
 	language string // its tag
 	source   []byte
@@ -107,12 +107,20 @@ func (t *Translation) adopt(d builtins.Declaration) {
 			if t.Texts == nil {
 				t.Texts = map[string]string{}
 			}
-			if t.packed = true; t.Texts[original] == "" {
+			if t.Texts[original] == "" {
 				t.Texts[original] = translated
 			}
+			if t.brought == nil {
+				t.brought = map[string]bool{}
+			}
+			t.brought[original] = true
 		}
 	}
 }
+
+// Brought reports whether a text's translation came with a pack, and is in the mission's
+// own texts only if it is another one there.
+func (t *Translation) Brought(original string) bool { return t.brought[original] }
 
 // unknownKey is the error of a key that means nothing in a translation.
 func (t *Translation) unknownKey(key toml.Key) *Error {

@@ -1,0 +1,1 @@
+mkdir -p /srv/texts; touch /srv/texts/unwanted

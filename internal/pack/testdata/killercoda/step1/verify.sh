@@ -1,0 +1,3 @@
+#!/bin/bash
+
+stat /srv/texts/new && grep heron /srv/texts/heron.txt

@@ -1,0 +1,3 @@
+#!/bin/bash
+
+if stat /srv/texts/unwanted; then exit 1; fi

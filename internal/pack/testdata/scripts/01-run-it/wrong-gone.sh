@@ -1,0 +1,2 @@
+# why: hello.sh is gone
+rm /srv/hello.sh

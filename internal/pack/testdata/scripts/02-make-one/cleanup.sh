@@ -1,0 +1,2 @@
+#!/bin/bash
+rm /srv/two.sh
