@@ -208,6 +208,10 @@ export class Lab {
   }
 
   machines() {
+    return [...this.run.machines.keys()];
+  }
+
+  names() {
     return this.consoles.names();
   }
 
