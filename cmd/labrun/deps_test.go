@@ -41,6 +41,7 @@ var levels = map[string]int{
 	"/internal/screen/screentest":     1,
 	"/internal/lan":                   0,
 	"/internal/image":                 1,
+	"/internal/image/registrytest":    0,
 	"/internal/disk":                  0,
 	"/internal/workshop":              1,
 	"/internal/pack":                  1,

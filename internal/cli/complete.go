@@ -42,8 +42,20 @@ func (p *program) addCompletion(root *cobra.Command) {
 				switch sub.Name() {
 				case "show", "fetch", "build", "verify":
 					sub.ValidArgsFunction = someOf(p.imageNames)
-				case "add", "remove":
+				case "add", "remove", "push":
 					sub.ValidArgsFunction = oneOf(p.imageNames)
+				case "pull": // nobody knows what a registry has
+					sub.ValidArgsFunction = cobra.NoFileCompletions
+					sub.RegisterFlagCompletionFunc("as", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+						return p.imageNames("")
+					})
+				case "export":
+					sub.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+						if len(args) == 0 {
+							return nil, cobra.ShellCompDirectiveDefault
+						}
+						return p.imageNames(begun)
+					}
 				}
 			}
 		}

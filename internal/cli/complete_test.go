@@ -40,6 +40,10 @@ func TestCompletion(t *testing.T) {
 		{"images fetch debian a", "alpine", "", true},
 		{"images add ", "alpine debian debian-tty grub mini mini-arm64 mini-riscv64 router7 tiny", "", true},
 		{"images remove r", "router7", "", true},
+		{"images push r", "router7", "", true},
+		{"images pull r", "", "router7", true},
+		{"images pull --as r", "router7", "", true},
+		{"images export week1.tar r", "router7", "", true},
 		{"new ", "", "lab.star", true},
 		{"--allow ", "host", "", true},
 	}

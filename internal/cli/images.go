@@ -83,7 +83,7 @@ func (p *program) newImages() *cobra.Command {
 			if len(args) > 0 {
 				return &usageError{
 					fmt.Sprintf(
-						"images: there is no %q: it is one of list, show, templates, fetch, build, verify, add, remove, gc", args[0],
+						"images: there is no %q: it is one of list, show, templates, fetch, build, verify, add, remove, push, pull, export, import, gc", args[0],
 					),
 				}
 			}
@@ -118,6 +118,7 @@ func (p *program) newImages() *cobra.Command {
 			Use: "remove NAME", Short: "forget an image that was added", Args: cobra.ExactArgs(1),
 			RunE: p.withStore(p.removeImage),
 		},
+		p.newPushImage(), p.newPullImage(), p.newExportImages(), p.newImportImages(),
 		&cobra.Command{
 			Use: "gc", Short: "remove what no image needs any more", Args: cobra.NoArgs,
 			RunE: p.withStore(p.collectImages),

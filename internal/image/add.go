@@ -176,6 +176,12 @@ func (s *Store) Remove(ctx context.Context, name string) (was string, err error)
 	return was, nil
 }
 
+// Added reports whether the image called name was added, or pulled in place of its sources.
+func (s *Store) Added(name string) bool {
+	_, err := os.Stat(s.addedDir(name))
+	return err == nil
+}
+
 // keepDisk makes a downloaded disk image the image folder dir.
 func (s *Store) keepDisk(ctx context.Context, image, blob string, src source, dir string) error {
 	key := filepath.Base(dir)

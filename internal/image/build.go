@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,21 +24,23 @@ import (
 // manifest is an image folder's image.json.
 type manifest struct {
 	Source   string                `json:"source"`
-	Made     time.Time             `json:"made"`
-	Format   string                `json:"format,omitempty"`  // of the disk
-	BIOS     bool                  `json:"bios,omitempty"`    // boots by its own loader
-	Found    string                `json:"found,omitempty"`   // what the disk is, for people
-	Own      *ownProfile           `json:"own,omitempty"`     // it was added under a name that no lock had
-	Derived  *derivedRecord        `json:"derived,omitempty"` // it was made of another image
-	Hardware Hardware              `json:"hardware,omitzero"` // as the user said who added it
-	Files    map[string]fileRecord `json:"files"`             // by role: kernel, initrd, disk
+	Made     time.Time             `json:"made,omitzero"`
+	Format   string                `json:"format,omitempty"`   // of the disk
+	BIOS     bool                  `json:"bios,omitempty"`     // boots by its own loader
+	Found    string                `json:"found,omitempty"`    // what the disk is, for people
+	Own      *ownProfile           `json:"own,omitempty"`      // it was added under a name that no lock had
+	Derived  *derivedRecord        `json:"derived,omitempty"`  // it was made of another image
+	Hardware Hardware              `json:"hardware,omitzero"`  // as the user said who added it
+	StandIn  string                `json:"stand_in,omitempty"` // of one that was got as a bundle: as a source of images.lock says
+	Debian   string                `json:"debian,omitempty"`   // of one that was got as a bundle, the same
+	Files    map[string]fileRecord `json:"files"`              // by role: kernel, initrd, disk
 }
 
 type fileRecord struct {
 	Name    string    `json:"name"`
 	Size    int64     `json:"size"`
 	SHA256  string    `json:"sha256"`
-	ModTime time.Time `json:"mtime"` // whole seconds: archives keep no more
+	ModTime time.Time `json:"mtime,omitzero"` // whole seconds: archives keep no more
 }
 
 // roles are what the files of an image are for, in the order of its digest.
@@ -127,7 +130,7 @@ func readManifest(dir string) (*manifest, error) {
 }
 
 func (m *manifest) image(e entry, src source, dir string) *Image {
-	img := &Image{Profile: e.profile(), Source: m.Source, StandIn: src.StandIn, BIOS: m.BIOS, Found: m.Found}
+	img := &Image{Profile: e.profile(), Source: m.Source, StandIn: cmp.Or(src.StandIn, m.StandIn), BIOS: m.BIOS, Found: m.Found}
 	img.Hardware = m.Hardware.or(src.Hardware).or(e.Hardware).fitted()
 	if m.BIOS {
 		// A foreign disk has its own boot loader, and no shell for labrun.
@@ -146,7 +149,7 @@ func (m *manifest) image(e entry, src source, dir string) *Image {
 		}
 		path := filepath.Join(dir, f.Name)
 		if role == "packages" { // nothing boots from it
-			img.Debian, img.Packages = src.Debian, path
+			img.Debian, img.Packages = cmp.Or(src.Debian, m.Debian), path
 			continue
 		}
 		fmt.Fprintln(sum, role, f.SHA256)
@@ -256,6 +259,9 @@ func (s *Store) buildDir(src source) (dir string, err error) {
 		if name, err = s.hashDerived(h, src); err != nil {
 			return "", err
 		}
+	} else if src.Bundle != "" {
+		name = "bundle"
+		fmt.Fprintln(h, src.Bundle[strings.LastIndex(src.Bundle, "@")+1:])
 	} else if name == "" {
 		name = "disk"
 		fmt.Fprintln(h, src.id(), src.Format, src.Boot, src.Member, src.Medium)

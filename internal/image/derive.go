@@ -147,7 +147,7 @@ func (e entry) derivable(d *Derivation) error {
 	switch {
 	case e.added:
 		why = errors.New("it was added as a disk, which labrun does not change")
-	case e.Profile.Control == "" || len(e.Sources) == 0 || e.Sources[0].Recipe == "" && e.Sources[0].derived == nil:
+	case e.Profile.Control == "" || len(e.Sources) == 0 || e.Sources[0].Recipe == "" && e.Sources[0].Bundle == "" && e.Sources[0].derived == nil:
 		why = errNoChannel
 	case e.Browser || e.Arch != "" && e.Arch != "x86_64":
 		why = errNoDisk

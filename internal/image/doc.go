@@ -1,6 +1,7 @@
 // Package image owns what machines boot from: images.lock, the downloads and
-// recipes it names, the cache of ready images, and the overlays machines write
-// to instead of the images themselves.
+// recipes it names, the cache of ready images, the overlays machines write
+// to instead of the images themselves, and bundles, in which finished images move to other
+// computers.
 //
 // A [Lock] says what an image is (its [Profile]) and where it can come from:
 // sources, best first. A [Store] turns that into an [Image], a few read-only

@@ -44,7 +44,11 @@ func (s *Store) download(ctx context.Context, image string, d download) (string,
 	}
 	part := file + ".part"
 	var reasons []string
-	for _, from := range s.places(d.URL) {
+	places := s.places(d.URL)
+	if d.part != nil {
+		places = []string{d.URL}
+	}
+	for _, from := range places {
 		err := s.fill(ctx, image, from, d, part)
 		if err == nil {
 			err = finish(part, file)
@@ -54,10 +58,13 @@ func (s *Store) download(ctx context.Context, image string, d download) (string,
 		}
 		var full *spaceError
 		if ctx.Err() != nil || errors.As(err, &full) {
-			return "", fmt.Errorf("download %s: %w", from, err)
+			return "", fmt.Errorf("download %s: %w", d.shown(from), err)
 		}
-		if errors.Is(err, errDigest) {
+		if errors.Is(err, errDigest) && d.part == nil {
 			s.say(Progress{Image: image, Phase: PhaseNote, Note: fmt.Sprintf("refused what %s has: %v", from, err)})
+		}
+		if d.part != nil {
+			return "", d.part.fault(err)
 		}
 		reasons = append(reasons, fmt.Sprintf("download %s: %v", from, err))
 	}
@@ -189,7 +196,7 @@ func (s *Store) transfer(ctx context.Context, image, from string, d download, pa
 	}
 
 	meter := s.meter(Progress{
-		Image: image, Phase: PhaseDownload, Note: path.Base(d.URL), Done: start, Total: max(d.Size, 0),
+		Image: image, Phase: PhaseDownload, Note: d.title(), Done: start, Total: max(d.Size, 0),
 	})
 	var in io.Reader = body
 	if d.Size >= 0 {
@@ -205,7 +212,7 @@ func (s *Store) transfer(ctx context.Context, image, from string, d download, pa
 	case d.Size >= 0 && size < d.Size:
 		return fmt.Errorf("%w after %d of %d bytes", errBroken, size, d.Size)
 	case d.Size >= 0 && size > d.Size:
-		return fmt.Errorf("%w: it is longer than the %d bytes images.lock says", errDigest, d.Size)
+		return fmt.Errorf("%w: it is longer than the %d bytes %s says", errDigest, d.Size, d.authority())
 	}
 	if err := sums.check(d); err != nil {
 		return err
@@ -264,7 +271,11 @@ func (s *Store) open(
 			req.Header.Set("If-Range", tag)
 		}
 	}
-	resp, err := s.client().Do(req)
+	do := s.client().Do
+	if d.part != nil {
+		do = d.part.do
+	}
+	resp, err := do(req)
 	if err != nil {
 		var ue *url.Error
 		if errors.As(err, &ue) {
@@ -284,9 +295,11 @@ func (s *Store) open(
 	case resp.StatusCode == http.StatusOK:
 		start = 0
 		if d.Size >= 0 && resp.ContentLength >= 0 && resp.ContentLength != d.Size {
-			return fail(fmt.Errorf("it has %d bytes, not %d as images.lock says", resp.ContentLength, d.Size))
+			return fail(fmt.Errorf("it has %d bytes, not %d as %s says", resp.ContentLength, d.Size, d.authority()))
 		}
 		writeTag(part, from, resp.Header)
+	case d.part != nil:
+		return fail(d.part.depot.refused(resp.StatusCode))
 	default:
 		return fail(fmt.Errorf("the server says %s", resp.Status))
 	}
@@ -345,10 +358,10 @@ func (s sums) Write(p []byte) (int, error) {
 
 func (s sums) check(d download) error {
 	if got := hexSum(s.sha256); d.SHA256 != "" && got != d.SHA256 {
-		return fmt.Errorf("%w: sha256 is %s, not %s as images.lock says", errDigest, got, d.SHA256)
+		return fmt.Errorf("%w: sha256 is %s, not %s as %s says", errDigest, got, d.SHA256, d.authority())
 	}
 	if got := hexSum(s.sha512); d.SHA512 != "" && got != d.SHA512 {
-		return fmt.Errorf("%w: sha512 is %s, not %s as images.lock says", errDigest, got, d.SHA512)
+		return fmt.Errorf("%w: sha512 is %s, not %s as %s says", errDigest, got, d.SHA512, d.authority())
 	}
 	return nil
 }

@@ -96,6 +96,7 @@ type control struct {
 
 // source is one way to an image: a recipe, or a download that is a disk image.
 type source struct {
+	Bundle  string  `toml:"bundle"` // in a registry, by its digest: see bundle.go
 	Recipe  string  `toml:"recipe"`
 	Inputs  []input `toml:"inputs"`
 	StandIn string  `toml:"stand_in"` // what users know it by, if it is not the real thing
@@ -132,6 +133,32 @@ type download struct {
 	Size   int64  `toml:"size"`
 	SHA256 string `toml:"sha256"`
 	SHA512 string `toml:"sha512"`
+
+	part *part // of a bundle; nil: it is in images.lock
+}
+
+// authority is what says how large it is and which digest it has.
+func (d download) authority() string {
+	if d.part != nil {
+		return "the bundle"
+	}
+	return LockFileName
+}
+
+// shown is what errors call it, which is got from there.
+func (d download) shown(from string) string {
+	if d.part != nil {
+		return d.part.title + " of " + d.part.depot.name()
+	}
+	return from
+}
+
+// title is what progress calls it.
+func (d download) title() string {
+	if d.part != nil {
+		return d.part.title
+	}
+	return path.Base(d.URL)
 }
 
 // id names the content of d, and its file in the cache.
@@ -157,6 +184,9 @@ func (s source) String() string {
 		return s.of.String() + ", with additions"
 	case s.folder != "":
 		return "an image, with additions"
+	case s.Bundle != "":
+		ref, _, _ := strings.Cut(s.Bundle, "@")
+		return "bundle " + ref
 	case s.Recipe != "":
 		return "recipe " + s.Recipe
 	case s.File != "":
@@ -193,9 +223,10 @@ func (l *Lock) Profile(name string) (Profile, bool) {
 	return e.profile(), ok
 }
 
-// base returns the source of an image that another one is made of.
+// base returns the source of an image that another one is made of. A bundle of it has what
+// machines need, and not what recipes do.
 func (l *Lock) base(name string) (source, bool) {
-	sources := l.images[name].Sources
+	sources := slices.DeleteFunc(slices.Clone(l.images[name].Sources), func(s source) bool { return s.Bundle != "" })
 	if len(sources) == 0 || sources[0].Recipe == "" {
 		return source{}, false
 	}
@@ -431,6 +462,15 @@ func (c *checker) source(e entry, i int, s source) {
 		bad("recipe", "a mission's own images.lock can name labrun's recipes as they are, and bring no recipe or inputs")
 	}
 	switch {
+	case s.Bundle != "" && (s.Recipe != "" || s.URL != "" || s.File != ""):
+		bad("bundle", "a source is a bundle, a recipe, a url or a file, not two of them")
+	case s.Bundle != "":
+		if err := checkBundle(s.Bundle); err != nil {
+			bad("bundle", "%v", err)
+		}
+		if s.Format != "" || s.Member != "" || s.Boot != "" || len(s.Inputs) > 0 {
+			bad("bundle", "a bundle says itself what it is: format, member, boot and inputs belong to other sources")
+		}
 	case s.Recipe != "" && s.URL != "":
 		bad("url", "a source is a recipe or a url, not both")
 	case s.File != "" && (s.Recipe != "" || s.URL != ""):
@@ -464,10 +504,10 @@ func (c *checker) source(e entry, i int, s source) {
 			bad("inputs", "inputs belong to a recipe")
 		}
 	default:
-		bad("", "a source needs a recipe or a url, or a file in a mission's folder")
+		bad("", "a source needs a bundle, a recipe or a url, or a file in a mission's folder")
 	}
-	if s.Debian != "" && (s.Recipe == "" || !releaseName.MatchString(s.Debian)) {
-		bad("debian", "debian %q is not the name of a release of Debian, for a recipe", s.Debian)
+	if s.Debian != "" && (s.Recipe == "" && s.Bundle == "" || !releaseName.MatchString(s.Debian)) {
+		bad("debian", "debian %q is not the name of a release of Debian, for a recipe or a bundle", s.Debian)
 	}
 	s.Hardware.check(bad)
 	if s.Space < 0 || s.Space > 1<<20 {

@@ -76,7 +76,7 @@ func TestParseLockFaults(t *testing.T) {
 		{"2cf24d", "2CF24D", "lower-case hexadecimal"},
 		{"https://example.org/data", "ftp://example.org/data", "not an http"},
 		{`recipe   = "tiny"`, `recipe = "../x"`, `images.lock:26: box: recipe "../x"`},
-		{`recipe   = "tiny"`, ``, "images.lock:25: box: a source needs a recipe or a url"},
+		{`recipe   = "tiny"`, ``, "images.lock:25: box: a source needs a bundle, a recipe or a url"},
 		{`name = "data"`, `name = "Da ta"`, `input name "Da ta"`},
 		{`recipe = "box"`, "recipe = \"box\"\nurl = \"https://example.org/x\"", "images.lock:19: box: a source is a recipe or a url, not both"},
 		{`recipe   = "tiny"`, "url = \"https://example.org/x\"\nsize = 1\nsha256 = \"00\"\nformat = \"vmdk\"\nboot = \"uefi\"", "images.lock:28: box: sha256 of https://example.org/x is not 64"},

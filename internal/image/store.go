@@ -43,6 +43,9 @@ type Image struct {
 const (
 	PhaseWait     = "wait"     // another labrun has the lock
 	PhaseDownload = "download" // Done and Total are bytes
+	PhaseUpload   = "upload"   // Done and Total are bytes
+	PhasePack     = "pack"     // Done and Total are bytes
+	PhaseUnpack   = "unpack"   // Done and Total are bytes
 	PhaseCopy     = "copy"     // Done and Total are bytes
 	PhaseBuild    = "build"
 	PhaseVerify   = "verify" // Done and Total are bytes
@@ -232,21 +235,28 @@ func (s *Store) Build(ctx context.Context, name string, force bool) (*Image, err
 // Cached returns the best image there is without network or a build. Ensure may
 // find a better one.
 func (s *Store) Cached(name string) (*Image, bool) {
+	img, _, _, ok := s.cached(name)
+	return img, ok
+}
+
+// cached is Cached, and tells where the image is and of which source it is.
+func (s *Store) cached(name string) (img *Image, dir string, src source, ok bool) {
 	e, ok := s.entry(name)
 	if !ok {
-		return nil, false
+		return nil, "", src, false
 	}
-	if img, err := s.load(e, source{}, s.addedDir(name)); err == nil {
-		return img, true
+	dir = s.addedDir(name)
+	if img, err := s.load(e, src, dir); err == nil {
+		return img, dir, src, true
 	}
 	for _, src := range s.candidates(e) {
 		if dir, err := s.buildDir(src); err == nil {
 			if img, err := s.load(e, src, dir); err == nil {
-				return s.explain(img, e, nil), true
+				return s.explain(img, e, nil), dir, src, true
 			}
 		}
 	}
-	return nil, false
+	return nil, "", src, false
 }
 
 // effort is how hard to try for a source.
@@ -265,8 +275,11 @@ func (s *Store) obtain(ctx context.Context, name string, how effort) (*Image, er
 	}
 	img, err := s.load(e, source{}, s.addedDir(name))
 	switch {
+	case err == nil && img.StandIn != "" && s.strict:
+		return nil, fmt.Errorf("image %s: the bundle that was pulled has the stand-in %s, and only real images are asked for: "+
+			"`labrun images remove %s` returns to its sources", name, img.StandIn, name)
 	case err == nil:
-		return img, nil
+		return s.explain(img, e, nil), nil
 	case errors.Is(err, errDamaged):
 		aside, moveErr := s.setAside(s.addedDir(name))
 		return nil, errors.Join(fmt.Errorf("image %s: the image you added is damaged (%w) and was moved to %s; "+
@@ -411,6 +424,8 @@ func (s *Store) make(ctx context.Context, e entry, src source, dir string) error
 		return s.derive(ctx, e, src, dir)
 	case src.folder != "":
 		return errors.New("the mission that it is of makes it")
+	case src.Bundle != "":
+		return s.pullSource(ctx, e.Name, src, dir)
 	case src.Recipe != "":
 		return s.runRecipe(ctx, e.Name, src, dir)
 	}

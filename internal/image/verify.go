@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 
 // downloads are all that src gets by URL.
 func (s source) downloads() []download {
-	if s.derived != nil || s.folder != "" {
+	if s.derived != nil || s.folder != "" || s.Bundle != "" {
 		return nil
 	}
 	if s.Recipe == "" {
@@ -113,7 +114,7 @@ func (s *Store) verifyDir(ctx context.Context, image, dir string, src source) (e
 	}
 	list, listed := m.Files["packages"]
 	if disk, ok := m.Files["disk"]; ok && listed && len(bad) == 0 && m.Format == "raw" {
-		err := checkPackages(ctx, filepath.Join(dir, list.Name), filepath.Join(dir, disk.Name), src.Debian)
+		err := checkPackages(ctx, filepath.Join(dir, list.Name), filepath.Join(dir, disk.Name), cmp.Or(src.Debian, m.Debian))
 		switch {
 		case ctx.Err() != nil:
 			return true, context.Cause(ctx)

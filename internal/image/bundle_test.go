@@ -1,0 +1,549 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/labrun/labrun/internal/image/registrytest"
+)
+
+// boxed is a store with the image box, of that content, ready.
+func boxed(t *testing.T, content string) (*Store, *Image) {
+	t.Helper()
+	url, _ := serve(t, content)
+	s := open(t, StoreOptions{Lock: box(t, url+"/data", content)})
+	img, err := s.Ensure(within(t), "box")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, img
+}
+
+// elsewhere is a store of another computer with the same lock, which can make nothing by
+// itself.
+func elsewhere(t *testing.T, content string, o StoreOptions) *Store {
+	t.Helper()
+	if o.Lock == nil {
+		o.Lock = box(t, refused()+"/data", content)
+	}
+	return open(t, o)
+}
+
+// left is what a store has besides what it always has.
+func left(t *testing.T, s *Store) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(s.dir, func(path string, d os.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(s.dir, path); strings.Contains(rel, "/") && !strings.HasPrefix(rel, "locks") {
+			files = append(files, rel)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// random is content that no compression makes smaller.
+func random(size int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < size; i++ {
+		b.WriteString(registrytest.Digest(fmt.Sprint(i))[7:])
+	}
+	return b.String()[:size]
+}
+
+func push(t *testing.T, s *Store, ref string) Bundle {
+	t.Helper()
+	b, err := s.Push(within(t), "box", ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Another computer has the image as if it had been built there.
+func TestPushAndPull(t *testing.T) {
+	reg := registrytest.New(t)
+	reg.Login("ada", "secret")
+	docker := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", docker)
+	if _, err := open(t, StoreOptions{Lock: box(t, refused(), "hello")}).Push(within(t), "box", reg.Host+"/course/box"); err == nil ||
+		!strings.Contains(err.Error(), "image box is not here yet: `labrun images fetch box`") {
+		t.Errorf("without the image: %v", err)
+	}
+	from, was := boxed(t, "hello")
+	if _, err := from.Push(within(t), "box", reg.Host+"/course/box:v1"); err == nil ||
+		!strings.Contains(err.Error(), "needs a login") || !strings.Contains(err.Error(), "docker login "+reg.Host) {
+		t.Errorf("without a login: %v", err)
+	}
+	login := base64.StdEncoding.EncodeToString([]byte("ada:secret"))
+	os.WriteFile(filepath.Join(docker, "config.json"), fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, reg.Host, login), 0o600)
+	pushed := push(t, from, reg.Host+"/course/box:v1")
+	if !strings.HasPrefix(pushed.Ref, reg.Host+"/course/box@sha256:") || pushed.Bytes == 0 {
+		t.Errorf("pushed %+v", pushed)
+	}
+	reg.Log()
+	if again := push(t, from, reg.Host+"/course/box:v2"); again.Digest != pushed.Digest {
+		t.Errorf("another digest at the second time: %s, %s", again.Digest, pushed.Digest)
+	}
+	if log := reg.Log(); slices.ContainsFunc(log, func(r string) bool { return strings.HasPrefix(r, "POST") }) {
+		t.Errorf("sent again what is there: %q", log)
+	}
+
+	to := elsewhere(t, "hello", StoreOptions{})
+	got, err := to.Pull(within(t), reg.Host+"/course/box:v1", "")
+	if err != nil || got.Digest != pushed.Digest || got.Here || got.Image != "box" {
+		t.Fatalf("pulled %+v, %v", got, err)
+	}
+	img, err := to.Ensure(within(t), "box")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if img.Digest != was.Digest || img.Hardware != was.Hardware || img.Cmdline != was.Cmdline || img.Control != was.Control ||
+		img.StandIn != "" || contents(t, img.Disk) != "hello" || contents(t, img.Kernel) != "kernel\n" {
+		t.Errorf("it was %+v and is %+v", was, img)
+	}
+	if img.Source != "recipe box (bundle "+reg.Host+"/course/box)" {
+		t.Errorf("its source is %s", img.Source)
+	}
+	if err := to.Verify(within(t), "box"); err != nil {
+		t.Error(err)
+	}
+	if files := left(t, to); slices.ContainsFunc(files, func(f string) bool { return !strings.HasPrefix(f, "builds/box-") }) {
+		t.Errorf("left: %v", files)
+	}
+	if r, err := to.GC(within(t)); err != nil || len(r.Removed) > 0 {
+		t.Errorf("gc removed %v, %v", r.Removed, err)
+	}
+	if again, err := to.Pull(within(t), pushed.Ref, ""); err != nil || !again.Here {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	if third := push(t, to, reg.Host+"/course/box:v3"); third.Digest != pushed.Digest {
+		t.Errorf("what was pulled is another bundle: %s, %s", third.Digest, pushed.Digest)
+	}
+}
+
+// What a lock names by its digest comes first; it may be a stand-in.
+func TestBundleSource(t *testing.T) {
+	reg := registrytest.New(t)
+	s, was := boxed(t, "hello")
+	pushed := push(t, s, reg.Host+"/course/box")
+	text := strings.Replace(goodLock, "[[images.box.sources]]", "[[images.box.sources]]\nbundle = \""+pushed.Ref+"\"\n[[images.box.sources]]", 1)
+	lock, err := ParseLock([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := elsewhere(t, "", StoreOptions{Lock: lock})
+	img, err := to.Ensure(within(t), "box")
+	if err != nil || img.Digest != was.Digest || !strings.Contains(img.Disk, "/builds/bundle-") {
+		t.Fatalf("%+v, %v", img, err)
+	}
+	if got, err := to.Pull(within(t), pushed.Ref, ""); err != nil || !got.Here {
+		t.Errorf("pulled besides: %+v, %v", got, err)
+	}
+	if r, err := to.GC(within(t)); err != nil || len(r.Removed) > 0 {
+		t.Errorf("gc removed %v, %v", r.Removed, err)
+	}
+	if got := to.Sources("box")[0]; got != "bundle "+reg.Host+"/course/box" {
+		t.Errorf("it is called %s", got)
+	}
+
+	// Where it cannot be had, the next source is tried.
+	reg.Lie(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusInternalServerError) })
+	img, err = elsewhere(t, "", StoreOptions{Lock: lock}).Ensure(within(t), "box")
+	if err != nil || img.StandIn != "tiny" || !strings.Contains(img.Why, "says 500 Internal Server Error") {
+		t.Errorf("without it: %+v, %v", img, err)
+	}
+
+	for _, fault := range []struct{ line, want string }{
+		{`bundle = "ghcr.io/course/debian:v1"`, "is not HOST/PATH@sha256:DIGEST"},
+		{`bundle = "` + pushed.Ref + "\"\nurl = \"https://example.org\"", "not two of them"},
+		{`bundle = "` + pushed.Ref + "\"\nboot = \"bios\"", "a bundle says itself what it is"},
+	} {
+		_, err := ParseLock([]byte(strings.Replace(goodLock, `recipe = "box"`, fault.line, 1)))
+		if err == nil || !strings.Contains(err.Error(), fault.want) {
+			t.Errorf("%s: %v", fault.line, err)
+		}
+	}
+}
+
+// What no source here would yield takes their place, as an added image does; a stand-in stays one.
+func TestPullInPlace(t *testing.T) {
+	reg := registrytest.New(t)
+	lock := box(t, refused(), "hello")
+	s := open(t, StoreOptions{Lock: lock})
+	if _, err := s.Ensure(within(t), "box"); err != nil { // the stand-in
+		t.Fatal(err)
+	}
+	ref := push(t, s, reg.Host+"/course/tiny").Ref
+	changed := recipes()
+	changed["lib.sh"] = &fstest.MapFile{Data: append([]byte("# newer\n"), changed["lib.sh"].Data...)}
+	to := open(t, StoreOptions{Lock: lock, Recipes: changed})
+	if _, err := to.Pull(within(t), ref, ""); err != nil {
+		t.Fatal(err)
+	}
+	img, err := to.Ensure(within(t), "box")
+	if err != nil || img.StandIn != "tiny" || img.Why == "" || contents(t, img.Disk) != "tiny\n" || !strings.Contains(img.Disk, "/added/box/") {
+		t.Errorf("%+v, %v", img, err)
+	}
+	strict := open(t, StoreOptions{Dir: to.dir, Lock: lock, Recipes: changed, Strict: true})
+	if _, err := strict.Ensure(within(t), "box"); err == nil || !strings.Contains(err.Error(), "only real images") {
+		t.Errorf("strict: %v", err)
+	}
+	if was, err := to.Remove(within(t), "box"); err != nil || !strings.Contains(was, "bundle") {
+		t.Errorf("removed %s, %v", was, err)
+	}
+
+	other, err := ParseLock([]byte(strings.ReplaceAll(goodLock, "images.box", "images.case")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to = open(t, StoreOptions{Lock: other, Recipes: changed})
+	if _, err := to.Pull(within(t), ref, ""); err == nil || !strings.Contains(err.Error(), "say with --as which image") {
+		t.Errorf("of an unknown name: %v", err)
+	}
+	if got, err := to.Pull(within(t), ref, "case"); err != nil || got.Image != "case" {
+		t.Errorf("as another: %+v, %v", got, err)
+	}
+}
+
+// A registry that lies, or does not answer, is told of with what to do, and nothing is kept
+// that could be taken for an image.
+func TestPullRefused(t *testing.T) {
+	reg := registrytest.New(t)
+	from, _ := boxed(t, random(100_000))
+	ref := push(t, from, reg.Host+"/course/box:v1").Ref
+	manifest := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/manifests/") }
+	status := func(code int) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(code) }
+	}
+	// changed serves what is asked for otherwise.
+	changed := func(when func(*http.Request) bool, change func(body []byte) []byte) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if !when(r) {
+				reg.Serve(w, r)
+				return
+			}
+			answer := &recorder{header: w.Header()}
+			reg.Serve(answer, r)
+			w.Header().Del("Content-Length")
+			w.Write(change(answer.body.Bytes()))
+		}
+	}
+	blob := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/blobs/") }
+	for _, c := range []struct {
+		name, ref string
+		lie       http.HandlerFunc
+		want      []string
+	}{
+		{"unauthorized", ref, status(401), []string{"needs a login", "docker login " + reg.Host}},
+		{"forbidden", ref, status(403), []string{"needs a login"}},
+		{"nothing there", reg.Host + "/course/bax:v1", nil, []string{"there is no such bundle; compare its name"}},
+		{"broken", ref, status(500), []string{"says 500 Internal Server Error", "try again later"}},
+		{"too many", ref, status(429), []string{"429", "wait a while"}},
+		{"no name", "box", nil, []string{"HOST/PATH:TAG"}},
+		{"no registry", strings.TrimPrefix(refused(), "http://") + "/course/box:v1", nil, []string{"cannot be reached", "connection refused"}},
+		{
+			"another manifest", ref,
+			changed(manifest, func(body []byte) []byte { return bytes.Replace(body, []byte("labrun image"), []byte("labrun imagE"), 1) }),
+			[]string{"sent something else than it has promised", "try again"},
+		},
+		{
+			"another manifest behind a tag", reg.Host + "/course/box:v1",
+			changed(manifest, func(body []byte) []byte { return []byte(`{"schemaVersion":2}`) }),
+			[]string{"sent something else than it has promised"},
+		},
+		{
+			"a wrong configuration", ref,
+			changed(blob, func(body []byte) []byte { body[len(body)/2] ^= 1; return body }),
+			[]string{"sent something else than it has promised"},
+		},
+		{
+			"a wrong file", ref,
+			changed(blob, func(body []byte) []byte {
+				if len(body) > 50_000 {
+					body[len(body)/2] ^= 1
+				}
+				return body
+			}),
+			[]string{"disk.img of " + reg.Host + "/course/box: wrong digest: sha256 is", "as the bundle says", "so it was not kept: try again"},
+		},
+		{
+			"a long file", ref,
+			changed(blob, func(body []byte) []byte {
+				if len(body) > 50_000 {
+					body = append(body, 'x')
+				}
+				return body
+			}),
+			[]string{"disk.img of " + reg.Host + "/course/box: wrong digest: it is longer than", "so it was not kept: try again"},
+		},
+	} {
+		reg.Lie(c.lie)
+		s := elsewhere(t, "hello", StoreOptions{})
+		_, err := s.Pull(within(t), c.ref, "")
+		if err == nil {
+			t.Errorf("%s: no error", c.name)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", c.name, err, want)
+			}
+		}
+		for _, file := range left(t, s) {
+			if !strings.HasPrefix(file, "blobs/") {
+				t.Errorf("%s: left %s", c.name, file)
+			}
+		}
+	}
+}
+
+// recorder keeps an answer.
+type recorder struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (r *recorder) WriteHeader(int)             {}
+
+// A wrong byte in a file that the registry's own digests fit, as of a maker whose computer is
+// broken, is found before the image has its name.
+func TestPullOfWrongContent(t *testing.T) {
+	reg := registrytest.New(t)
+	s, img := boxed(t, "hello")
+	m, err := readManifest(filepath.Dir(img.Disk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	damage := func() {
+		os.Chmod(img.Disk, 0o644)
+		os.WriteFile(img.Disk, []byte("hellO"), 0o644)
+		os.Chtimes(img.Disk, m.Made, m.Made)
+	}
+	damage()
+	if _, err := s.Push(within(t), "box", reg.Host+"/course/box"); !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), "labrun images verify box") {
+		t.Errorf("pushed a damaged image: %v", err)
+	}
+	if log := reg.Log(); len(log) > 0 {
+		t.Errorf("sent something of it: %q", log)
+	}
+}
+
+// A pull that breaks off goes on where it was, at once and at the next time.
+func TestPullBreaksOff(t *testing.T) {
+	reg := registrytest.New(t)
+	from, _ := boxed(t, random(300_000))
+	ref := push(t, from, reg.Host+"/course/box").Ref
+	var ranges []string
+	breaks := 0
+	reg.Lie(func(w http.ResponseWriter, r *http.Request) {
+		if from := r.Header.Get("Range"); from != "" {
+			ranges = append(ranges, from)
+		}
+		answer := &recorder{header: http.Header{}}
+		reg.Serve(answer, r)
+		if answer.body.Len() < 100_000 {
+			w.Header().Set("Content-Type", answer.header.Get("Content-Type"))
+			w.Write(answer.body.Bytes())
+			return
+		}
+		breaks++
+		w.Header().Set("Content-Length", fmt.Sprint(answer.body.Len()))
+		if answer.header.Get("Content-Range") != "" {
+			w.Header().Set("Content-Range", answer.header.Get("Content-Range"))
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		if breaks < 3 { // then there is no more of it today
+			w.Write(answer.body.Bytes()[:50_000])
+		}
+	})
+	s := elsewhere(t, random(300_000), StoreOptions{})
+	_, err := s.Pull(within(t), ref, "")
+	if err == nil || !strings.Contains(err.Error(), "connection broke off after 100000 ") || !strings.Contains(err.Error(), "goes on from there") {
+		t.Errorf("breaks off: %v", err)
+	}
+	if !slices.Equal(ranges, []string{"bytes=50000-", "bytes=100000-"}) {
+		t.Errorf("asked for %q", ranges)
+	}
+	if _, ok := s.Cached("box"); ok {
+		t.Error("half an image counts as one")
+	}
+	reg.Lie(func(w http.ResponseWriter, r *http.Request) {
+		if from := r.Header.Get("Range"); from != "" {
+			ranges = append(ranges, from)
+		}
+		reg.Serve(w, r)
+	})
+	if _, err := s.Pull(within(t), ref, ""); err != nil {
+		t.Fatal(err)
+	}
+	if len(ranges) != 3 || ranges[2] != "bytes=100000-" {
+		t.Errorf("then asked for %q", ranges)
+	}
+	if img, err := s.Ensure(within(t), "box"); err != nil || contents(t, img.Disk) != random(300_000) {
+		t.Errorf("not the image: %v", err)
+	}
+}
+
+// Blobs may be elsewhere, as GHCR's are; the login does not go there.
+func TestPullRedirected(t *testing.T) {
+	reg, store := registrytest.New(t), registrytest.New(t)
+	from, _ := boxed(t, "hello")
+	ref := push(t, from, reg.Host+"/course/box").Ref
+	push(t, from, store.Host+"/course/box")
+	reg.Lie(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/blobs/") {
+			http.Redirect(w, r, "http://"+store.Host+r.URL.Path, http.StatusTemporaryRedirect)
+			return
+		}
+		reg.Serve(w, r)
+	})
+	if _, err := elsewhere(t, "hello", StoreOptions{}).Pull(within(t), ref, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// A disk without room is told of before anything is sent; one that fills gives back what it has.
+// /dev/full is one that is full. (What fills while files are unpacked takes the same way.)
+func TestPullWithoutRoom(t *testing.T) {
+	reg := registrytest.New(t)
+	from, _ := boxed(t, random(100_000))
+	ref := push(t, from, reg.Host+"/course/box").Ref
+	reg.Log()
+	s := elsewhere(t, "hello", StoreOptions{})
+	s.free = func(string) (int64, error) { return 1000, nil }
+	_, err := s.Pull(within(t), ref, "")
+	if err == nil || !strings.Contains(err.Error(), "MiB are needed; make room") || !strings.Contains(err.Error(), "LABRUN_CACHE") {
+		t.Errorf("without room: %v", err)
+	}
+	if log := reg.Log(); len(log) != 2 { // the manifest and the configuration
+		t.Errorf("asked for %q", log)
+	}
+
+	s = elsewhere(t, "hello", StoreOptions{})
+	d, err := s.depot(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.fetch(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := filepath.Join(s.dir, "blobs", d.blob(p.layers["disk"], "").id()+".part")
+	if err := os.Symlink("/dev/full", part); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Pull(within(t), ref, "")
+	var full *spaceError
+	if !errors.As(err, &full) || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("a full disk: %v", err)
+	}
+	if _, err := os.Lstat(part); err == nil {
+		t.Error("the part stays on the full disk")
+	}
+	for _, file := range left(t, s) {
+		if !strings.HasPrefix(file, "blobs/") {
+			t.Errorf("left %s", file)
+		}
+	}
+}
+
+// A file takes images to where there is no network; one that is damaged on the way is refused.
+func TestExportAndImport(t *testing.T) {
+	s, was := boxed(t, random(100_000))
+	path := filepath.Join(t.TempDir(), "images.tar")
+	list, err := s.Export(within(t), path, "box")
+	if err != nil || len(list) != 1 || list[0].Image != "box" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for r := tar.NewReader(bytes.NewReader(whole)); ; {
+		head, err := r.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, head.Name)
+	}
+	if len(names) != 6 || !slices.Contains(names, "oci-layout") || !slices.Contains(names, "index.json") { // kernel, disk, configuration, manifest
+		t.Errorf("it has %v", names)
+	}
+	if _, err := s.Export(within(t), filepath.Join(filepath.Dir(path), "again.tar"), "box"); err != nil {
+		t.Error(err)
+	} else if again := contents(t, filepath.Join(filepath.Dir(path), "again.tar")); again != string(whole) {
+		t.Error("it is another file at the second time")
+	}
+
+	to := elsewhere(t, random(100_000), StoreOptions{})
+	if list, err = to.Import(within(t), path); err != nil || len(list) != 1 || list[0].Image != "box" || list[0].Here {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if img, ok := to.Cached("box"); !ok || img.Digest != was.Digest || img.Source != "recipe box (bundle images.tar)" {
+		t.Errorf("it is %+v", img)
+	}
+
+	middle := len(whole) / 2
+	changed := slices.Clone(whole)
+	changed[middle] ^= 1
+	for _, c := range []struct {
+		name, want string
+		content    []byte
+	}{
+		{"cut", "cut short", whole[:middle]},
+		{"cut at a block", "cut short", whole[:1024]},
+		{"changed", "is not what the bundle says", changed},
+		{"nothing", "cut short", nil},
+		{"text", "no file of `labrun images export`", []byte(strings.Repeat("hello\n", 1000))},
+	} {
+		if err := os.WriteFile(path, c.content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		to := elsewhere(t, "hello", StoreOptions{})
+		if _, err := to.Import(within(t), path); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if files := left(t, to); len(files) > 0 {
+			t.Errorf("%s: left %v", c.name, files)
+		}
+	}
+	if _, err := s.Export(within(t), filepath.Join(path, "x.tar"), "box"); err == nil {
+		t.Error("exported into a file")
+	}
+	if _, err := s.Export(within(t), path, "bax"); err == nil || !strings.Contains(err.Error(), "no such image") {
+		t.Errorf("exported nothing: %v", err)
+	}
+	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) != 2 {
+		t.Errorf("left %v", files)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Export(ctx, path, "box"); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended: %v", err)
+	}
+}
