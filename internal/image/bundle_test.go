@@ -258,7 +258,9 @@ func TestPullRefused(t *testing.T) {
 		{"no registry", strings.TrimPrefix(refused(), "http://") + "/course/box:v1", nil, []string{"cannot be reached", "connection refused"}},
 		{
 			"another manifest", ref,
-			changed(manifest, func(body []byte) []byte { return bytes.Replace(body, []byte("labrun image"), []byte("labrun imagE"), 1) }),
+			changed(manifest, func(body []byte) []byte {
+				return bytes.Replace(body, []byte("labrun image"), []byte("labrun imagE"), 1)
+			}),
 			[]string{"sent something else than it has promised", "try again"},
 		},
 		{
