@@ -118,6 +118,10 @@ func TestScreenInAPage(t *testing.T) {
 	p.click(`[data-view="text"]`)
 	p.fits()
 	p.accessible("narrow-text")
+	value[any](p, `(document.querySelector("#language").value = "zh-TW", document.querySelector("#language").dispatchEvent(new Event("change")))`)
+	p.sees(`[data-view="picture"]`, "畫面")
+	p.fits()
+	p.picture("narrow-chinese")
 	p.innocent(c.host(), "willReadFrequently")
 	watcher.innocent(c.host(), "willReadFrequently")
 }
