@@ -34,7 +34,8 @@ type keyboard struct {
 	bios bool // its BIOS does, so its ring has to have room
 	mute bool // the last keys did not show
 
-	before int // how often the screen had changed when the last key was pressed
+	before int  // how often the screen had changed when the last key was pressed
+	begun  bool // that was no end of a line
 }
 
 // Write types bytes, as a terminal would send them, on the machine's keyboard. What has no
@@ -83,17 +84,15 @@ func ends(part []screen.Stroke) bool {
 // echoed waits until what was typed shows, which it need not: a BIOS has keys long before it
 // hands them out.
 func (s *screenPort) echoed() error {
-	for began := time.Now(); s.keys.bios; {
+	for began := time.Now(); s.keys.bios && s.keys.begun && time.Since(began) < arrival; {
+		if _, err := s.look(s.ctx); err != nil {
+			return err
+		}
 		ring, err := s.ring()
 		if err != nil {
 			return err
 		}
-		if _, err := s.look(s.ctx); err != nil {
-			return err
-		}
-		_, now, _ := s.present()
-		waited := time.Since(began)
-		if handedOut := !ring.valid || ring.used() == 0; handedOut && (now != s.keys.before || waited > unheard) || waited > arrival {
+		if _, now, _ := s.present(); now != s.keys.before && (!ring.valid || ring.used() == 0) {
 			return nil
 		}
 		if err := host.Sleep(s.ctx, lookSoon/2); err != nil {
@@ -115,6 +114,7 @@ func (s *screenPort) press(strokes []screen.Stroke) error {
 		return err
 	}
 	_, s.keys.before, _ = s.present()
+	s.keys.begun = !ends(strokes)
 	if err := s.device.PressKeys(s.ctx, strokes[last:]); err != nil {
 		return err
 	}
