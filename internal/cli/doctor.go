@@ -20,9 +20,18 @@ import (
 type tool struct {
 	program, pkg, why string // a program, or the path of another file
 
-	use      use
-	optional bool // what it is for goes without it
+	use  use
+	need need
 }
+
+// need is how much labrun needs a tool for a use.
+type need int
+
+const (
+	must  need = iota
+	may        // what it is for goes without it
+	makes      // it makes images, which may also come finished: docs/bundles.md
+)
 
 // use is what somebody wants to do with labrun on this computer. Each needs what those before it need.
 type use int
@@ -39,27 +48,27 @@ var uses = map[string]use{"serve": page, "test": test}
 // tools is the one list of what labrun needs from the system: doctor checks it
 // and --mend installs it.
 var tools = []tool{
-	{qemu.Arches[0].Binary, qemu.Arches[0].Package, "runs the virtual machines", labs, false},
-	{"qemu-img", "qemu-utils", "makes the machines' disks", labs, false},
-	{"mmdebstrap", "mmdebstrap", "builds the images from Debian's packages", labs, false},
-	{"mke2fs", "e2fsprogs", "makes the images' file systems", labs, false},
-	{"fakeroot", "fakeroot", "builds images without being root", labs, false},
-	{"fakechroot", "fakechroot", "builds images without being root", labs, false},
-	{"newuidmap", "uidmap", "builds images without being root", labs, false},
+	{qemu.Arches[0].Binary, qemu.Arches[0].Package, "runs the virtual machines", labs, must},
+	{"qemu-img", "qemu-utils", "makes the machines' disks", labs, must},
+	{"mmdebstrap", "mmdebstrap", "builds the images from Debian's packages", labs, makes},
+	{"mke2fs", "e2fsprogs", "makes the images' file systems", labs, makes},
+	{"fakeroot", "fakeroot", "builds images without being root", labs, makes},
+	{"fakechroot", "fakechroot", "builds images without being root", labs, makes},
+	{"newuidmap", "uidmap", "builds images without being root", labs, makes},
 	{
 		"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring",
-		"tells that packages are Debian's", labs, false,
+		"tells that packages are Debian's", labs, makes,
 	},
 	{
-		"/usr/share/OVMF/OVMF_CODE_4M.fd", qemu.FirmwarePackage, "boots disks that boot by UEFI alone", labs, true,
+		"/usr/share/OVMF/OVMF_CODE_4M.fd", qemu.FirmwarePackage, "boots disks that boot by UEFI alone", labs, may,
 	},
-	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", labs, true},
-	{"npm", "npm", "gets the libraries of the page of labrun serve when labrun is built", page, false},
-	{"/usr/share/seabios/bios.bin", "seabios", "starts PCs that run in a browser", page, false},
-	{"chromium", "chromium", "is a student's browser in labrun's own tests", test, false},
-	{"nasm", "nasm", "assembles a guest with a screen in labrun's own tests", test, false},
-	{"busybox", "busybox", "is a guest's shell in labrun's own tests", test, false},
-	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", test, false},
+	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", labs, may},
+	{"npm", "npm", "gets the libraries of the page of labrun serve when labrun is built", page, must},
+	{"/usr/share/seabios/bios.bin", "seabios", "starts PCs that run in a browser", page, must},
+	{"chromium", "chromium", "is a student's browser in labrun's own tests", test, must},
+	{"nasm", "nasm", "assembles a guest with a screen in labrun's own tests", test, must},
+	{"busybox", "busybox", "is a guest's shell in labrun's own tests", test, must},
+	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", test, must},
 }
 
 // systemPath is where system programs are that an ordinary user's PATH may lack.
@@ -116,6 +125,10 @@ with a mission, also for machines with that one, or with that mission's.`,
 			if err != nil {
 				return err
 			}
+			if !healthy && !image.CanMake() {
+				fmt.Fprintln(p.Out, "\nSomething is missing.")
+				return errReported(exitEnvironment)
+			}
 			if !healthy {
 				again := strings.Join(append([]string{"labrun doctor --mend"}, args...), " ")
 				fmt.Fprintf(p.Out, "\nSomething is missing; `%s` installs what apt-get can.\n", again)
@@ -141,7 +154,11 @@ func (p *program) diagnose(ctx context.Context, wanted wish) (healthy bool, err 
 	}
 	defer store.Close()
 
-	findings := findTools(ctx, wanted)
+	var findings []finding
+	for _, limit := range host.Limits() {
+		findings = append(findings, finding{state: "note", text: limit})
+	}
+	findings = append(findings, findTools(ctx, wanted, finished(store))...)
 	findings = append(findings, findAcceleration(ctx, store), findMemory(store), findDisk(store))
 	findings = append(findings, findImages(store)...)
 	findings = append(findings, findPackages(ctx, store)...)
@@ -156,18 +173,31 @@ func (p *program) diagnose(ctx context.Context, wanted wish) (healthy bool, err 
 	return healthy, nil
 }
 
-func findTools(ctx context.Context, wanted wish) []finding {
+// finished reports whether there are no images to be made for the first week's lab.
+func finished(store *image.Store) bool {
+	return !slices.ContainsFunc(weekOne, func(name string) bool {
+		_, ok := store.Cached(name)
+		return !ok
+	})
+}
+
+func findTools(ctx context.Context, wanted wish, finished bool) []finding {
 	var all []finding
 	for _, t := range wanted.tools() {
 		if t.installed() {
 			all = append(all, finding{state: "ok", text: t.program + ": " + t.why})
 			continue
 		}
-		state := "missing"
-		if t.optional {
-			state = "note"
+		f := finding{state: "missing", text: t.program + ": " + t.why, mend: install(t.pkg)}
+		switch {
+		case t.need == may:
+			f.state = "note"
+		case t.need == makes && finished:
+			f = finding{state: "note", text: f.text + "; those of the first week are here"}
+		case t.need == makes && !image.CanMake():
+			continue // it would be of no use
 		}
-		all = append(all, finding{state: state, text: t.program + ": " + t.why, mend: "sudo apt-get install " + t.pkg})
+		all = append(all, f)
 	}
 	if v, _, err := qemu.Arches[0].InstalledVersion(ctx); err == nil && v != (qemu.Version{}) && !v.AtLeast(7, 2) {
 		all = append(all, finding{
@@ -177,6 +207,14 @@ func findTools(ctx context.Context, wanted wish) []finding {
 		})
 	}
 	return all
+}
+
+// install says how to install a package of Debian's.
+func install(packages ...string) string {
+	if !image.CanMake() {
+		return "install with this system's own package manager what Debian calls " + strings.Join(packages, " ")
+	}
+	return "sudo apt-get install " + strings.Join(packages, " ")
 }
 
 func findAcceleration(ctx context.Context, store *image.Store) finding {
@@ -260,6 +298,10 @@ func findImages(store *image.Store) []finding {
 	for _, name := range weekOne {
 		img, ok := store.Cached(name)
 		switch {
+		case !ok && !image.CanMake():
+			all = append(all, finding{
+				state: "missing", text: "image " + name + ": not here, and this computer cannot make it", mend: image.NoApt,
+			})
 		case !ok:
 			all = append(
 				all,
@@ -283,11 +325,7 @@ func findImages(store *image.Store) []finding {
 // findPackages asks for Debian's packages, unless all images are here that would be
 // made of them.
 func findPackages(ctx context.Context, store *image.Store) []finding {
-	missing := slices.ContainsFunc(weekOne, func(name string) bool {
-		_, ok := store.Cached(name)
-		return !ok
-	})
-	if !missing {
+	if finished(store) || !image.CanMake() {
 		return nil
 	}
 	releases, err := store.CheckDebian(ctx, weekOne...)
@@ -302,7 +340,7 @@ func findPackages(ctx context.Context, store *image.Store) []finding {
 func (p *program) mend(ctx context.Context, wanted wish) error {
 	var packages []string
 	for _, t := range wanted.tools() {
-		if !t.installed() {
+		if !t.installed() && (t.need != makes || image.CanMake()) {
 			fmt.Fprintf(p.Err, "installing %s: it %s\n", t.pkg, t.why)
 			if !slices.Contains(packages, t.pkg) {
 				packages = append(packages, t.pkg)
@@ -312,10 +350,8 @@ func (p *program) mend(ctx context.Context, wanted wish) error {
 	if len(packages) == 0 {
 		return nil
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New(
-			"doctor: this system has no apt-get: install with its own package manager: " + strings.Join(packages, " "),
-		)
+	if !image.CanMake() {
+		return errors.New("doctor: this system has no apt-get: " + install(packages...))
 	}
 	prefix := []string{"env", "DEBIAN_FRONTEND=noninteractive"}
 	if os.Geteuid() != 0 {
@@ -327,8 +363,8 @@ func (p *program) mend(ctx context.Context, wanted wish) error {
 		}
 		prefix = append([]string{"sudo"}, prefix...)
 	}
-	install := append([]string{"apt-get", "install", "-y", "-q", "--no-install-recommends"}, packages...)
-	for _, args := range [][]string{{"apt-get", "update", "-q"}, install} {
+	command := append([]string{"apt-get", "install", "-y", "-q", "--no-install-recommends"}, packages...)
+	for _, args := range [][]string{{"apt-get", "update", "-q"}, command} {
 		line := append(append([]string{}, prefix...), args...)
 		fmt.Fprintf(p.Err, "$ %s\n", strings.Join(line, " "))
 		c := exec.CommandContext(ctx, line[0], line[1:]...)

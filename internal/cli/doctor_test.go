@@ -38,11 +38,35 @@ func TestWish(t *testing.T) {
 				emulator = tool.pkg
 			}
 			if strings.HasPrefix(tool.pkg, "gcc-") {
-				compiler, certain = true, !tool.optional
+				compiler, certain = true, tool.need == must
 			}
 		}
 		if emulator != test.emulator || compiler != test.compiler || certain != test.certain {
 			t.Errorf("%+v: %q, compiler %v, needed %v", test.wanted, emulator, compiler, certain)
 		}
+	}
+}
+
+// Without apt nothing is asked for that makes images: finished ones are to be had.
+func TestDoctorWithoutApt(t *testing.T) {
+	isolate(t)
+	t.Setenv("PATH", t.TempDir())
+	got := invoke("doctor")
+	for _, want := range []string{
+		"mend it: install with this system's own package manager what Debian calls qemu-system-x86",
+		"image debian: not here, and this computer cannot make it", "labrun images pull HOST/PATH:TAG", "labrun images import FILE",
+	} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("doctor does not say %q: %s%s", want, got.out, got.err)
+		}
+	}
+	for _, needless := range []string{"mmdebstrap", "fakeroot", "apt-get install"} {
+		if strings.Contains(got.out, needless) {
+			t.Errorf("doctor asks for %s: %s", needless, got.out)
+		}
+	}
+	if got := invoke("doctor", "--mend"); got.code != exitEnvironment || !strings.Contains(got.err, "has no apt-get: install with this system's own") ||
+		strings.Contains(got.err, "mmdebstrap") {
+		t.Errorf("doctor --mend: exit %d, %s", got.code, got.err)
 	}
 }

@@ -86,7 +86,10 @@ func (w wish) tools() []tool {
 	}
 	for _, name := range w.arches {
 		compiler := compilers[name]
-		compiler.why, compiler.optional = "builds kernels for "+name, !w.builds
+		compiler.why = "builds kernels for " + name
+		if !w.builds {
+			compiler.need = may
+		}
 		add(compiler)
 	}
 	if w.builds {

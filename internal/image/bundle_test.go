@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,9 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
 
 	"github.com/labrun/labrun/internal/image/registrytest"
 )
@@ -324,31 +328,105 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 func (r *recorder) WriteHeader(int)             {}
 
-// A wrong byte in a file that the registry's own digests fit, as of a maker whose computer is
-// broken, is found before the image has its name.
-func TestPullOfWrongContent(t *testing.T) {
+// What is damaged here is not sent to others.
+func TestPushOfDamagedImage(t *testing.T) {
 	reg := registrytest.New(t)
 	s, img := boxed(t, "hello")
-	m, err := readManifest(filepath.Dir(img.Disk))
+	info, err := os.Stat(img.Disk)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	damage := func() {
-		os.Chmod(img.Disk, 0o644)
-		os.WriteFile(img.Disk, []byte("hellO"), 0o644)
-		os.Chtimes(img.Disk, m.Made, m.Made)
-	}
-	damage()
-	if _, err := s.Push(within(t), "box", reg.Host+"/course/box"); !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), "labrun images verify box") {
-		t.Errorf("pushed a damaged image: %v", err)
+	os.Chmod(img.Disk, 0o644)
+	os.WriteFile(img.Disk, []byte("hellO"), 0o644)
+	os.Chtimes(img.Disk, info.ModTime(), info.ModTime())
+	_, err = s.Push(within(t), "box", reg.Host+"/course/box")
+	if !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), "labrun images verify box") {
+		t.Errorf("got %v", err)
 	}
 	if log := reg.Log(); len(log) > 0 {
 		t.Errorf("sent something of it: %q", log)
+	}
+	if files, _ := os.ReadDir(filepath.Join(s.dir, "work")); len(files) > 0 {
+		t.Errorf("left %v", files)
+	}
+}
+
+// forge pushes a bundle again, whose configuration says something else.
+func forge(t *testing.T, s *Store, ref string, change func(string) string) string {
+	t.Helper()
+	d, err := s.depot(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(desc ocispec.Descriptor, body io.ReadCloser, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		text, err := content.ReadAll(body, desc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	desc, body, err := d.repo.Manifests().FetchReference(within(t), d.repo.Reference.Reference)
+	var m ocispec.Manifest
+	if err := json.Unmarshal(read(desc, body, err), &m); err != nil {
+		t.Fatal(err)
+	}
+	body, err = d.repo.Blobs().Fetch(within(t), m.Config)
+	config := change(string(read(m.Config, body, err)))
+	m.Config = content.NewDescriptorFromBytes(m.Config.MediaType, []byte(config))
+	if err := d.repo.Blobs().Push(within(t), m.Config, strings.NewReader(config)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desc = content.NewDescriptorFromBytes(ocispec.MediaTypeImageManifest, text)
+	if err := d.repo.Manifests().PushReference(within(t), desc, bytes.NewReader(text), "forged"); err != nil {
+		t.Fatal(err)
+	}
+	return d.name() + ":forged"
+}
+
+// A bundle whose maker lies, or whose computer was broken, is refused before it has a name here.
+func TestForgedBundles(t *testing.T) {
+	reg := registrytest.New(t)
+	from, img := boxed(t, "hello")
+	ref := push(t, from, reg.Host+"/course/box").Ref
+	for _, c := range []struct{ old, new, want string }{
+		{img.DiskSHA256, strings.Repeat("0", 64), "disk.img is not what the bundle says (wrong digest: sha256 is " + img.DiskSHA256},
+		{`"size":5`, `"size":4`, "disk.img is not what the bundle says"},
+		{`"size":5`, `"size":6`, "disk.img is not what the bundle says"},
+		{`"size":5`, `"size":999999999999999`, "disk.img has 999999999999999 bytes"},
+		{`"disk.img"`, `"../../disk.img"`, "its file disk"},
+		{`"kernel":{`, `"firmware":{`, "it has nothing to boot"},
+		{`"name":"box"`, `"name":"../box"`, `its name is "../box"`},
+		{`"build":"box-`, `"build":"../box-`, "its build is"},
+		{`"format":"raw"`, `"format":"vmdk"`, `its disk's format is "vmdk"`},
+		{`"format":"raw"`, `"format":"qcow2"`, "its format is raw, and the bundle says qcow2"},
+		{`"format":"raw"`, `"format":"raw","hardware":{"memory":4}`, "memory is 4 MiB"},
+		{`"bundle":1`, `"bundle":2`, "its format is 2, and this labrun reads 1: get a newer labrun"},
+		{`{`, `[`, "its configuration cannot be read"},
+	} {
+		forged := forge(t, from, ref, func(config string) string {
+			if !strings.Contains(config, c.old) {
+				t.Fatalf("%s is not in %s", c.old, config)
+			}
+			return strings.Replace(config, c.old, c.new, 1)
+		})
+		s := elsewhere(t, "hello", StoreOptions{})
+		if _, err := s.Pull(within(t), forged, ""); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.new, err)
+		}
+		for _, file := range left(t, s) {
+			if !strings.HasPrefix(file, "blobs/") {
+				t.Errorf("%s: left %s", c.new, file)
+			}
+		}
 	}
 }
 
@@ -547,5 +625,14 @@ func TestExportAndImport(t *testing.T) {
 	cancel()
 	if _, err := s.Export(ctx, path, "box"); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended: %v", err)
+	}
+}
+
+// Where images cannot be made, it is said how to get finished ones.
+func TestNoWayToMakeImages(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := elsewhere(t, "hello", StoreOptions{}).Ensure(within(t), "box")
+	if err == nil || !strings.Contains(err.Error(), "this computer has no apt-get") || !strings.Contains(err.Error(), "`labrun images pull HOST/PATH:TAG`") {
+		t.Errorf("got %v", err)
 	}
 }

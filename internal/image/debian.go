@@ -45,6 +45,17 @@ func (s *Store) CheckDebian(ctx context.Context, names ...string) (releases []st
 	return releases, nil
 }
 
+// CanMake reports whether this computer has what Debian's packages are got with, of which images
+// are made.
+func CanMake() bool {
+	_, err := exec.LookPath("apt-get")
+	return err == nil
+}
+
+// NoApt is what to do where images cannot be made.
+const NoApt = "this computer has no apt-get, with which images are made: get a finished one with `labrun images pull HOST/PATH:TAG`, " +
+	"or of a file with `labrun images import FILE` (docs/bundles.md)"
+
 // checkPackages compares the list of packages that is kept with an image with what
 // its disk says is installed there, and its release with the one that it is to be.
 // A disk without Debian's package manager says nothing. It needs debugfs, which is in

@@ -332,6 +332,9 @@ func (s *Store) build(ctx context.Context, name string, how effort) (*Image, err
 
 func (s *Store) unavailable(e entry, failures []Failure) error {
 	err := &UnavailableError{Image: e.Name, Failures: failures, Advice: e.Original}
+	if !CanMake() && slices.ContainsFunc(e.Sources, func(src source) bool { return src.Recipe != "" }) {
+		err.Advice = NoApt
+	}
 	if s.strict {
 		for _, src := range e.Sources {
 			if src.StandIn != "" {

@@ -346,6 +346,10 @@ func TestListAndGC(t *testing.T) {
 
 // TestMain lets the test binary be another labrun that ensures an image.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv("LABRUN_TEST_SMALL_DISK"); dir != "" {
+		pullToSmallDisk(dir, os.Getenv("LABRUN_TEST_BUNDLE"))
+		os.Exit(0)
+	}
 	if dir := os.Getenv("LABRUN_TEST_ENSURE"); dir != "" {
 		lock, err := os.ReadFile(filepath.Join(dir, "lock"))
 		if err == nil {
