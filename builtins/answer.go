@@ -9,15 +9,24 @@ import (
 
 // WrongAnswer is an answer that must not do.
 type WrongAnswer struct {
-	Text string // what is typed, line by line
+	Text     string             // what is typed, line by line
+	Function *starlark.Function // what is done instead; nil: the text is typed
 	// Reason is why it must fail: words that are, in the script's own language, in what a
 	// student is told or in what the check says; empty: any refusal will do.
 	Reason string
 }
 
+// String is the answer as its author knows it: what is typed, or the function's name.
+func (w WrongAnswer) String() string {
+	if w.Function != nil {
+		return w.Function.Name()
+	}
+	return w.Text
+}
+
 // misfitAnswers says what is wrong with a value for a list of answers.
 func misfitAnswers(v starlark.Value) string {
-	const want = "want a list of answers, each a string or (answer, why it must fail)"
+	const want = "want a list of answers, each a string or a function, or (that, why it must fail)"
 	items, ok := elements(v)
 	if !ok {
 		return want + ", got " + described(v)
@@ -28,14 +37,14 @@ func misfitAnswers(v starlark.Value) string {
 	for i, item := range items {
 		if pair, ok := item.(starlark.Tuple); ok {
 			switch {
-			case len(pair) != 2 || !isText(pair[0]) || !isText(pair[1]):
+			case len(pair) != 2 || Solution.misfit(pair[0]) != "" || !isText(pair[1]):
 				return fmt.Sprintf("%s, and item %d is %s", want, i+1, described(item))
 			case pair[1] == starlark.String(""):
 				return fmt.Sprintf("%s, and the reason of item %d is empty", want, i+1)
 			}
 			continue
 		}
-		if some, ok := item.(Some); ok && Answers.holds(some) || isText(item) {
+		if some, ok := item.(Some); ok && Answers.holds(some) || Solution.misfit(item) == "" {
 			continue
 		}
 		return fmt.Sprintf("%s, and item %d is %s", want, i+1, described(item))
@@ -55,14 +64,14 @@ func isText(v starlark.Value) bool {
 // answers returns what is given for a list of answers.
 func (c *call) answers(name string) (all []WrongAnswer) {
 	for _, item := range c.list(name) {
-		switch item := item.(type) {
-		case starlark.String:
-			all = append(all, WrongAnswer{Text: string(item)})
-		case starlark.Tuple: // two strings: see misfitAnswers
-			text, _ := starlark.AsString(item[0])
-			reason, _ := starlark.AsString(item[1])
-			all = append(all, WrongAnswer{Text: text, Reason: reason})
+		var answer WrongAnswer
+		if pair, ok := item.(starlark.Tuple); ok { // of two: see misfitAnswers
+			item = pair[0]
+			answer.Reason, _ = starlark.AsString(pair[1])
 		}
+		answer.Text, _ = starlark.AsString(item)
+		answer.Function, _ = item.(*starlark.Function)
+		all = append(all, answer)
 	}
 	return all
 }
@@ -88,6 +97,15 @@ func (e *CheckError) Refusal() *Refusal {
 func (e *CheckError) gives(reason string) bool {
 	plain := func(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
 	return strings.Contains(plain(e.Hint), plain(reason)) || strings.Contains(plain(e.Message), plain(reason))
+}
+
+// refuse is how a trial's step ends whose wrong answer was refused.
+func (c *call) refuse(failure *CheckError, end Ending) error {
+	stated, err := c.refusedFor(c.rehearsal.Reason, failure)
+	if err != nil {
+		return err
+	}
+	return &Rehearsed{Refusal: failure.Refusal(), Hint: failure.Hint, Stated: stated, Ending: end}
 }
 
 // refusedFor reports whether a task's check, which has just failed, failed for a reason,

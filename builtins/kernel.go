@@ -14,6 +14,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/qemu"
 	"github.com/labrun/labrun/internal/workshop"
@@ -285,10 +286,10 @@ func quiet(m *lab.Machine) bool {
 	return err == nil && !terminal.LastByte().IsZero() && time.Since(terminal.LastByte()) > kernelQuiet
 }
 
-// tryKernelTask plays such a task in a trial. A student's wrong answers are files, which no
-// trial has: what is tried is that the goal is not reached before, and is by the solution.
+// tryKernelTask plays such a task in a trial. A student's answers are files: a wrong one that
+// is tried is a function that edits them.
 func tryKernelTask(c *call, m *lab.Machine) (starlark.Value, error) {
-	i := Instruction{Task: true, Position: c.position(), Console: m.Name(), Text: c.text("prompt")}
+	i := Instruction{Task: true, Position: c.position(), Console: m.Name(), Text: c.text("prompt"), Wrong: c.answers("wrong")}
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
 	}
@@ -297,8 +298,50 @@ func tryKernelTask(c *call, m *lab.Machine) (starlark.Value, error) {
 		return nil, err
 	}
 	i.Solved = before == nil
-	if _, ended := c.rehearsal.came(i); ended != nil {
+	target, ended := c.rehearsal.came(i)
+	if ended != nil {
 		return nil, ended
+	}
+	if mistake := c.mistake(); target && mistake != nil {
+		return nil, c.tryKernel(m, mistake)
 	}
 	return doTask(c)
 }
+
+// tryKernel has a function change the kernel's sources, and says what the task's check makes
+// of the kernel then: once that has nothing more to say, or does not build.
+func (c *call) tryKernel(m *lab.Machine, mistake starlark.Value) error {
+	ctx, cancel := c.within()
+	defer cancel()
+	if _, err := c.aside(ctx, labrun{}, mistake); err != nil {
+		return err
+	}
+	var failure *CheckError
+	if err := c.renewed(ctx); errors.As(err, &failure) {
+		return c.refuse(failure, Ended)
+	} else if err != nil {
+		return err
+	}
+	terminal, err := m.Console()
+	if err != nil {
+		return err
+	}
+	c.rehearsal.typed = terminal
+	for {
+		still := quiet(m)
+		failure, _, err := c.look(c.ctx)
+		switch {
+		case err != nil:
+			return err
+		case failure == nil:
+			return &Rehearsed{Held: true}
+		case still:
+			return c.refuse(failure, Ended)
+		case host.Sleep(ctx, pollKernel) != nil:
+			return c.refuse(failure, Working)
+		}
+	}
+}
+
+// pollKernel is the pause between two looks at what a kernel says.
+const pollKernel = 250 * time.Millisecond

@@ -24,6 +24,9 @@ type Rehearsal struct {
 	Target int
 	// Lines are typed for it. None: Enter is pressed.
 	Lines []string
+	// Wrong is which of a task's wrong answers is done instead of typing lines, counted from 1;
+	// 0: none. Where it is a function, each lab has its own.
+	Wrong int
 	// Reason is why a wrong answer must fail; empty: for any reason.
 	Reason string
 	// Solves says that the lines are to solve a task, which may take a moment.
@@ -51,6 +54,7 @@ type Rehearsal struct {
 	altered bool
 	typed   *console.Console // where the target's lines were typed; nil: they were not
 	heard   []string         // what the console said to each of them but the last
+	mark    console.Mark     // if a function did it instead: where the console's text ended before
 }
 
 // Instruction is a send or a task that a step came to.
@@ -105,6 +109,9 @@ func (r *Rehearsal) Reached() bool { return r.altered }
 func (r *Rehearsal) Said() string {
 	if r.typed == nil {
 		return ""
+	}
+	if r.mark > 0 {
+		return strings.Trim(r.typed.Since(r.mark), "\n")
 	}
 	var said []string
 	for _, text := range append(slices.Clone(r.heard), r.typed.Output()) {
@@ -264,6 +271,16 @@ func (c *call) typeLines(ctx context.Context, on talker, lines []string) (*conso
 	return terminal, nil
 }
 
+// mistake is the wrong answer that is to be done, if it is a function.
+func (c *call) mistake() starlark.Value {
+	if n := c.rehearsal.Wrong; n > 0 {
+		if function := c.answers("wrong")[n-1].Function; function != nil {
+			return function
+		}
+	}
+	return nil
+}
+
 const (
 	// A wrong answer is looked at again: guided mode looks again and again, and what
 	// holds later would have passed.
@@ -331,7 +348,15 @@ func tryTask(c *call) (starlark.Value, error) {
 			lines = append(lines, strings.TrimRight(line, "\r\n"))
 		}
 	}
-	terminal, err := c.typeLines(ctx, on, lines)
+	var terminal *console.Console
+	if mistake := c.mistake(); mistake != nil {
+		if terminal, err = on.console(c.Session); err == nil {
+			r.typed, r.mark = terminal, terminal.Mark()
+			_, err = c.aside(ctx, labrun{}, mistake)
+		}
+	} else {
+		terminal, err = c.typeLines(ctx, on, lines)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -355,13 +380,12 @@ func tryTask(c *call) (starlark.Value, error) {
 	case failure == nil:
 		return nil, &Rehearsed{Held: true}
 	}
-	stated, err := c.refusedFor(r.Reason, failure)
-	if err != nil {
-		return nil, err
+	ended = c.refuse(failure, end)
+	var refused *Rehearsed
+	if errors.As(ended, &refused) {
+		refused.Asked = strings.TrimSpace(asked)
 	}
-	return nil, &Rehearsed{
-		Refusal: failure.Refusal(), Hint: failure.Hint, Stated: stated, Ending: end, Asked: strings.TrimSpace(asked),
-	}
+	return nil, ended
 }
 
 // lookAgain makes a task's check, and again while it might still come to hold: after a

@@ -14,7 +14,7 @@ var pythonTypes = map[Kind]string{
 	Console:   "Machine | Console | Terminal",
 	Text:      "str",
 	Texts:     "list[str]",
-	Answers:   "list[str | tuple[str, str]]",
+	Answers:   "list[str | Callable[[], object] | tuple[str | Callable[[], object], str]]",
 	Integer:   "int",
 	Decimal:   "float",
 	Boolean:   "bool",

@@ -14,7 +14,7 @@ const (
 	Console   Kind = "machine, console or terminal"
 	Text      Kind = "string"
 	Texts     Kind = "list of strings"
-	Answers   Kind = "list of answers" // each a string, or a tuple: the answer, and why it must fail
+	Answers   Kind = "list of answers" // each a string or a function, or a tuple: that, and why it must fail
 	Integer   Kind = "int"
 	Boolean   Kind = "bool"
 	Duration  Kind = "seconds" // an int, a float, or a string such as "1m30s"

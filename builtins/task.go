@@ -59,7 +59,7 @@ func tasks() []Entry {
 				Default: "[]",
 				Keyword: true,
 				For:     ForMistakes,
-				Doc: "answers that must not do, each like a solution, or with why it must fail: `(\"chmod 644 note\", \"others can read\")`; " +
+				Doc: "answers that must not do, each like a solution, lines or a function, or with why it must fail: `(\"chmod 644 note\", \"others can read\")`; " +
 					"`labrun test` tries them, and finds those words in what the student is told, or in what the check says",
 			},
 			timeout("60")},

@@ -182,7 +182,7 @@ func (k Kind) holds(s Some) bool {
 	case Texts:
 		return Text.mismatch(s) == ""
 	case Answers:
-		return Text.mismatch(s) == "" || Tuple.mismatch(s) == ""
+		return Solution.mismatch(s) == "" || Tuple.mismatch(s) == ""
 	}
 	return Network.mismatch(s) == "" || Uplink.mismatch(s) == ""
 }

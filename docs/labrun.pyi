@@ -466,7 +466,7 @@ def fail(message: str, *, hint: str = "") -> None:
         fail("the router gave no lease")
     '''
 
-def task(on: Machine | Console | Terminal, prompt: str, *, solution: str | Callable[[], object], check: Callable[[], object], hints: list[str] = [], wrong: list[str | tuple[str, str]] = [], timeout: float | str = 60) -> None:
+def task(on: Machine | Console | Terminal, prompt: str, *, solution: str | Callable[[], object], check: Callable[[], object], hints: list[str] = [], wrong: list[str | Callable[[], object] | tuple[str | Callable[[], object], str]] = [], timeout: float | str = 60) -> None:
     r'''A goal that any right way leads to.
 
     labrun types the solution itself and then checks. A student is shown the goal and finds a way of their own: the check is made again and again until it holds, so it may only look: what it may call says so here, and `labrun check` and the run refuse all else. The time-out is for labrun's own solution.
@@ -476,7 +476,7 @@ def task(on: Machine | Console | Terminal, prompt: str, *, solution: str | Calla
     solution: one way to it: lines to type on that console, each when it waits for input, be it at a prompt or at a question such as `(yes/no)?`; or a function that does it
     check: a function without parameters that looks whether the goal is reached: it returns True or None if so, and False, or fails a check, if not
     hints: in Markdown, from a nudge to nearly the answer; the solution itself is the last one
-    wrong: answers that must not do, each like a solution, or with why it must fail: `("chmod 644 note", "others can read")`; `labrun test` tries them, and finds those words in what the student is told, or in what the check says
+    wrong: answers that must not do, each like a solution, lines or a function, or with why it must fail: `("chmod 644 note", "others can read")`; `labrun test` tries them, and finds those words in what the student is told, or in what the check says
     timeout: how long to wait: seconds, or a string such as `"2m"`
 
         def quotes_are_kept():

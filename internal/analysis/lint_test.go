@@ -318,9 +318,9 @@ lab.star:12:35: wait_prompt: timeout: 0 is out of range: from above 0 to 24 hour
 				`task(debian, "Do it.", solution = "true", check = lambda: True, hints = ["Do."], wrong = ["a", ("b", 7)])`,
 				`task(debian, "Do it.", solution = "true", check = lambda: True, hints = ["Do."], wrong = ("a", WHY))`,
 				`task(debian, "Do it.", solution = "true", check = lambda: True, hints = ["Do."], wrong = [("a", "")])`, proved),
-			`lab.star:11:94: task: wrong: want a list of answers, each a string or (answer, why it must fail), and item 2 is tuple ("b", 7) [wrong-argument]
+			`lab.star:11:94: task: wrong: want a list of answers, each a string or a function, or (that, why it must fail), and item 2 is tuple ("b", 7) [wrong-argument]
 lab.star:12:94: task: wrong: two strings in parentheses may be two answers, or one and its reason: write [a, b], or [(a, b)] [wrong-argument]
-lab.star:13:94: task: wrong: want a list of answers, each a string or (answer, why it must fail), and the reason of item 1 is empty [wrong-argument]
+lab.star:13:94: task: wrong: want a list of answers, each a string or a function, or (that, why it must fail), and the reason of item 1 is empty [wrong-argument]
 `,
 		},
 

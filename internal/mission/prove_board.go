@@ -151,9 +151,9 @@ var changesShell = regexp.MustCompile(
 // logged in where.
 func shellsOf(l *lab.Lab) string {
 	var all strings.Builder
-	for _, m := range l.Machines() {
-		all.WriteString(m.Name() + ": ")
-		if terminal, err := m.Console(); err == nil && terminal.Waiting() != console.NoPrompt {
+	for _, station := range l.Stations() {
+		all.WriteString(station.Name() + ": ")
+		if terminal, err := station.Console(); err == nil && terminal.Waiting() != console.NoPrompt {
 			all.WriteString(terminal.Tail(1))
 		}
 		all.WriteString("\n")

@@ -208,14 +208,16 @@ def two_tasks():
         run(pc, "rm -f /tmp/" + name)
         def there():
             return run(pc, "test -f /tmp/" + name).status == 0
-        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true", "echo nothing of the kind", "sleep 2"][:1 if name == "one" else 3])
+        def none():
+            run(pc, "echo none > /tmp/none", check = True)
+        task(pc, "Make " + name, solution = "touch /tmp/" + name, check = there, hints = ["`+"`touch /tmp/%s`"+`" % name], wrong = ["true", "echo nothing of the kind", "sleep 2", (none, "not satisfied")][:1 if name == "one" else 4])
 
 step(two_tasks)
 `),
 		"2 solved", "2 task 1: not solved before", "2 task 2: not solved before", "2 twice",
 		"2 task 1: wrong answer 1 fails", "2 task 1: the hint of task solves it",
 		"2 task 2: wrong answer 1 fails", "2 task 2: wrong answer 2 fails, screen: nothing of the kind",
-		"2 task 2: wrong answer 3 fails", "2 task 2: the hint of task solves it")
+		"2 task 2: wrong answer 3 fails", "2 task 2: wrong answer 4 fails", "2 task 2: the hint of task solves it")
 }
 
 // A machine that starts again under a check is waited for.

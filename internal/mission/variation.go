@@ -115,11 +115,13 @@ func taskVariations(target int, task string, i builtins.Instruction) []variation
 	for n, wrong := range i.Wrong {
 		all = append(all, variation{
 			name: fmt.Sprintf("%swrong answer %d fails", task, n+1), position: i.Position.String(),
-			rehearsal: builtins.Rehearsal{Target: target, Until: -1, Lines: []string{wrong.Text}, Reason: wrong.Reason},
-			wrong:     true,
+			rehearsal: builtins.Rehearsal{
+				Target: target, Until: -1, Lines: []string{wrong.String()}, Wrong: n + 1, Reason: wrong.Reason,
+			},
+			wrong: true,
 			judge: func(t *Trial, held bool, _ string) {
 				if held {
-					t.Failure = "the check accepts " + ticked(wrong.Text)
+					t.Failure = "the check accepts " + ticked(wrong.String())
 					t.Remedy = "make the check stricter, or take this answer out of wrong"
 				}
 			},
