@@ -1,6 +1,8 @@
 package mission
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,11 +77,25 @@ func (c *classroom) setUps(name string) int {
 	return strings.Count(result.Stdout, "x")
 }
 
+// killed is what a labrun that is killed at this moment leaves of the progress.
+func (c *classroom) killed() string {
+	c.t.Helper()
+	folder := c.t.TempDir()
+	if err := os.CopyFS(folder, os.DirFS(c.kept)); err != nil {
+		c.t.Fatal(err)
+	}
+	return folder
+}
+
 // atBoard begins a guided run of the three challenges, and waits for the board.
 func atBoard(t *testing.T) *classroom {
 	t.Helper()
 	lock, store := openImages(t)
-	c := openClassroomOf(t, threeChallenges, lock.Names(), store, 0)
+	return atBoardOf(t, openClassroomOf(t, threeChallenges, lock.Names(), store, 0))
+}
+
+func atBoardOf(t *testing.T, c *classroom) *classroom {
+	t.Helper()
 	c.reads("> Wait for the prompt of router.")
 	c.says("do")
 	c.reads("Step 1 is done.")
@@ -195,6 +211,116 @@ func TestResetOfAChallenge(t *testing.T) {
 	c.reads("yes or no?")
 	c.says("y")
 	c.reads("> Question: Over?")
+	c.says("quit")
+	c.finishes(guide.ErrQuit)
+}
+
+// atHome is for several runs of the three challenges, on one cache: each has the progress of a
+// folder, and goes on there, or begins.
+func atHome(t *testing.T) func(t *testing.T, kept string) *classroom {
+	t.Helper()
+	lock, store := openImages(t)
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return func(t *testing.T, kept string) *classroom {
+		t.Helper()
+		return openClassroomIn(t, kept, threeChallenges, lock.Names(), store, -1)
+	}
+}
+
+// Whoever is killed goes on with the newest state that was saved, and no set-up is played again.
+func TestBoardAfterAKill(t *testing.T) {
+	labtest.Parallel(t)
+	open := atHome(t)
+	c := atBoardOf(t, open(t, t.TempDir()))
+	c.says("goto 1")
+	c.reads("> Your task on router: Let /root/a")
+	c.types("echo right >/root/a")
+	c.reads("> Which challenge?")
+	c.says("goto 2")
+	c.reads("> Your task on router: Let /root/b")
+	c.types("echo half >/root/b")
+	c.reads("Not yet:")
+	amid := c.killed()
+	c.says("leave")
+	c.reads("## Challenges: 1 of 3 solved")
+	c.reads("> Which challenge?")
+	left := c.killed()
+	c.says("goto 2")
+	c.reads("> Your task on router: Let /root/b")
+	c.types("echo more >/root/b")
+	c.reads("Not yet:")
+	c.says("quit")
+	c.finishes(guide.ErrQuit)
+	c.leaves()
+
+	for _, run := range []struct{ name, folder, b string }{
+		{"killed in a challenge", amid, "wrong"}, {"killed at the board", left, "half"}, {"quit", c.kept, "more"},
+	} {
+		t.Run(run.name, func(t *testing.T) {
+			c := open(t, run.folder)
+			c.reads("Welcome back.")
+			c.reads("1 of 3 challenges are solved.")
+			c.reads("The machines are as you left them")
+			c.reads("✓  1. Mend A (solved ")
+			c.reads("…  2. Mend B (begun)")
+			c.says("goto 2")
+			c.reads("> Your task on router: Let /root/b")
+			if r, err := c.router.Run(t.Context(), "cat /root/b", reviewTime); err != nil || r.Stdout != run.b+"\n" {
+				t.Errorf("it has %q, %v", r.Stdout, err)
+			}
+			if a, b := c.setUps("a"), c.setUps("b"); a != 1 || b != 1 {
+				t.Errorf("the set-ups were played %d and %d times", a, b)
+			}
+			c.types("echo right >/root/b")
+			c.reads("Challenge 2 is solved.")
+			c.says("goto 3")
+			c.says("skip")
+			c.reads("Challenge 3 is solved, by labrun for you.")
+			c.reads("## Challenges: 3 of 3 solved")
+			c.reads("> Question: Over?")
+			c.says("quit")
+			c.finishes(guide.ErrQuit)
+		})
+	}
+}
+
+// Where no state can be restored, labrun plays what was solved again, and what was begun begins anew.
+func TestBoardWithoutItsStates(t *testing.T) {
+	labtest.Parallel(t)
+	open := atHome(t)
+	c := atBoardOf(t, open(t, t.TempDir()))
+	c.says("goto 2")
+	c.reads("> Your task on router: Let /root/b")
+	c.types("echo right >/root/b")
+	c.reads("> Which challenge?")
+	c.says("goto 1")
+	c.reads("> Your task on router: Let /root/a")
+	folder := c.killed()
+	c.says("quit")
+	c.finishes(guide.ErrQuit)
+	states, _ := filepath.Glob(filepath.Join(folder, "*.machines", "board-*", "*.state"))
+	if len(states) == 0 {
+		t.Fatal("no state was saved")
+	}
+	for _, state := range states {
+		if err := os.Remove(state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c = open(t, folder)
+	c.reads("Welcome back.")
+	c.reads("Step 1: Begin … labrun is doing it")
+	c.reads("Challenge 2: Mend B … labrun is doing it")
+	c.reads("…  1. Mend A (begun)\n    ✓  2. Mend B (solved ")
+	c.says("goto 1")
+	c.reads("> Your task on router: Let /root/a")
+	if a, b := c.setUps("a"), c.setUps("b"); a != 1 || b != 1 {
+		t.Errorf("the set-ups were played %d and %d times", a, b)
+	}
 	c.says("quit")
 	c.finishes(guide.ErrQuit)
 }

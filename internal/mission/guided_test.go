@@ -25,6 +25,7 @@ import (
 // classroom is a mission on one real router, with a student played by the test.
 type classroom struct {
 	t      *testing.T
+	kept   string // the folder of the progress
 	lab    *lab.Lab
 	router *lab.Machine
 	typing *io.PipeWriter
@@ -32,6 +33,7 @@ type classroom struct {
 	read   int // how much of out the student has read
 	ended  chan error
 	kinds  []string // of the events
+	leaves func()   // ends the run, once
 }
 
 type output struct {
@@ -73,22 +75,36 @@ func openClassroom(t *testing.T, body string, from int) *classroom {
 // open.
 func openClassroomOf(t *testing.T, source string, images []string, store *image.Store, from int) *classroom {
 	t.Helper()
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return openClassroomIn(t, t.TempDir(), source, images, store, from)
+}
+
+// openClassroomIn is openClassroomOf with the folder in which the progress is; from is negative
+// for a student who goes on where they stopped. The caller closes the cache.
+func openClassroomIn(
+	t *testing.T, kept, source string, images []string, store *image.Store, from int,
+) *classroom {
+	t.Helper()
 	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: images})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &classroom{t: t, out: &output{}, ended: make(chan error, 1)}
+	c := &classroom{t: t, kept: kept, out: &output{}, ended: make(chan error, 1)}
 	events := &event.Log{}
 	events.Attach(func(r event.Record) { c.kinds = append(c.kinds, r.Event.Kind()) })
 	if c.lab, err = lab.New(m.Config(), lab.Options{Store: store, Events: events, Cold: true}); err != nil {
 		t.Fatal(err)
 	}
 	c.router = c.lab.Machine("router")
-	progress, err := guide.OpenProgress(t.TempDir(), "lab.star")
+	progress, err := guide.OpenProgress(kept, "lab.star")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range m.GuideSteps()[:from] {
+	for _, step := range m.GuideSteps()[:max(from, 0)] {
 		progress.Steps = append(progress.Steps, guide.Record{Step: step.Name, State: guide.Done})
 	}
 	in, typing := io.Pipe()
@@ -98,6 +114,9 @@ func openClassroomOf(t *testing.T, source string, images []string, store *image.
 	})
 	view := terminal.New(terminal.Options{In: in, Out: c.out, Width: func() int { return 80 }, Machines: c}, d)
 	events.Attach(view.Record)
+	if from < 0 {
+		from = d.Begin(false)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	finished := make(chan struct{})
 	go func() {
@@ -109,14 +128,15 @@ func openClassroomOf(t *testing.T, source string, images []string, store *image.
 		listening.Go(func() { view.Run(ctx) })
 		c.ended <- m.Guide(ctx, c.lab, events, d, from, progress.Machines())
 	}()
-	t.Cleanup(func() {
+	c.leaves = sync.OnceFunc(func() {
 		cancel()
 		<-finished
 		typing.Close()
-		if err := errors.Join(c.lab.Close(), store.Close(), progress.Close()); err != nil {
+		if err := errors.Join(c.lab.Close(), progress.Close()); err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(c.leaves)
 	return c
 }
 
