@@ -16,7 +16,11 @@
  * @property {number} index counted from 1
  * @property {string} title
  * @property {string} narration HTML, made by labrun
- * @property {"ahead" | "here" | "replaying" | "done" | "skipped" | "left"} state
+ * @property {"ahead" | "here" | "replaying" | "done" | "skipped" | "left" | "begun" | "changed"} state
+ * @property {number} number of a challenge: which one of its board it is, counted from 1; 0: it is none
+ * @property {number} challenges how many its board has
+ * @property {Step["state"]} solved how a challenge was solved: done, skipped; ahead: not yet
+ * @property {string} passed when that was
  * @property {number} seconds it took; 0: not known
  * @property {number} since when it began, in milliseconds
  * @property {Entry[]} story
@@ -48,6 +52,8 @@ export class Run {
   /** @type {Step[]} */
   steps = [];
   at = 0; // index of the present step; 0: none yet
+  /** @type {any} the board, while the student is there and at none of its challenges; null: they are not */
+  board = null;
   /** @type {any} the welcome; null: not yet */
   welcome = null;
   /** @type {string[]} */
@@ -132,6 +138,7 @@ const fold = {
   run_started(run, e) {
     Object.assign(run, { title: e.title, minutes: e.minutes ?? 0, guided: Boolean(e.guided) });
     name(run, e.titles ?? [], e.steps);
+    boards(run, e.challenges ?? []);
   },
   notice(run, e) {
     run.notices.push(e.text);
@@ -158,10 +165,11 @@ const fold = {
     step.title = e.title;
     step.narration = e.narration_html ?? "";
     run.at = e.index;
+    run.board = null;
     run.work.clear();
     step.state = e.replayed ? "replaying" : "here";
     step.since = Date.parse(e.time);
-    step.story = [];
+    if (!step.number) step.story = []; // a challenge that is entered again goes on
     quiet(run);
   },
   recalled(run, e) {
@@ -176,17 +184,34 @@ const fold = {
     quiet(run);
     if (!step || e.error) return;
     const before = recalled.get(step);
+    if (e.away) {
+      step.state = step.solved === "ahead" ? "begun" : step.solved;
+      return;
+    }
     step.state = step.state === "replaying" && before ? before : !e.passed ? "left" : e.skipped ? "skipped" : "done";
     if (!before) step.seconds = e.seconds;
+    if (step.number && e.passed && step.solved === "ahead") step.solved = step.state;
+  },
+  board(run, e) {
+    quiet(run);
+    run.board = e;
+    e.challenges.forEach((/** @type {any} */ c, /** @type {number} */ n) => {
+      const step = run.steps[e.first - 1 + n];
+      if (!step) return;
+      step.title = c.title;
+      step.state = c.changed ? "changed" : c.state;
+      if (c.passed) Object.assign(step, { solved: c.state, passed: c.passed });
+    });
   },
   returned(run, e) {
-    add(run, { kind: "note", event: { phrase: "returned", args: [e.seconds] } });
+    add(run, { kind: "note", event: { phrase: e.board ? "returned board" : "returned", args: [e.seconds] } });
   },
   redone(run, e) {
     quiet(run);
     const step = run.step();
     if (step) step.since = Date.parse(e.time);
-    add(run, { kind: "note", event: { phrase: e.restored ? "redoing restored" : "redoing", args: [] } });
+    const phrase = step?.number ? "reset done" : e.restored ? "redoing restored" : "redoing";
+    add(run, { kind: "note", event: { phrase, args: [] } });
   },
   translated(run, e) {
     Object.assign(run, { language: e.language, title: e.title });
@@ -205,7 +230,7 @@ const fold = {
   },
   fulfilled(run, e) {
     const asked = run.asked;
-    if (asked && !asked.question && asked.verb !== "trouble") {
+    if (asked && !asked.question && !["trouble", "board", "sure"].includes(asked.verb)) {
       for (const hint of run.hints) add(run, { kind: "hint", event: hint });
       add(run, { kind: "done", event: asked, by: e.by });
     }
@@ -268,8 +293,29 @@ function quiet(run) {
  */
 function name(run, titles, count) {
   for (let i = 0; i < Math.max(count, titles.length); i++) {
-    run.steps[i] ??= { index: i + 1, title: "", narration: "", state: "ahead", seconds: 0, since: 0, story: [] };
+    run.steps[i] ??= {
+      index: i + 1, title: "", narration: "", state: "ahead", seconds: 0, since: 0, story: [], number: 0, challenges: 0,
+      solved: "ahead", passed: "",
+    };
     run.steps[i].title = titles[i] ?? run.steps[i].title;
+  }
+}
+
+/**
+ * Numbers the challenges: those that follow one another are a board.
+ * @param {Run} run
+ * @param {number[]} challenges the steps that are challenges
+ */
+function boards(run, challenges) {
+  /** @type {Step[]} */
+  let board = [];
+  for (const index of challenges) {
+    const step = run.steps[index - 1];
+    if (!step) continue;
+    if (board.at(-1)?.index !== index - 1) board = [];
+    board.push(step);
+    step.number = board.length;
+    for (const other of board) other.challenges = board.length;
   }
 }
 

@@ -2,6 +2,7 @@
 // The guide: steps and where the student is, the step's text, what has happened in it, and what to do now.
 import { html, nothing } from "../npm/lit-html/lit-html.js";
 import { unsafeHTML } from "../npm/lit-html/directives/unsafe-html.js";
+import { board } from "./board.js";
 import { now } from "./now.js";
 import { duration, say } from "./phrases.js";
 import { marked, rich } from "./rich.js";
@@ -19,9 +20,9 @@ export function guide(run, acts, looked, look) {
     ${run.steps.length ? steps(run, at, look) : nothing}
     <div class="reading" tabindex="0" role="region" aria-label=${say("page text")}>
       ${at <= (run.welcome?.from ?? 1) ? welcome(run) : nothing}
-      ${step ? shown(run, step, acts) : nothing}
-      ${looked && looked !== run.at ? html`<p class="back"><button type="button" class="main"
-        @click=${() => look(0)}>${say("page back", run.at)}</button></p>` : nothing}
+      ${run.board && !looked ? board(run, acts) : step ? shown(run, step, acts) : nothing}
+      ${looked && (looked !== run.at || run.board) ? html`<p class="back"><button type="button" class="main"
+        @click=${() => look(0)}>${run.board ? say("page back board") : say("page back", run.step().number || run.at)}</button></p>` : nothing}
     </div>
     <section id="now" tabindex="-1" class="card ${run.asked?.verb === "trouble" ? "trouble" : ""} ${run.completed ? "complete" : ""}"
       data-verb=${run.asked?.verb ?? ""} data-number=${run.asked?.number ?? ""} aria-label=${say("page now label")}>
@@ -29,12 +30,15 @@ export function guide(run, acts, looked, look) {
 }
 
 /** What stands beside a step, besides its number. */
-const marks = { done: "✓", skipped: "✓", left: "–", here: "●", replaying: "…", ahead: "" };
+const marks = { done: "✓", skipped: "✓", left: "–", here: "●", replaying: "…", begun: "…", changed: "!", ahead: "" };
+
+/** What a step is called. @param {import("./fold.js").Run} run @param {import("./fold.js").Step} step */
+const called = (run, step) =>
+  step.number ? say("challenge", step.number, step.challenges, step.title) : say("step", step.index, run.steps.length, step.title);
 
 /** @param {string} state */
 function stateName(state) {
-  const name = state === "replaying" ? "ahead" : state;
-  return say(`state ${name}`);
+  return say(state === "changed" ? "page state changed" : `state ${state === "replaying" ? "ahead" : state}`);
 }
 
 let listed = false; // the steps are shown with their titles
@@ -49,15 +53,16 @@ function steps(run, at, look) {
     listed = !listed;
     look(at === run.at ? 0 : at);
   };
+  const present = run.board ? 0 : at;
   return html`<nav class="steps" aria-label=${say("page steps")}>
     <ol class=${listed ? "list" : "row"}>${run.steps.map((step) => html`<li>
-      <button type="button" data-step=${step.index} data-state=${step.state} class="step"
-        aria-current=${step.index === at ? "step" : "false"} ?disabled=${!step.narration} title=${listed ? "" : step.title}
-        @click=${() => look(step.index === run.at ? 0 : step.index)}>
-        <span class="mark" aria-hidden="true">${marks[step.state] || step.index}</span>
+      <button type="button" data-step=${step.index} data-state=${step.state} class="step ${step.number ? "challenge" : ""}"
+        aria-current=${step.index === present ? "step" : "false"} ?disabled=${!step.narration} title=${listed ? "" : step.title}
+        @click=${() => look(step.index === run.at && !run.board ? 0 : step.index)}>
+        <span class="mark" aria-hidden="true">${marks[step.state] || step.number || step.index}</span>
         ${listed ? html`<span class="title">${step.title}</span> <span class="when">${stateName(step.state)}${
           step.seconds ? `, ${duration(step.seconds)}` : ""}</span>`
-          : html`<span class="hidden">${say("step", step.index, run.steps.length, step.title)} (${stateName(step.state)})</span>`}
+          : html`<span class="hidden">${called(run, step)} (${stateName(step.state)})</span>`}
       </button></li>`)}</ol>
     <button type="button" id="steps" class="quiet" aria-expanded=${listed} title=${say("page steps list")}
       aria-label=${say("page steps list")} @click=${list}><span aria-hidden="true">☰</span></button></nav>`;
@@ -72,7 +77,8 @@ function welcome(run) {
     ${e.damaged ? html`<p>${say("damaged", e.damaged)}</p>` : nothing}
     ${e.why === "changed" ? html`<p>${say("changed")}</p>` : nothing}
     ${e.why === "finished" ? html`<p>${say("finished once", e.finished)}</p>` : nothing}
-    ${e.why === "resumed" ? html`<p>${say("resume", e.from, e.steps)}</p>` : nothing}
+    ${e.why === "resumed" ? html`<p>${e.challenges ? say("resume board", e.solved ?? 0, e.challenges)
+      : say("resume", e.from, e.steps)}</p>` : nothing}
     ${run.before.map((entry) => story(entry))}
     ${run.notices.map((text) => html`<p class="notice">${text}</p>`)}
   </div>`;
@@ -85,7 +91,7 @@ function welcome(run) {
  */
 function shown(run, step, acts) {
   return html`<article class="text" data-shown=${step.index}>
-    <h2>${say("step", step.index, run.steps.length, step.title)}</h2>
+    <h2>${called(run, step)}</h2>
     ${step.seconds && step.state !== "here" ? html`<p class="took">${stateName(step.state)} · ${duration(step.seconds)}</p>`
       : nothing}
     <div class="prose">${unsafeHTML(step.narration)}</div>

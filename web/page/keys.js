@@ -4,7 +4,7 @@
 import { say } from "./phrases.js";
 
 /** Words by the key that says them. */
-export const wordKeys = { H: "hint", C: "check", D: "do", O: "ok", N: "next", S: "skip", R: "redo" };
+export const wordKeys = { H: "hint", C: "check", D: "do", O: "ok", N: "next", S: "skip", R: "redo", B: "board" };
 
 /** The other keys, and the phrase that says what each does. */
 export const otherKeys = {

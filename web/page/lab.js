@@ -5,7 +5,8 @@
 // For tests and other programs, these do not change:
 //   #guide                       the guide; [data-shown="3"] in it is the step whose text is shown
 //   #now                         what to do now; data-verb and data-number are the instruction's
-//   [data-step="3"]              a step in the list, with data-state: ahead, replaying, here, done, skipped, left
+//   [data-step="3"]              a step in the list, with data-state: ahead, replaying, here, done, skipped, left, begun, changed
+//   [data-shown="board"]         the board; [data-goto="2"], with data-state, and [data-reset="2"] are its challenges
 //   [data-word="hint"]           a button that says a word to the guide; restart has data-machine, too
 //   #answer                      the form of a question: inputs named "answer", a submit button
 //   [data-do="go"|"type"|"copy"|"enter"|"resume"|"list"]   the card's other buttons
@@ -252,7 +253,8 @@ export class Lab {
       this.element.querySelector(".text")?.scrollIntoView({ block: "start" });
       return;
     }
-    const sure = ["redo", "restart", "quit", "skip"].includes(word);
+    if (word === "redo" && this.may().includes("leave")) word = "reset"; // of a challenge
+    const sure = ["redo", "restart", "quit", "skip"].includes(word); // labrun itself asks about others
     if (sure && !(await confirm(say(`page sure ${word}`, text), say(`page yes ${word}`)))) return;
     if (word === "restart" && !text && this.machines().length === 1) text = this.machines()[0];
     this.busy = true;

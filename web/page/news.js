@@ -2,16 +2,27 @@
 // What is new, said politely to a screen reader, and shown for a moment where it is an answer to a click.
 import { say, sentences } from "./phrases.js";
 
+let number = 0; // of the challenge that began last; 0: it was a step
+
 /** What of an event is said; events that are not here are not news. @type {Record<string, (e: any) => string>} */
 const words = {
-  step_started: (e) => (e.replayed ? "" : say("step", e.index, e.total, e.title)),
-  step_ended: (e) => (e.error ? "" : say(e.passed ? (e.skipped ? "step skipped" : "step done") : "step left", e.index)),
+  step_started: (e) => {
+    number = e.challenge ?? 0;
+    if (e.replayed) return "";
+    return number ? say("challenge", number, e.challenges, e.title) : say("step", e.index, e.total, e.title);
+  },
+  step_ended: (e) => {
+    if (e.error || e.away) return "";
+    const name = e.passed ? (e.skipped ? "step skipped" : "step done") : "step left";
+    return number ? say(`${name} challenge`, number) : say(name, e.index);
+  },
+  board: (e) => say("board", e.solved, e.challenges.length),
   instructed: (e) => (e.known && e.verb !== "stay" ? "" : [e.say, e.goal, e.block].filter(Boolean).join(" ")),
   missed: (e) => say("not yet", e.reason),
   hinted: (e) => say("hint", e.level, e.of, e.text),
   told: (e) => e.text,
   answered: (e) => (e.verdict ? say({ right: "right", wrong: "wrong" }[/** @type {string} */ (e.verdict)] ?? "noted") : ""),
-  paused: (e) => say("page kept", e.at),
+  paused: (e) => (e.board ? say("page kept board") : say("page kept", e.at)),
 };
 
 export class News {

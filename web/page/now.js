@@ -48,6 +48,8 @@ function label(asked) {
   if (asked.question) return say("page question");
   if (asked.verb === "trouble") return say("page trouble");
   if (asked.verb === "stay") return say("page done");
+  if (asked.verb === "board") return say("page board");
+  if (asked.verb === "sure") return say("page sure");
   return say("page now");
 }
 
@@ -65,6 +67,7 @@ function missed(e) {
 function task(run, acts) {
   const e = run.asked;
   if (e.question) return question(run, acts);
+  if (e.verb === "board") return html`<p class="say">${say("page board how")}</p>`;
   const boot = e.verb === "boot";
   const typed = e.block || (e.verb === "send" || acts.may().includes("ok") ? e.text : "");
   const enter = boot || e.verb === "wait_prompt";
@@ -127,7 +130,7 @@ function hint(h, asked, acts) {
 }
 
 /** The words that have a button of their own; the others are behind «more». */
-const first = ["hint", "check", "ok", "next", "do"];
+const first = ["yes", "no", "hint", "check", "ok", "next", "do", "leave"];
 
 /**
  * @param {Run} run
@@ -138,14 +141,19 @@ function actions(run, acts) {
   const may = acts.may();
   const told = run.hints.length;
   /** @param {string} word */
+  const name = (word) => {
+    if (word === "hint" && told) return say("page word hint more", told, e.hints);
+    if (word === "next" && e.verb === "board") return say("page word next board");
+    return say(`page word ${word}`);
+  };
+  /** @param {string} word */
   const button = (word) => html`<button type="button" data-word=${word} ?disabled=${acts.busy}
-    @click=${() => acts.word(word)}>${word === "hint" && told ? say("page word hint more", told, e.hints)
-      : say(`page word ${word}`)}</button>`;
+    @click=${() => acts.word(word)}>${name(word)}</button>`;
   const hintless = told >= (e.hints ?? 0);
   const quit = html`<button type="button" data-word="quit" class=${e.verb === "stay" ? "main" : ""} ?disabled=${acts.busy}
     @click=${() => acts.word("quit")}>${e.verb === "stay" ? say("page word quit done") : say("page word quit")}</button>`;
   const words = first.filter((word) => may.includes(word) && !(word === "hint" && hintless));
-  const more = ["skip", "redo"].filter((word) => may.includes(word));
+  const more = ["skip", may.includes("leave") ? "reset" : "redo"].filter((word) => may.includes(word));
   return html`<div class="actions">
       ${repeat(words, (word) => word, button) /* a button stays that word's, lest somebody presses another */}
       ${e.verb === "stay" ? quit : nothing}
@@ -182,7 +190,9 @@ function working(run, acts) {
   const booting = [...run.machines.values()].filter((m) => m.state === "booting" && m.on);
   let what = say("page working");
   if (acts.state !== "open" && !run.title) what = say("page connecting");
-  else if (step?.state === "replaying") what = say("replaying", step.index, step.title);
+  else if (step?.state === "replaying") {
+    what = step.number ? say("replaying challenge", step.number, step.title) : say("replaying", step.index, step.title);
+  }
   else if (run.acted?.verb === "send") what = say("page types", run.acted.machine, run.acted.text ?? "");
   return html`<div class="body"><h2 class="label">${say("page wait")}</h2>
     <p class="say working">${rich(what)}</p>
@@ -202,7 +212,8 @@ function over(run, acts) {
   if (acts.state === "login") return html`<div class="body"><h2 class="label">${say("page over")}</h2><p>${say("page login")}</p></div>`;
   return html`<div class="body"><h2 class="label">${say("page over")}</h2>
     ${run.completed ? html`<p class="say">${complete(run)}</p>${helped(run)}` : nothing}
-    ${run.paused ? html`<p class="say">${say("page kept", run.paused.at)}</p>` : nothing}
+    ${run.paused ? html`<p class="say">${run.paused.board ? say("page kept board") : say("page kept", run.paused.at)}</p>`
+      : nothing}
     ${ended && !ended.passed && ended.failed && !run.paused ? html`<p class="say">${rich(ended.failed)}</p>` : nothing}
     ${!ended ? html`<p class="say">${say("page ended")}</p>` : nothing}
     <p class="refused" role="status">${acts.refused}</p></div>
