@@ -29,6 +29,7 @@ type runFlags struct {
 	allow       consent
 
 	from                           int
+	shuffle                        seed
 	guide, restart, tmux, headless bool
 }
 
@@ -44,6 +45,7 @@ func (f *runFlags) define(c *cobra.Command) {
 	f.allow.flag(c)
 	c.Flags().IntVar(&f.from, "from", 1,
 		"begin at this `step`: what the ones before it made of the machines is restored, the first time made")
+	f.shuffle.flag(c)
 	c.Flags().BoolVar(&f.guide, "guide", false,
 		"have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
@@ -101,6 +103,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	switch {
 	case !f.guide && (f.restart || f.tmux || f.headless):
 		return &usageError{"--restart, --tmux and --headless go with --guide"}
+	case f.shuffle > 0 && (f.guide || f.from != 1):
+		return &usageError{"--shuffle plays a whole mission without a student: leave out --guide and --from"}
 	case f.headless && f.tmux:
 		return &usageError{"--headless shows nothing here and --tmux shows everything: leave one of them out"}
 	case f.keep && f.guide:
@@ -161,7 +165,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	if f.json {
 		sink, _ = report.JSONLines(p.Out) // which remembers its error
 	}
-	return p.play(ctx, m, run.Options{Store: store, Events: events, From: f.from}, show(events, sink), f, junit)
+	return p.play(ctx, m, run.Options{Store: store, Events: events, From: f.from, Shuffle: uint64(f.shuffle)}, show(events, sink), f, junit)
 }
 
 // errBothOut is a call that wants two kinds of results in one place.

@@ -29,6 +29,8 @@ type testFlags struct {
 	json  bool
 	junit string
 	allow consent
+
+	shuffle seed
 }
 
 func (p *program) newTest() *cobra.Command {
@@ -45,6 +47,8 @@ began what students do. A lab is proved if
   - every wrong answer that a task lists fails,
   - what the last hint shows in backquotes solves the task, when it is typed,
   - a step that is played twice passes twice.
+
+With --shuffle it plays the challenges of each board in other orders instead, and finds those that spoil each other.
 
 The exit code is 0 if all of this holds, and 1 if it does not.`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -64,6 +68,7 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 	)
 	c.Flags().BoolVar(&f.json, "json", false, "write each trial as a JSON line")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the trials as JUnit XML to this `file`")
+	f.shuffle.flag(c)
 	f.allow.flag(c)
 	return c
 }
@@ -71,6 +76,12 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f testFlags) error {
 	if f.json && slices.Contains(standardOutput, f.junit) {
 		return errBothOut
+	}
+	if f.shuffle > 0 && f.step > 0 {
+		return &usageError{"--shuffle plays whole missions: leave out --step"}
+	}
+	if f.shuffle > 0 {
+		p.tell(p.Err, "the orders are those of --shuffle %d", f.shuffle)
 	}
 	junit, err := p.openResult("--junit", f.junit)
 	if err != nil {
@@ -146,6 +157,9 @@ func (p *program) prove(
 	defer store.Close()
 	return run.OnLab(ctx, m, lab.Options{Store: store, Events: events}, func(ctx context.Context, l *lab.Lab) error {
 		proof := mission.Proof{Start: run.Begin(store, f.step), Begins: to.begins, Tell: to.tell}
+		if f.shuffle > 0 {
+			return m.ProveOrders(ctx, l, events, uint64(f.shuffle), proof)
+		}
 		if proof.Jobs = jobs(m, l, f.jobs); proof.Jobs == 1 {
 			return m.Prove(ctx, l, events, proof)
 		}

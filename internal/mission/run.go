@@ -2,6 +2,7 @@ package mission
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -21,6 +22,10 @@ func (m *Mission) Config() lab.Config {
 // Start says where a run begins.
 type Start struct {
 	From int // the step, counted from 1; 0 or 1: the first
+
+	// Shuffle is the seed of the order in which each board's challenges are played; 0: as the
+	// script has it. With another, From is 1.
+	Shuffle uint64
 
 	// Checkpoints is the folder for the states of all missions' labs at the beginnings
 	// of steps; empty: none are kept.
@@ -43,7 +48,14 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 	if err != nil {
 		return 0, Classify(ctx, err)
 	}
-	for i := first; i < len(steps); i++ {
+	order := m.order(start.Shuffle)
+	for n := first; n < len(steps); n++ {
+		i := order[n]
+		if end := m.boardEnd(n); start.Shuffle > 0 && end > n && (n == 0 || !steps[n-1].Challenge) {
+			events.Emit(event.Notice{Text: fmt.Sprintf(
+				"the challenges are played in the order %s (--shuffle %d)", numbers(n, order[n:end]), start.Shuffle,
+			)})
+		}
 		if i == from && from > 0 && first < from {
 			saved.save(ctx, from)
 		}
@@ -63,7 +75,7 @@ func (m *Mission) Run(ctx context.Context, l *lab.Lab, events *event.Log, start 
 		l.KeepStep(ctx, i+1)
 		events.Emit(ended)
 		if err != nil {
-			return i, err
+			return n, err
 		}
 	}
 	return len(steps), nil

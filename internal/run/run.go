@@ -20,6 +20,7 @@ type Options struct {
 	Records string     // folder for the records; empty: one of its own in the state folder
 	Cold    bool       // boot the machines, and make no templates
 	From    int        // the step to begin at, counted from 1; 0 or 1: the first
+	Shuffle uint64     // the seed of the order of each board's challenges; 0: as in the script
 
 	// Student is led through the steps; nil: labrun carries them out itself. With a
 	// student, whoever is at a console may type.
@@ -143,7 +144,9 @@ func (r *Run) play(ctx context.Context, l *lab.Lab) (passed int, err error) {
 	if r.lesson != nil {
 		passed, err = r.lesson.lead(ctx, l)
 	} else if err = prepare(ctx, l); err == nil {
-		passed, err = r.mission.Run(ctx, l, o.Events, Begin(o.Store, o.From))
+		start := Begin(o.Store, o.From)
+		start.Shuffle = o.Shuffle
+		passed, err = r.mission.Run(ctx, l, o.Events, start)
 	}
 	if o.Rest != nil && ctx.Err() == nil && l.Running() {
 		o.Rest(ctx, l, err)
