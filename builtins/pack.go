@@ -169,6 +169,7 @@ func (p *packed) page(name string, text pack.Text, do func(*starlark.Thread) err
 		text.Title = p.declared.Title
 	}
 	step := p.step(text)
+	step.Digest = name // its text is in the declaration
 	step.Function = p.function(name, pack.Place{File: p.folder}, do)
 	p.declared.Steps = append(p.declared.Steps, step)
 }

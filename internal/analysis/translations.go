@@ -170,6 +170,9 @@ func (c *comparison) steps(originals []builtins.Step) {
 		t, known := c.translation.Steps[name]
 		original := fmt.Sprintf("original = %q", script.Digest(step))
 		switch {
+		case !known && step.Digest != "":
+			message := fmt.Sprintf("step %s (%q) is not translated", name, step.Title)
+			c.reportKey("", message, "put its text into the pack, beside the original: README."+c.translation.Language()+".md")
 		case !known:
 			message := fmt.Sprintf("step %s (%q) is not translated", name, step.Title)
 			c.reportKey("", message, fmt.Sprintf("add [steps.%s] with %s", name, original))

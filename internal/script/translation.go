@@ -95,6 +95,9 @@ func readTranslation(folder fs.FS, script, shown, tag string) (*Translation, err
 // file says comes first.
 func (t *Translation) adopt(d builtins.Declaration) {
 	for _, step := range d.Steps {
+		if step.Digest != "" && step.Title == d.Title && step.Narration == "" && t.Title != "" { // a pack's beginning, which has no text of its own
+			step.Told = map[string]builtins.Telling{t.language: {Title: t.Title}}
+		}
 		if told, ok := step.Told[t.language]; ok && t.Steps[step.Function.Name()].Original == "" {
 			if t.Steps == nil {
 				t.Steps = map[string]StepTranslation{}
@@ -117,6 +120,9 @@ func (t *Translation) adopt(d builtins.Declaration) {
 		}
 	}
 }
+
+// Language returns the tag of the translation's language.
+func (t *Translation) Language() string { return t.language }
 
 // Brought reports whether a text's translation came with a pack, and is in the mission's
 // own texts only if it is another one there.

@@ -209,10 +209,6 @@ export class Lab {
   }
 
   machines() {
-    return [...this.run.machines.keys()];
-  }
-
-  names() {
     return this.consoles.names();
   }
 

@@ -17,7 +17,6 @@ import { marked, rich } from "./rich.js";
  * @property {() => void} resume
  * @property {() => string[]} may
  * @property {() => string[]} machines
- * @property {() => string[]} names of all consoles
  * @property {string} refused why the last word was not taken
  * @property {boolean} busy a word is under way
  * @property {Map<number, string>} drafts answers that are not given yet, by instruction
@@ -56,7 +55,8 @@ function label(asked) {
 /** @param {any} e */
 function missed(e) {
   if (e.verdict) return `${e.answer}: ${say("wrong")}`;
-  return sentences(say("not yet", e.again ? say("same") : e.reason), say("not yet hint"));
+  const why = say("not yet", e.again ? say("same") : e.reason);
+  return why.includes("\n") ? `${why}\n${say("not yet hint")}` : sentences(why, say("not yet hint"));
 }
 
 /**

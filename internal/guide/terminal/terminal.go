@@ -378,7 +378,12 @@ func (v *View) missed(e event.Missed) {
 	if e.Again && v.at == v.screen.count() { // it stands right above
 		reason = d.Say("same")
 	}
-	v.paragraph(d.Sentences(d.Say("not yet", reason), d.Say("not yet hint")))
+	if strings.Contains(reason, "\n") { // a check's parts, a line each
+		v.paragraph(d.Say("not yet", reason))
+		v.paragraph(d.Say("not yet hint"))
+	} else {
+		v.paragraph(d.Sentences(d.Say("not yet", reason), d.Say("not yet hint")))
+	}
 	v.at = v.screen.count()
 }
 
