@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
@@ -178,7 +177,7 @@ func (m *Machine) connectStations(g *guest, before []recording) {
 		said := replay{}
 		if i < len(before) {
 			close(s.began)
-			said.recorded, options.User = before[i].text, before[i].user
+			said.recorded, options.User, options.Place = before[i].text, before[i].user, before[i].place
 			if s.transcript != nil {
 				s.transcript.Mark("recorded when the machine was saved")
 				said.live = func() { s.transcript.Mark("live") }
@@ -288,7 +287,7 @@ func stationFile(base string, i int) string { return fmt.Sprintf("%s.%d.console"
 // saveStations saves what the further consoles of a paused guest have said.
 func (g *guest) saveStations(ctx context.Context, base string) error {
 	for i, s := range g.stations {
-		if err := saveSaid(ctx, s.console, stationFile(base, i)); err != nil {
+		if err := saveSaid(s.console, stationFile(base, i)); err != nil {
 			return err
 		}
 	}
@@ -298,11 +297,11 @@ func (g *guest) saveStations(ctx context.Context, base string) error {
 // readStations reads what the further consoles had said when the machine was saved.
 func readStations(base string, users []string) (all []recording, err error) {
 	for i, user := range users {
-		text, err := os.ReadFile(stationFile(base, i))
+		one, err := readSaid(stationFile(base, i), user)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, recording{text: text, user: user})
+		all = append(all, one)
 	}
 	return all, nil
 }
