@@ -419,8 +419,9 @@ func (b *bench) word(ctx context.Context, word string) ([]string, error) {
 
 // run runs a command in the guest; title is what it is for.
 func (b *bench) run(ctx context.Context, title, command string, limit time.Duration) (string, error) {
+	began := time.Now()
 	said, status, err := b.guest.Run(ctx, command, limit)
-	b.log(title, said)
+	b.log(fmt.Sprintf("%s (%.1f s)", title, time.Since(began).Seconds()), said)
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
