@@ -140,6 +140,50 @@ func TestPushAndPull(t *testing.T) {
 	}
 }
 
+// A push that breaks off leaves no bundle, and the next sends what is missing. A helper of Docker's
+// that is not there keeps nobody from a registry that asks for no login.
+func TestPushBreaksOff(t *testing.T) {
+	reg := registrytest.New(t)
+	docker := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", docker)
+	os.WriteFile(filepath.Join(docker, "config.json"), fmt.Appendf(nil, `{"credHelpers":{%q:"not-there"}}`, reg.Host), 0o600)
+	s, _ := boxed(t, random(100_000))
+	var n notes
+	s.progress = n.add
+	puts := 0
+	reg.Lie(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			if puts++; puts == 2 {
+				panic(http.ErrAbortHandler)
+			}
+		}
+		reg.Serve(w, r)
+	})
+	if _, err := s.Push(within(t), "box", reg.Host+"/course/box:v1"); err == nil || !strings.Contains(err.Error(), "broke off") ||
+		!strings.Contains(err.Error(), "try again") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := elsewhere(t, "hello", StoreOptions{}).Pull(within(t), reg.Host+"/course/box:v1", ""); err == nil || !strings.Contains(err.Error(), "no such bundle") {
+		t.Errorf("half a bundle is there: %v", err)
+	}
+	if files, _ := os.ReadDir(filepath.Join(s.dir, "work")); len(files) > 0 {
+		t.Errorf("left %v", files)
+	}
+	puts = 2
+	push(t, s, reg.Host+"/course/box:v1")
+	if puts != 5 { // of kernel, disk and configuration the two that were missing, and the manifest
+		t.Errorf("%d requests with content in all", puts)
+	}
+
+	reg.Login("ada", "secret")
+	if _, err := s.Push(within(t), "box", reg.Host+"/course/box:v2"); err == nil || !strings.Contains(err.Error(), "needs a login") {
+		t.Errorf("without a login: %v", err)
+	}
+	if !n.has(PhaseNote, "Docker's login cannot be read, so labrun asks without one") {
+		t.Error("that the helper is not there is not told")
+	}
+}
+
 // What a lock names by its digest comes first; it may be a stand-in.
 func TestBundleSource(t *testing.T) {
 	reg := registrytest.New(t)

@@ -71,7 +71,7 @@ func (s *Store) login(ctx context.Context, host string) (auth.Credential, error)
 	if ctx.Err() != nil {
 		return auth.EmptyCredential, context.Cause(ctx)
 	}
-	s.say(Progress{Phase: PhaseNote, Note: fmt.Sprintf("Docker's login at %s cannot be read, so labrun asks without one: %v", host, err)})
+	s.say(Progress{Image: host, Phase: PhaseNote, Note: fmt.Sprintf("Docker's login cannot be read, so labrun asks without one: %v", err)})
 	return auth.EmptyCredential, nil
 }
 
@@ -99,7 +99,7 @@ func (d *depot) fault(err error) error {
 		return fmt.Errorf("%s sent something else than it has promised (%w), so nothing of it was kept: try again, and if it stays so, "+
 			"tell whoever runs it", host, err)
 	case errors.As(err, &transfer):
-		return fmt.Errorf("%s cannot be reached: %w", host, transfer.Err)
+		return fmt.Errorf("%s cannot be reached, or broke off: %w: try again, what has arrived is not sent again", host, transfer.Err)
 	}
 	return err
 }
