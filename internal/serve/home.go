@@ -67,7 +67,10 @@ func (s *Server) list(ctx context.Context, name, tag string, found []attach.Foun
 	for _, step := range m.GuideSteps() {
 		steps = append(steps, step.Name)
 	}
-	l.Done, _ = progress.Next(steps)
+	var known bool
+	if l.Done, known = progress.Next(steps); known && l.Done < len(steps) {
+		l.Done += progress.Solved()
+	}
 	l.Finished = l.Done == l.Steps
 	l.Session = sessionOf(m, holder, found)
 	return l

@@ -20,7 +20,7 @@ export function board(run, acts) {
     <ol class="board">${steps.map((step) => html`<li>
       <button type="button" data-goto=${step.number} data-state=${step.state} ?disabled=${!goes || acts.busy}
         @click=${() => acts.word("goto", String(step.number))}>
-        <span class="mark" aria-hidden="true">${/** @type {Record<string, string>} */ (marks)[step.state] ?? step.number}</span>
+        <span class="mark" aria-hidden="true">${/** @type {Record<string, string>} */ (marks)[step.state] ?? ""}</span>
         <span class="title">${say("page challenge", step.number, step.title)}</span>
         <span class="when">${state(step)}</span></button>
       ${goes && step.state !== "ahead" ? html`<button type="button" class="quiet" data-reset=${step.number} ?disabled=${acts.busy}

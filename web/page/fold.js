@@ -215,7 +215,7 @@ const fold = {
     const asked = run.asked;
     if (asked && !asked.question && !["trouble", "board", "sure"].includes(asked.verb)) {
       for (const hint of run.hints) add(run, { kind: "hint", event: hint });
-      add(run, { kind: "done", event: asked, by: e.by });
+      if (e.by !== "nobody" || !run.step()?.number) add(run, { kind: "done", event: asked, by: e.by }); // or it was left
     }
     quiet(run);
   },

@@ -303,6 +303,9 @@ func (v *View) show(e event.Instructed) {
 		}
 		say += " " + v.dialogue.Say(how, e.Console)
 	}
+	if e.Verb == "sure" {
+		say = v.dialogue.Sentences(say, v.dialogue.Say("yes or no"))
+	}
 	if e.Goal == "" {
 		v.paragraph("> " + say)
 	} else {
