@@ -3,9 +3,9 @@ package mission
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +25,8 @@ type board struct {
 	*lesson
 	from, to int // its challenges, as indices of the mission's steps
 
-	number int   // of the newest saved state; 0: none
-	lines  []int // what had been entered at the consoles then
+	number int    // of the newest saved state; 0: none
+	then   string // what the consoles had seen by then; empty: not known
 }
 
 // mostBefore is how many states before challenges are kept: each takes some hundred MB.
@@ -130,7 +130,7 @@ func (b *board) visit(ctx context.Context, i int) (next int, err error) {
 		next, err, ended.Away = -1, nil, true
 		d.Away(d.MachinesState())
 	default:
-		b.lines = nil
+		b.then = ""
 		b.goAway(ctx)
 		ended.Away = true
 	}
@@ -264,7 +264,7 @@ func (b *board) goBack(ctx context.Context, i int, question guide.Text) error {
 			later = append(later, other)
 		}
 	}
-	b.number, b.lines = record.Before, b.entered()
+	b.number, b.then = record.Before, b.seen()
 	d.Unready(later, record.Before)
 	b.clean()
 	d.Remark("gone back", d.Number(i))
@@ -302,7 +302,7 @@ func (m *Mission) review(ctx context.Context, step builtins.Step) builtins.Revie
 func (b *board) comeBack(ctx context.Context, restored bool) error {
 	d := b.dialogue
 	if b.number = d.MachinesState(); b.number > 0 && restored {
-		b.lines = b.entered()
+		b.then = b.seen()
 	} else {
 		d.Unready(d.Entered(), 0)
 	}
@@ -338,10 +338,10 @@ func (b *board) comeBack(ctx context.Context, restored bool) error {
 	return nil
 }
 
-// keep is save for a student at the board: where nothing was typed since the last time, the
-// state that was saved then will do.
+// keep is save for a student at the board: where no console has seen anything since the last
+// time, the state that was saved then will do.
 func (b *board) keep(ctx context.Context) int {
-	if b.number > 0 && b.lines != nil && slices.Equal(b.lines, b.entered()) && b.dialogue.MachinesState() == b.number {
+	if b.number > 0 && b.then == b.seen() && b.dialogue.MachinesState() == b.number {
 		return b.number
 	}
 	return b.save(ctx)
@@ -350,11 +350,11 @@ func (b *board) keep(ctx context.Context) int {
 // save keeps the machines as they are and returns the number of that state; 0 if it could not
 // be saved.
 func (b *board) save(ctx context.Context) int {
-	number := b.newest() + 1
+	number, then := b.newest()+1, b.seen()
 	if !b.saved.saveAt(ctx, b.state(number)) {
 		return 0
 	}
-	b.number, b.lines = number, b.entered()
+	b.number, b.then = number, then
 	return number
 }
 
@@ -389,15 +389,16 @@ func (b *board) newest() (highest int) {
 	return highest
 }
 
-// entered tells how many lines were entered at each console.
-func (b *board) entered() []int {
-	lines := []int{}
-	for _, m := range b.lab.Machines() {
-		n := -1 // it is off
-		if c, err := m.Console(); err == nil {
-			n = c.LastLine().Number
+// seen tells two moments apart between which a key was typed at a console, or it printed
+// anything.
+func (b *board) seen() string {
+	text := "seen"
+	for _, station := range b.lab.Stations() {
+		if c, err := station.Console(); err == nil {
+			text += fmt.Sprintf(" %d %d", c.KeyMark(), c.LastByte().UnixNano())
+		} else {
+			text += " off"
 		}
-		lines = append(lines, n)
 	}
-	return lines
+	return text
 }
