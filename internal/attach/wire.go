@@ -74,6 +74,7 @@ type Status struct {
 	Title    string          `json:"title"`
 	Guided   bool            `json:"guided"`
 	Started  time.Time       `json:"started"`
+	Place    string          `json:"place,omitempty"` // in words: the step, or how much of a board is solved
 	Machines []MachineStatus `json:"machines"`
 }
 

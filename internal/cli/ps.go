@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -33,21 +34,22 @@ func (p *program) newPs() *cobra.Command {
 				return nil
 			}
 			table := tabwriter.NewWriter(p.Out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(table, "SESSION\tPID\tMISSION\tMACHINE\tSTATE\tVIEWERS")
+			fmt.Fprintln(table, "SESSION\tPID\tMISSION\tAT\tMACHINE\tSTATE\tVIEWERS")
 			for _, run := range found {
 				for _, m := range run.Machines {
 					state := "off"
 					if m.On {
 						state = "on for " + (time.Duration(m.Seconds) * time.Second).String()
 					}
-					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%d\n",
-						run.Session(), run.PID, markdown.Clean(run.Mission), m.Name, state, m.Viewers)
+					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%d\n", run.Session(), run.PID,
+						markdown.Clean(run.Mission), cmp.Or(run.Place, "-"), m.Name, state, m.Viewers)
 					for _, further := range m.Consoles {
-						fmt.Fprintf(table, "\t\t\t%s\t\t%d\n", further.Name, further.Viewers)
+						fmt.Fprintf(table, "\t\t\t\t%s\t\t%d\n", further.Name, further.Viewers)
 					}
 				}
 				if len(run.Machines) == 0 {
-					fmt.Fprintf(table, "%s\t%d\t%s\t-\t-\t-\n", run.Session(), run.PID, markdown.Clean(run.Mission))
+					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t-\t-\t-\n", run.Session(), run.PID,
+						markdown.Clean(run.Mission), cmp.Or(run.Place, "-"))
 				}
 			}
 			return table.Flush()

@@ -71,9 +71,10 @@ type Options struct {
 	Workshops string
 
 	// What people see of the run and may do to it from other terminals.
-	Mission, Title string // the mission's file and title
-	Interactive    bool   // they may type at the consoles and switch machines on
-	Stop           func() // they want the run to stop; nil: they cannot
+	Mission, Title string        // the mission's file and title
+	Interactive    bool          // they may type at the consoles and switch machines on
+	Stop           func()        // they want the run to stop; nil: they cannot
+	Place          func() string // where the run is, in words; nil: nothing is said
 
 	// Command takes a word for the dialogue with the student, as attach.Lab has it; nil:
 	// there is no student.

@@ -148,6 +148,9 @@ func (s viewerSide) Status() attach.Status {
 		PID: os.Getpid(), Mission: s.options.Mission, Title: s.options.Title,
 		Guided: s.options.Interactive, Started: s.opened,
 	}
+	if s.options.Place != nil {
+		status.Place = s.options.Place()
+	}
 	for _, m := range s.Machines() {
 		state := attach.MachineStatus{Browser: m.browsable, Name: m.Name(), On: m.Running(), Screen: m.profile.Display != ""}
 		if g, err := m.current(); err == nil && state.On {

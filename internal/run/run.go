@@ -76,7 +76,11 @@ func Start(ctx context.Context, m *mission.Mission, o Options) (*Run, error) {
 		Stop: func() { stop(mission.ErrInterrupted) },
 	}
 	r.begin()
-	options := lab.Options{Store: o.Store, Events: o.Events, Records: kept.dir, Cold: o.Cold, Stop: r.Stop}
+	var at place
+	o.Events.Attach(at.record)
+	options := lab.Options{
+		Store: o.Store, Events: o.Events, Records: kept.dir, Cold: o.Cold, Stop: r.Stop, Place: at.String,
+	}
 	if o.Student != nil {
 		r.lesson = newLesson(m, o.Student, o.Events)
 		options.Interactive, options.Command = true, r.lesson.command
