@@ -157,7 +157,7 @@ class Network {
     const several = networks.length > 1;
     const columns = `number time ${several ? "network " : ""}from to protocol info bytes`.split(" ");
     const begun = this.#rows.length > 0 || machines.some((m) => m.on);
-    return html`<section class="traffic" aria-label=${say("network packets")}>
+    return html`<div class="traffic">
       <div class="bar">
         <h3>${say("network packets")}</h3>
         <input type="text" id="network-filter" .value=${this.#filter} autocomplete="off" autocapitalize="off" spellcheck="false"
@@ -173,7 +173,7 @@ class Network {
         <thead><tr>${columns.map((name) => html`<th scope="col" class=${name}>${say(`network column ${name}`)}</th>`)}</tr></thead>
         <tbody>${repeat(rows, (row) => row.id, (row) => this.#row(row, columns))}</tbody></table>`}
       </div>
-    </section>`;
+    </div>`;
   }
 
   /** @param {Row} row @param {string[]} columns */
