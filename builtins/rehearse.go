@@ -64,7 +64,7 @@ type Instruction struct {
 	Console  string
 	Text     string // the line, or the task's goal
 	Checks   []RehearsedCheck
-	Solved   bool          // a task's goal was reached before anything was done for it
+	Solved   bool          // a task's goal was reached before anything was done for it; looked at where nothing is done otherwise
 	Hints    []string      // a task's
 	Wrong    []WrongAnswer // a task's
 }
@@ -328,11 +328,13 @@ func tryTask(c *call) (starlark.Value, error) {
 	if _, err := on.waitPrompt(c.ctx, c.Session); err != nil && !errors.Is(err, lab.ErrNoPrompts) {
 		return nil, err
 	}
-	before, _, err := c.look(c.ctx)
-	if err != nil {
-		return nil, err
+	if r.Target < 0 { // else that is known
+		before, _, err := c.look(c.ctx)
+		if err != nil {
+			return nil, err
+		}
+		i.Solved = before == nil
 	}
-	i.Solved = before == nil
 	target, ended := r.came(i)
 	if ended != nil {
 		return nil, ended
@@ -349,6 +351,7 @@ func tryTask(c *call) (starlark.Value, error) {
 		}
 	}
 	var terminal *console.Console
+	var err error
 	if mistake := c.mistake(); mistake != nil {
 		if terminal, err = on.console(c.Session); err == nil {
 			r.typed, r.mark = terminal, terminal.Mark()

@@ -298,6 +298,9 @@ func circumstances(t mission.Trial) (all []string) {
 	}
 	if r := t.Refused; r != nil {
 		message, _, _ := strings.Cut(r.Message, "\n")
+		if short := []rune(message); len(short) > 200 {
+			message = string(short[:200]) + "…" // --json has all of it
+		}
 		all = append(all, fmt.Sprintf("refused by %s, %s: %s", r.Builtin, cmp.Or(r.Position, t.Position), message))
 	}
 	if t.Told != "" {
