@@ -65,8 +65,17 @@ type Instruction struct {
 	Text     string // the line, or the task's goal
 	Checks   []RehearsedCheck
 	Solved   bool          // a task's goal was reached before anything was done for it; looked at where nothing is done otherwise
+	Solution string        // a task's, if it is typed
 	Hints    []string      // a task's
 	Wrong    []WrongAnswer // a task's
+}
+
+// Typed is what labrun types for it by itself.
+func (i Instruction) Typed() string {
+	if i.Task {
+		return i.Solution
+	}
+	return i.Text
 }
 
 // RehearsedCheck is a check of what an instruction led to. It belongs to the last
@@ -324,6 +333,9 @@ func tryTask(c *call) (starlark.Value, error) {
 	}
 	for _, hint := range c.texts("hints") {
 		i.Hints = append(i.Hints, c.translate(hint))
+	}
+	if solution, ok := c.args["solution"].(starlark.String); ok {
+		i.Solution = string(solution)
 	}
 	if _, err := on.waitPrompt(c.ctx, c.Session); err != nil && !errors.Is(err, lab.ErrNoPrompts) {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/labrun/labrun/builtins"
@@ -103,6 +104,7 @@ type prover struct {
 	until int // the step that is not tried any more
 
 	saving time.Duration // that the last saving of the lab has taken
+	shells string        // what stood on the consoles when the present board began
 }
 
 // bench is a lab in which trials are made, and the mission as it is played there.
@@ -110,6 +112,8 @@ type bench struct {
 	m      *Mission
 	lab    *lab.Lab
 	events *event.Log
+
+	board string // the state in which the board begins whose challenges are tried here; empty: go back first
 }
 
 // play plays a step from its beginning as an actor does; nil: as a run does.
@@ -206,7 +210,7 @@ func (p *prover) step(index int) (solved bool, err error) {
 		states, since = append(states, s), time.Now()
 		return nil
 	}}
-	if solved, err := p.solve(p.lead, index, group, seen); !solved || err != nil {
+	if solved, err := p.solve(p.lead, index, group, seen, nil); !solved || err != nil {
 		return false, err
 	}
 	if !last {
@@ -257,11 +261,24 @@ func (p *prover) step(index int) (solved bool, err error) {
 }
 
 // solve plays a step as labrun does, and tells whether it is solved, and whether its tasks
-// were not solved before. Its error ends the proof.
-func (p *prover) solve(b *bench, index int, group *group, seen *builtins.Rehearsal) (solved bool, err error) {
+// were not solved before. Where that is not so, again, if it is not nil, brings the lab to a
+// better state for another try. Its error ends the proof.
+func (p *prover) solve(
+	b *bench, index int, group *group, seen *builtins.Rehearsal, again func() error,
+) (solved bool, err error) {
 	slot := group.add(p.trial(index, "solved"))
 	t := slot.begin()
-	if err := b.play(p.crew.ctx, index, seen); err != nil {
+	afresh := *seen
+	err = b.play(p.crew.ctx, index, seen)
+	solvedBefore := func(i builtins.Instruction) bool { return i.Solved }
+	if again != nil && !fatal(p.crew.ctx, err) && (err != nil || slices.ContainsFunc(seen.Instructions, solvedBefore)) {
+		if err := again(); err != nil {
+			return false, err
+		}
+		*seen = afresh
+		err = b.play(p.crew.ctx, index, seen)
+	}
+	if err != nil {
 		if fatal(p.crew.ctx, err) {
 			return false, err
 		}

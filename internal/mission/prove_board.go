@@ -19,6 +19,7 @@ func (p *prover) board(first, end int) (solved bool, err error) {
 		return false, err
 	}
 	defer os.RemoveAll(begins.folder)
+	p.lead.board, p.shells = begins.folder, shellsOf(p.lead.lab)
 	from := first
 	if p.proof.Start.From > 0 {
 		from = p.proof.Start.From - 1
@@ -63,18 +64,32 @@ func (p *prover) board(first, end int) (solved bool, err error) {
 // whatever there is, so it is all that comes before most trials, as it does when a student
 // resets the challenge: going back to the board's beginning takes longer. That is done where
 // there is no set-up, where what was tried has left a console's shell as no set-up can mend
-// it, and before a trial is said to have failed.
+// it, and before a trial is said to have failed. So a challenge is mostly tried after another
+// one, as a student's is.
 func (p *prover) challenge(b *bench, index int, group *group, begins string) (solved bool, err error) {
-	ctx := p.crew.ctx
-	if err := b.lab.Restore(ctx, begins); err != nil {
-		return false, err
+	ctx, anew := p.crew.ctx, b.m.Declared().Steps[index].Setup != nil
+	goBack := func() error {
+		b.board = begins
+		return b.lab.Restore(ctx, begins)
 	}
-	shells := shellsOf(b.lab)
+	again := goBack
+	if !anew || b.board != begins || shellsOf(b.lab) != p.shells {
+		again = nil
+		if err := goBack(); err != nil {
+			return false, err
+		}
+	}
 	seen := &builtins.Rehearsal{Target: -1, Until: -1}
-	if solved, err := p.solve(b, index, group, seen); !solved || err != nil {
+	if solved, err := p.solve(b, index, group, seen, again); !solved || err != nil {
+		b.board = ""
 		return false, err
 	}
-	anew := b.m.Declared().Steps[index].Setup != nil
+	kept := anew && !slices.ContainsFunc(seen.Instructions, func(i builtins.Instruction) bool {
+		return changesShell.MatchString(i.Typed())
+	})
+	if !kept {
+		defer func() { b.board = "" }()
+	}
 	all := variations(seen.Instructions)
 	var slots []*slot
 	for _, v := range all {
@@ -84,7 +99,7 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 	if anew {
 		name = "begins anew"
 	}
-	again := group.add(p.trial(index, name))
+	once := group.add(p.trial(index, name))
 	plays := 2 // the second begins from what the solution has left
 	last := "" // what was typed last that may have changed a shell
 	for k, v := range all {
@@ -94,9 +109,9 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 		}
 		t := slots[k].begin()
 		for fresh := false; ; fresh = true {
-			fresh = fresh || !anew || changesShell.MatchString(last) || shellsOf(b.lab) != shells
+			fresh = fresh || !kept || changesShell.MatchString(last) || shellsOf(b.lab) != p.shells
 			if fresh {
-				if err := b.lab.Restore(ctx, begins); err != nil {
+				if err := goBack(); err != nil {
 					return false, err
 				}
 			}
@@ -114,9 +129,9 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 		}
 		slots[k].end(t)
 	}
-	t := again.begin()
-	if !anew || changesShell.MatchString(last) || shellsOf(b.lab) != shells {
-		if err := b.lab.Restore(ctx, begins); err != nil {
+	t := once.begin()
+	if !kept || changesShell.MatchString(last) || shellsOf(b.lab) != p.shells {
+		if err := goBack(); err != nil {
 			return false, err
 		}
 	}
@@ -138,7 +153,7 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 			break
 		}
 	}
-	again.end(t)
+	once.end(t)
 	return true, nil
 }
 
