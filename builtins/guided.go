@@ -78,6 +78,9 @@ func (l *Student) do(c *call) (starlark.Value, error) {
 	return value, err
 }
 
+// Renew has the student go on with the same mission in another session: its script was edited.
+func (l *Student) Renew(s *Session) { l.session = s }
+
 // BeginStep forgets what was answered to the step before, or to an earlier try of
 // this one: lines that were entered until now do not count any more.
 func (l *Student) BeginStep() {

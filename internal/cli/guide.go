@@ -53,8 +53,11 @@ func (p *program) guide(
 		command = "--lang " + p.lang + " " + name
 	}
 	student := &run.Student{
-		Progress: progress, Language: phrase.In(p.spoken()), Command: command, Anew: f.restart,
+		Progress: progress, Language: phrase.In(p.spoken()), Command: command, Anew: f.restart, Author: f.author,
 		Stays: f.headless || p.keyboard() != nil, // in a pipe, nobody would end it
+	}
+	if f.watch {
+		student.Edited = func(text string) { events.Emit(event.Notice{Text: text}) }
 	}
 	if !f.headless {
 		student.Meet = p.meetInTerminal(events, f)

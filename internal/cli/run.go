@@ -28,9 +28,9 @@ type runFlags struct {
 	junit       string
 	allow       consent
 
-	from                           int
-	shuffle                        seed
-	guide, restart, tmux, headless bool
+	from                                          int
+	shuffle                                       seed
+	guide, restart, tmux, headless, watch, author bool
 }
 
 // define adds the flags to a command.
@@ -49,6 +49,10 @@ func (f *runFlags) define(c *cobra.Command) {
 	c.Flags().BoolVar(&f.guide, "guide", false,
 		"have a student do it, step by step; the next time it goes on where they stopped")
 	c.Flags().BoolVar(&f.restart, "restart", false, "with --guide: begin at the first step again")
+	c.Flags().BoolVar(&f.watch, "watch", false,
+		"with --guide: say what has changed when the mission is edited meanwhile, or why that is not taken")
+	c.Flags().BoolVar(&f.author, "author", false,
+		"with --guide: `goto N` goes to any step, for who writes or teaches the mission")
 	c.Flags().BoolVar(&f.headless, "headless", false,
 		"with --guide: say nothing here and read nothing; a page leads the student, until quit or `labrun stop`")
 	c.Flags().BoolVar(&f.tmux, "tmux", false, "with --guide: show the guide and the consoles side by side in tmux")
@@ -101,8 +105,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	}
 	name := args[0]
 	switch {
-	case !f.guide && (f.restart || f.tmux || f.headless):
-		return &usageError{"--restart, --tmux and --headless go with --guide"}
+	case !f.guide && (f.restart || f.tmux || f.headless || f.watch || f.author):
+		return &usageError{"--restart, --tmux, --headless, --watch and --author go with --guide"}
 	case f.shuffle > 0 && (f.guide || f.from != 1):
 		return &usageError{"--shuffle plays a whole mission without a student: leave out --guide and --from"}
 	case f.headless && f.tmux:

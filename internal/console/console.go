@@ -52,8 +52,7 @@ type Options struct {
 	// Line is how many bytes the line editor of the guest's shell keeps of a line; 0: all.
 	Line int
 
-	User  string // who was logged in where a recording ends that is read first; see [Console.User]
-	Place *Place // where the console stood there; nil: nothing had been typed
+	User string // who was logged in where a recording ends that is read first; see [Console.User]
 
 	History int // how many bytes of text stay in memory, at least; 1 MiB if 0
 }
@@ -104,7 +103,6 @@ type Console struct {
 	printed  chan struct{} // closed when raw grows, and for good when the stream has ended
 	drained  bool          // the stream has ended
 	aside    *Aside        // nil: none is under way
-	place    *Place        // to be reached; nil: it was, or there is none
 	writing  bool          // something is being typed
 	err      error         // why the console is dead
 }
@@ -161,7 +159,6 @@ func build(stream io.ReadWriteCloser, o Options, noises []*noise) *Console {
 		printed:    make(chan struct{}),
 		texts:      newTexts(o.History, noises),
 		known:      known{none: true},
-		place:      o.Place,
 	}
 }
 
@@ -228,7 +225,6 @@ func (c *Console) record(b []byte) []*watcher {
 	close(c.printed)
 	c.printed = make(chan struct{})
 	c.clean.write(b, (*cleaned)(c))
-	c.arrive()
 	for _, w := range c.waiters {
 		w.wake(c.lastByte)
 	}

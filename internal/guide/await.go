@@ -17,6 +17,9 @@ var (
 	ErrRedo  = errors.New("the student begins the step again")
 	ErrRetry = errors.New("the student has it tried again")
 	ErrLeave = errors.New("the student leaves the step undone")
+
+	// ErrEdited is nobody's decision: the mission was edited, and what is asked is asked anew.
+	ErrEdited = errors.New("the mission was edited")
 )
 
 // Instruction is one thing that the student should do.

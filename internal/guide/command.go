@@ -95,7 +95,9 @@ func (w *wait) may(word string) bool {
 		return true
 	case "redo":
 		return !w.Over && !w.Board && !w.Sure
-	case "goto", "reset", "board":
+	case "goto":
+		return (w.board.to > 0 || w.dialogue.options.Author) && !w.Over && !w.Sure
+	case "reset", "board":
 		return w.board.to > 0 && !w.Over && !w.Sure
 	case "leave":
 		return w.board.inside && !w.Over && !w.Sure
@@ -126,6 +128,9 @@ var refusals = map[string]string{"hint": "no hint", "do": "cannot do", "skip": "
 func (w *wait) obey(c Command) error {
 	d := w.dialogue
 	if !w.may(c.Word) {
+		if c.Word == "goto" && w.board.to == 0 && !w.Over {
+			return &Refusal{d.Say("goto author", d.Mission())}
+		}
 		if name, ok := refusals[c.Word]; ok {
 			return &Refusal{d.Say(name)}
 		}
@@ -148,7 +153,12 @@ func (w *wait) obey(c Command) error {
 		w.decide(Agreed, nil)
 	case "next":
 		w.decide(ByStudent, ErrLeave)
-	case "goto", "reset":
+	case "goto":
+		if d.options.Author {
+			return w.leap(c)
+		}
+		return w.move(c)
+	case "reset":
 		return w.move(c)
 	case "leave":
 		w.decide(ByStudent, &Move{Word: "leave"})

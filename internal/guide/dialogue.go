@@ -44,6 +44,7 @@ type Options struct {
 	Events   *event.Log
 	Progress *Progress
 	Machines Machines
+	Author   bool // the word goto goes to any step
 }
 
 // Step is a step of the mission as a student sees it.

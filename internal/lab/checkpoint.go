@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -177,37 +176,22 @@ func (g *guest) saveWhole(ctx context.Context, base string) error {
 			return err
 		}
 	}
-	if err := saveSaid(g.console, base+".console"); err != nil {
+	if err := saveSaid(ctx, g.console, base+".console"); err != nil {
 		return err
 	}
 	return g.saveStations(ctx, base)
 }
 
-// saveSaid writes what a console has said into a file, and where it stands in that into
-// another.
-func saveSaid(c *console.Console, file string) error {
-	said, place := c.Place()
-	data, err := json.Marshal(place)
-	if err != nil {
-		return err
+// saveSaid writes what a console has said into a file.
+func saveSaid(ctx context.Context, c *console.Console, file string) error {
+	var said []byte
+	if !c.LastByte().IsZero() { // else there is nothing, and Follow would wait
+		var err error
+		if said, _, err = c.Follow(ctx, 0); err != nil {
+			return err
+		}
 	}
-	return errors.Join(os.WriteFile(file, said, 0o600), os.WriteFile(file+".json", data, 0o600))
-}
-
-// readSaid reads what a console had said when the machine was saved.
-func readSaid(file, user string) (r recording, err error) {
-	r.user = user
-	if r.text, err = os.ReadFile(file); err != nil {
-		return r, err
-	}
-	data, err := os.ReadFile(file + ".json")
-	if errors.Is(err, fs.ErrNotExist) { // an earlier labrun saved it
-		return r, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &r.place)
-	}
-	return r, err
+	return os.WriteFile(file, said, 0o600)
 }
 
 func copyFile(ctx context.Context, to, from string) error {
@@ -267,10 +251,7 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 	}
 	restoring.Wait()
 	if err := errors.Join(errs...); err != nil {
-		for _, m := range machines {
-			m.stop()
-			os.Remove(m.overlay())
-		}
+		l.Blank()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -289,6 +270,14 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 		}
 	}
 	return nil
+}
+
+// Blank switches all machines off and forgets what they wrote, as before their first boot.
+func (l *Lab) Blank() {
+	for _, m := range l.Machines() {
+		m.stop()
+		os.Remove(m.overlay())
+	}
 }
 
 // goOnFrom replaces the machine by the saved one, which is stopped when it returns.
@@ -315,16 +304,17 @@ func (m *Machine) goOnFrom(ctx context.Context, dir string, saved savedMachine) 
 		}
 		return err
 	}
-	before, err := readSaid(base+".console", saved.User)
+	said, err := os.ReadFile(base + ".console")
 	if err != nil {
 		return err
 	}
-	if before.stations, err = readStations(base, saved.Users); err != nil {
+	stations, err := readStations(base, saved.Users)
+	if err != nil {
 		return err
 	}
 	spec := m.spec(m.overlay())
 	spec.Saved = &qemu.Saved{State: base + ".state"}
-	g, err := m.launch(ctx, spec, before, false)
+	g, err := m.launch(ctx, spec, recording{said, saved.User, stations}, false)
 	if err != nil {
 		return err
 	}

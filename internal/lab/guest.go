@@ -54,8 +54,7 @@ type guest struct {
 type recording struct {
 	text     []byte
 	user     string
-	place    *console.Place // where the console stood; nil: nothing had been typed
-	stations []recording    // of the further consoles; none: they have shown nothing
+	stations []recording // of the further consoles; none: they have shown nothing
 }
 
 // launch starts the emulator and connects all that belongs to the machine.
@@ -88,7 +87,7 @@ func (m *Machine) connect(process body, spec qemu.Spec, before recording, held b
 	said := replay{recorded: before.text}
 	options := console.Options{
 		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise,
-		Line: m.profile.Console.Line, User: before.user, Place: before.place,
+		Line: m.profile.Console.Line, User: before.user,
 		Open: g.open,
 	}
 	if process.Control() == nil {

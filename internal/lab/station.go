@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
@@ -177,7 +178,7 @@ func (m *Machine) connectStations(g *guest, before []recording) {
 		said := replay{}
 		if i < len(before) {
 			close(s.began)
-			said.recorded, options.User, options.Place = before[i].text, before[i].user, before[i].place
+			said.recorded, options.User = before[i].text, before[i].user
 			if s.transcript != nil {
 				s.transcript.Mark("recorded when the machine was saved")
 				said.live = func() { s.transcript.Mark("live") }
@@ -287,7 +288,7 @@ func stationFile(base string, i int) string { return fmt.Sprintf("%s.%d.console"
 // saveStations saves what the further consoles of a paused guest have said.
 func (g *guest) saveStations(ctx context.Context, base string) error {
 	for i, s := range g.stations {
-		if err := saveSaid(s.console, stationFile(base, i)); err != nil {
+		if err := saveSaid(ctx, s.console, stationFile(base, i)); err != nil {
 			return err
 		}
 	}
@@ -297,11 +298,11 @@ func (g *guest) saveStations(ctx context.Context, base string) error {
 // readStations reads what the further consoles had said when the machine was saved.
 func readStations(base string, users []string) (all []recording, err error) {
 	for i, user := range users {
-		one, err := readSaid(stationFile(base, i), user)
+		text, err := os.ReadFile(stationFile(base, i))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, one)
+		all = append(all, recording{text: text, user: user})
 	}
 	return all, nil
 }

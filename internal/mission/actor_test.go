@@ -35,8 +35,14 @@ func (noMachines) Restart(context.Context, string) error { return errors.ErrUnsu
 // student says goes to typing.
 func leadAtHost(t *testing.T, source string, more ...string) (said <-chan string, typing io.Writer, ended <-chan error) {
 	t.Helper()
-	m, events := load(t, folder(append([]string{"lab.star", source}, more...)...)), &event.Log{}
-	l := openLab(t, m, events)
+	return leadThrough(t, NewEditions(load(t, folder(append([]string{"lab.star", source}, more...)...))))
+}
+
+// leadThrough is leadAtHost for a mission that is loaded.
+func leadThrough(t *testing.T, m *Editions) (said <-chan string, typing io.Writer, ended <-chan error) {
+	t.Helper()
+	events := &event.Log{}
+	l := openLab(t, m.now.Load(), events)
 	progress, err := guide.OpenProgress(t.TempDir(), "lab.star")
 	if err != nil {
 		t.Fatal(err)

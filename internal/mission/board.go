@@ -78,6 +78,8 @@ func (b *board) choose(ctx context.Context, solved int) (on bool, err error) {
 	err = d.Choose(ctx)
 	var move *guide.Move
 	switch {
+	case errors.As(err, &move) && move.Word == "step":
+		return false, err
 	case errors.As(err, &move) && move.Word == "reset":
 		if _, err = b.reset(ctx, move.Index); errors.Is(err, errGoneBack) {
 			err = nil
@@ -104,6 +106,7 @@ func (b *board) choose(ctx context.Context, solved int) (on bool, err error) {
 // visit has the student at one challenge. Next is the one that they go to from there; -1: the
 // board.
 func (b *board) visit(ctx context.Context, i int) (next int, err error) {
+	b.renew()
 	d, step := b.dialogue, b.m.Declared().Steps[i]
 	started := time.Now()
 	ended := event.StepEnded{Index: i + 1, Total: len(b.m.Declared().Steps)}
@@ -112,13 +115,16 @@ func (b *board) visit(ctx context.Context, i int) (next int, err error) {
 	})
 	d.Visit(i)
 	if err = b.enter(ctx, i, step); err == nil {
-		next, err = b.lead(ctx, i, step)
+		next, err = b.lead(ctx, i)
 	}
 	var move *guide.Move
 	switch {
 	case err == nil && next < 0:
 		record := d.Solve(b.save(ctx))
 		ended.Passed, ended.Skipped = true, record.State == guide.Skipped
+	case errors.As(err, &move) && move.Word == "step":
+		ended.Away = true
+		d.Away(b.save(ctx))
 	case errors.As(err, &move), errors.Is(err, guide.ErrLeave):
 		next, ended.Away = -1, true
 		if move != nil && move.Word == "goto" {
@@ -135,7 +141,7 @@ func (b *board) visit(ctx context.Context, i int) (next int, err error) {
 		ended.Away = true
 	}
 	var told error
-	if ctx.Err() == nil && !errors.Is(err, guide.ErrQuit) {
+	if ctx.Err() == nil && !errors.Is(err, guide.ErrQuit) && move == nil {
 		told = err
 	}
 	b.end(ctx, ended, started, ended.Passed, told)
@@ -180,10 +186,10 @@ func (b *board) setUp(ctx context.Context, i int, step builtins.Step) error {
 
 // lead has the student work at a challenge until it is solved, which is no error and -1, or
 // until they decide something else about it.
-func (b *board) lead(ctx context.Context, i int, step builtins.Step) (next int, err error) {
+func (b *board) lead(ctx context.Context, i int) (next int, err error) {
 	b.student.BeginStep()
 	for {
-		err := b.work(ctx, step)
+		err := b.work(ctx, i)
 		var move *guide.Move
 		if !errors.As(err, &move) || move.Word != "reset" {
 			return -1, err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labrun/labrun/internal/event"
@@ -21,6 +22,7 @@ type checkpoints struct {
 	folder string // empty: none are kept
 	events *event.Log
 	broken bool // one could not be saved, and that was told
+	all    bool // saveOnly keeps the others, too: an author goes back to them
 
 	// shared returns the name of a folder for one checkpoint, where those of all missions
 	// are in the same place: it tells what the checkpoint depends on. It is nil if the folder
@@ -115,7 +117,7 @@ func (c *checkpoints) saveOnly(ctx context.Context, step int) {
 func (c *checkpoints) keepOnly(dirs ...string) {
 	all, _ := filepath.Glob(filepath.Join(c.folder, "*-*"))
 	for _, dir := range all {
-		if c.folder != "" && !slices.Contains(dirs, dir) {
+		if c.folder != "" && !slices.Contains(dirs, dir) && !(c.all && strings.HasPrefix(filepath.Base(dir), "step-")) {
 			os.RemoveAll(dir)
 		}
 	}

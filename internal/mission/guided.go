@@ -46,10 +46,16 @@ func (m *Mission) GuideSteps() []guide.Step {
 func (m *Mission) Guide(
 	ctx context.Context, l *lab.Lab, events *event.Log, d *guide.Dialogue, from int, folder string,
 ) error {
+	return m.guide(ctx, l, events, d, from, folder, nil)
+}
+
+func (m *Mission) guide(
+	ctx context.Context, l *lab.Lab, events *event.Log, d *guide.Dialogue, from int, folder string, editions *Editions,
+) error {
 	m.session.Act(l, events)
 	lesson := &lesson{
-		m: m, lab: l, events: events, dialogue: d, student: m.session.Lead(d),
-		saved: &checkpoints{lab: l, folder: folder, events: events},
+		m: m, editions: editions, lab: l, events: events, dialogue: d, student: m.session.Lead(d),
+		saved: &checkpoints{lab: l, folder: folder, events: events, all: d.Author()},
 	}
 	started := time.Now()
 	restored, err := lesson.restore(ctx, from)
@@ -68,6 +74,11 @@ func (m *Mission) Guide(
 		default:
 			err = lesson.board(ctx, i, end, restored && i == from)
 			i = end
+		}
+		var move *guide.Move
+		if errors.As(err, &move) && move.Word == "step" {
+			from = move.Index
+			i, restored, err = lesson.leap(ctx, from)
 		}
 		if err != nil {
 			return err
@@ -88,7 +99,8 @@ func (m *Mission) boardEnd(from int) int {
 
 // lesson is a mission that a student is led through.
 type lesson struct {
-	m        *Mission
+	m        *Mission  // its present edition
+	editions *Editions // nil: it stays as it is
 	lab      *lab.Lab
 	events   *event.Log
 	dialogue *guide.Dialogue
@@ -105,8 +117,22 @@ func (l *lesson) restore(ctx context.Context, from int) (bool, error) {
 	return l.saved.restore(ctx, from)
 }
 
+// leap brings the machines to the beginning of a step, or as near before it as there is a
+// saved state, and returns which step is the next: the ones from there on are played.
+func (l *lesson) leap(ctx context.Context, to int) (next int, restored bool, err error) {
+	l.dialogue.Leap(to)
+	for next = to; next >= 0; next-- {
+		if restored, err = l.saved.restore(ctx, next); restored || err != nil {
+			return next, restored && next == to, err
+		}
+	}
+	l.lab.Blank()
+	return 0, to == 0, nil
+}
+
 // step has a step done that is no challenge, or is behind the student.
 func (l *lesson) step(ctx context.Context, i, from int, restored bool) error {
+	l.renew()
 	steps := l.m.Declared().Steps
 	started := time.Now()
 	l.dialogue.StepStarted(event.StepStarted{
@@ -124,10 +150,15 @@ func (l *lesson) step(ctx context.Context, i, from int, restored bool) error {
 			l.saved.saveOnly(ctx, i)
 		}
 		var record guide.Record
-		record, err = l.lead(ctx, i, steps[i])
+		record, err = l.lead(ctx, i)
 		ended.Skipped, ended.Passed = record.State == guide.Skipped, record.State != guide.Left
 	}
-	l.end(ctx, ended, started, i >= from, err)
+	var move *guide.Move
+	told := err
+	if errors.As(err, &move) {
+		ended.Passed, ended.Away, told = false, true, nil
+	}
+	l.end(ctx, ended, started, i >= from, told)
 	return err
 }
 
@@ -168,12 +199,12 @@ func again(err error) bool {
 }
 
 // lead has the student do a step.
-func (l *lesson) lead(ctx context.Context, index int, step builtins.Step) (guide.Record, error) {
+func (l *lesson) lead(ctx context.Context, index int) (guide.Record, error) {
 	d := l.dialogue
 	l.student.BeginStep()
 	d.BeginStep(index)
 	for {
-		err := l.work(ctx, step)
+		err := l.work(ctx, index)
 		switch {
 		case err == nil:
 			return d.EndStep(guide.Done), nil
@@ -193,10 +224,11 @@ func (l *lesson) lead(ctx context.Context, index int, step builtins.Step) (guide
 
 // work has the student try a step's function again and again until it is done, or until they
 // decide something else about it, which is the error.
-func (l *lesson) work(ctx context.Context, step builtins.Step) error {
+func (l *lesson) work(ctx context.Context, index int) error {
 	pause := lookAgain
 	for {
-		err := l.m.play(ctx, step, l.events, l.student)
+		l.renew()
+		err := l.m.play(ctx, l.m.Declared().Steps[index], l.events, l.student)
 		if err == nil {
 			err = l.student.Settle(ctx)
 		}
@@ -207,7 +239,7 @@ func (l *lesson) work(ctx context.Context, step builtins.Step) error {
 			err = l.unfinished(ctx, err, &pause)
 		}
 		switch {
-		case err == nil:
+		case err == nil, errors.Is(err, guide.ErrEdited):
 			l.student.Rewind(false)
 		case errors.Is(err, guide.ErrRetry):
 			l.student.Rewind(true)
@@ -220,7 +252,7 @@ func (l *lesson) work(ctx context.Context, step builtins.Step) error {
 // decided reports whether an error is a decision of the student's.
 func decided(err error) bool {
 	var move *guide.Move
-	return errors.As(err, &move) || again(err) || errors.Is(err, guide.ErrLeave) || errors.Is(err, guide.ErrQuit)
+	return errors.As(err, &move) || again(err) || errors.Is(err, guide.ErrEdited) || errors.Is(err, guide.ErrLeave) || errors.Is(err, guide.ErrQuit)
 }
 
 // unfinished deals with a step that did not come to its end: a check that does not

@@ -89,6 +89,14 @@ func openClassroomIn(
 	t *testing.T, kept, source string, images []string, store *image.Store, from int,
 ) *classroom {
 	t.Helper()
+	return openClassroomFor(t, kept, source, images, store, from, false)
+}
+
+// openClassroomFor is openClassroomIn for a student, or for an author.
+func openClassroomFor(
+	t *testing.T, kept, source string, images []string, store *image.Store, from int, author bool,
+) *classroom {
+	t.Helper()
 	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: images})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +118,7 @@ func openClassroomIn(
 	in, typing := io.Pipe()
 	c.typing = typing
 	d := guide.New(guide.Options{
-		Language: phrase.In("en"), Mission: m, Command: "lab.star", Events: events, Progress: progress, Machines: c,
+		Language: phrase.In("en"), Mission: m, Command: "lab.star", Events: events, Progress: progress, Machines: c, Author: author,
 	})
 	view := terminal.New(terminal.Options{In: in, Out: c.out, Width: func() int { return 80 }, Machines: c}, d)
 	events.Attach(view.Record)

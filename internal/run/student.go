@@ -14,10 +14,12 @@ import (
 // Student is who is led through a run.
 type Student struct {
 	Progress *guide.Progress
-	Language *phrase.Language // of labrun's own words, at first
-	Command  string           // how the mission is named after `labrun --guide`
-	Anew     bool             // begin at the first step, whatever the progress says
-	Stays    bool             // at the end there is somebody who looks around, and says quit
+	Language *phrase.Language  // of labrun's own words, at first
+	Command  string            // how the mission is named after `labrun --guide`
+	Anew     bool              // begin at the first step, whatever the progress says
+	Edited   func(text string) // the mission was edited meanwhile, or cannot be taken as it is now; nil: nobody asks
+	Author   bool              // they may go to any step
+	Stays    bool              // at the end there is somebody who looks around, and says quit
 
 	// Meet is called before the first word is said. Whoever shows the dialogue follows the
 	// run's events from then on, and brings it the student's words until leave is called,
@@ -27,7 +29,7 @@ type Student struct {
 
 // lesson is a run in which a student is led.
 type lesson struct {
-	mission  *mission.Mission
+	mission  *mission.Editions
 	student  *Student
 	events   *event.Log
 	dialogue *guide.Dialogue
@@ -35,9 +37,10 @@ type lesson struct {
 }
 
 func newLesson(m *mission.Mission, s *Student, events *event.Log) *lesson {
-	n := &lesson{mission: m, student: s, events: events}
+	n := &lesson{mission: mission.NewEditions(m), student: s, events: events}
+	n.mission.Tell = s.Edited
 	n.dialogue = guide.New(guide.Options{
-		Language: s.Language, Mission: m, Minutes: m.Declared().Minutes, Command: s.Command,
+		Language: s.Language, Mission: n.mission, Minutes: m.Declared().Minutes, Command: s.Command, Author: s.Author,
 		Events: events, Progress: s.Progress, Machines: n,
 	})
 	return n
@@ -72,7 +75,7 @@ func (n *lesson) lead(ctx context.Context, l *lab.Lab) (done int, err error) {
 	}
 	done = len(s.Progress.Steps) + s.Progress.Solved()
 	if err == nil {
-		if done = d.Complete(); done < len(n.mission.Declared().Steps) {
+		if done = d.Complete(); done < len(n.mission.GuideSteps()) {
 			err = &Unfinished{}
 		}
 		if s.Stays && l.Running() {

@@ -26,6 +26,7 @@ type Script struct {
 
 	folder    fs.FS              // that it was loaded from; closed if onDisk
 	onDisk    bool               // File is a file of the host, whose folder can be opened again
+	options   Options            // that it was loaded with, if so
 	modules   map[string]*module // by path in the folder
 	languages []string           // that there are translations in
 	telling   atomic.Pointer[telling]
@@ -125,7 +126,7 @@ func LoadFile(ctx context.Context, file string, o Options) (*Script, error) {
 	}
 	s, err := Load(ctx, root.FS(), filepath.Base(file), file, o)
 	if s != nil {
-		s.onDisk = true
+		s.onDisk, s.options = true, o
 	}
 	return s, err
 }

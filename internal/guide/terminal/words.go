@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/labrun/labrun/internal/event"
@@ -74,6 +75,12 @@ func word(line string) (name, rest string) {
 	return name, rest
 }
 
+// toStep reports whether a word goes to a step by its number, which is refused with who may.
+func toStep(name, rest string) bool {
+	_, err := strconv.Atoi(rest)
+	return name == "goto" && err == nil
+}
+
 // hear acts on a line that the student said. What it means depends on what is asked, so
 // a line that was typed while labrun was at work waits until something is. So does a quit
 // with other lines before it, as in a file: it is for when they have been heard.
@@ -86,7 +93,7 @@ func (v *View) hear(ctx context.Context, line string) {
 	if err != nil {
 		return
 	}
-	if slices.Contains(placed, name) && !slices.Contains(asked.May, name) {
+	if slices.Contains(placed, name) && !slices.Contains(asked.May, name) && (asked.Question || !toStep(name, rest)) {
 		name = ""
 	}
 	command := guide.Command{Word: name, Text: rest, For: asked.Number}
