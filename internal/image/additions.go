@@ -74,8 +74,8 @@ func (c *checker) complete(l *Lock, shown string, e entry) entry {
 	if !ok {
 		return e // which was told
 	}
-	if len(e.Sources) > 0 {
-		c.fault(table, 0, "from", "%s: it is made of %s, or it has sources: not both", e.Name, e.From)
+	if slices.ContainsFunc(e.Sources, func(s source) bool { return s.Bundle == "" }) {
+		c.fault(table, 0, "from", "%s: it is made of %s, or it has sources: the only ones beside that are bundles of it", e.Name, e.From)
 	}
 	d := &Derivation{From: e.From, Packages: e.Packages}
 	for _, guest := range slices.Sorted(maps.Keys(e.Files)) {
@@ -105,7 +105,7 @@ func (c *checker) complete(l *Lock, shown string, e entry) entry {
 	}
 	e.Summary = cmp.Or(e.Summary, d.String())
 	e.Lacks = d.lacks(e.Lacks)
-	e.Sources = d.sources(base, e.Hardware)
+	e.Sources = append(e.Sources, d.sources(base, e.Hardware)...)
 	e.Hardware = e.Hardware.or(base.Hardware)
 	l.additions = append(l.additions, lockAddition{shown, c.line(table, 0, "packages"), d, base})
 	return e

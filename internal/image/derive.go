@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -487,16 +488,17 @@ func (b *bench) media(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	recipe := source{Recipe: deriveRecipe, Debian: b.src.Debian}
+	release := cmp.Or(b.src.Debian, b.base.Debian)
+	recipe := source{Recipe: deriveRecipe, Debian: release}
 	err := b.store.runScript(ctx, b.e.Name, recipe, b.key, b.work, map[string]string{"parts": folder})
 	names := filepath.Join(b.work, "out", "names")
 	if data, readErr := os.ReadFile(names); readErr == nil {
-		b.store.keepNames(b.src.Debian, data)
+		b.store.keepNames(release, data)
 		_ = os.Remove(names)
 	}
 	if err != nil {
 		var unknown *UnknownPackageError
-		if named := checkNames(b.src.Debian, d.Packages); errors.As(named, &unknown) && ctx.Err() == nil {
+		if named := checkNames(release, d.Packages); errors.As(named, &unknown) && ctx.Err() == nil {
 			return "", &deriveError{named.Error()} // with the name that may have been meant
 		}
 		return "", err

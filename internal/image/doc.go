@@ -11,8 +11,9 @@
 // The cache folder holds
 //
 //	blobs/    verified downloads, and *.part of unfinished ones
-//	builds/   ready images of recipes and image downloads, one folder each
+//	builds/   ready images of recipes and image downloads, and those made of others (*-with-*), one folder each
 //	added/    images the user added, one folder each
+//	packages/ the names of Debian's packages, a file for each release
 //	templates/  machines saved at their first prompt, one folder each
 //	damaged/  what failed verification, until GC
 //	failed/   which sources could not be had lately

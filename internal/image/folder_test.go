@@ -144,6 +144,12 @@ login = '^other login: $'
 	if sources := fmt.Sprint(s.Sources("workshop")); sources != "[recipe box, with additions recipe tiny, with additions (stand-in tiny)]" {
 		t.Errorf("its sources: %s", sources)
 	}
+	bundle := "ghcr.io/course/workshop@sha256:" + strings.Repeat("0", 64)
+	if l, err := lock(text + "[[images.workshop.sources]]\nbundle = \"" + bundle + "\"\n"); err != nil {
+		t.Error(err)
+	} else if sources := open(t, StoreOptions{Lock: l}).Sources("workshop"); len(sources) != 3 || sources[0] != "bundle ghcr.io/course/workshop" {
+		t.Errorf("with a bundle of it: %q", sources)
+	}
 	for _, c := range []struct{ old, new, want string }{
 		{`"box"`, `"bix"`, `images.lock:3: workshop: from: labrun has no image "bix"`},
 		{`from     = "box"`, "", "images.lock:4: workshop: packages changes another image"},
