@@ -247,6 +247,9 @@ func TestPullInPlace(t *testing.T) {
 	if err != nil || img.StandIn != "tiny" || img.Why == "" || contents(t, img.Disk) != "tiny\n" || !strings.Contains(img.Disk, "/added/box/") {
 		t.Errorf("%+v, %v", img, err)
 	}
+	if img, ok := to.Cached("box"); !ok || img.Why == "" {
+		t.Errorf("without a reason: %+v", img)
+	}
 	strict := open(t, StoreOptions{Dir: to.dir, Lock: lock, Recipes: changed, Strict: true})
 	if _, err := strict.Ensure(within(t), "box"); err == nil || !strings.Contains(err.Error(), "only real images") {
 		t.Errorf("strict: %v", err)

@@ -247,7 +247,7 @@ func (s *Store) cached(name string) (img *Image, dir string, src source, ok bool
 	}
 	dir = s.addedDir(name)
 	if img, err := s.load(e, src, dir); err == nil {
-		return img, dir, src, true
+		return s.explain(img, e, nil), dir, src, true
 	}
 	for _, src := range s.candidates(e) {
 		if dir, err := s.buildDir(src); err == nil {
