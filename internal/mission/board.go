@@ -121,6 +121,7 @@ func (b *board) visit(ctx context.Context, i int) (next int, err error) {
 	switch {
 	case err == nil && next < 0:
 		record := d.Solve(b.save(ctx))
+		b.clean()
 		ended.Passed, ended.Skipped = true, record.State == guide.Skipped
 	case errors.As(err, &move) && move.Word == "step":
 		ended.Away = true
@@ -132,6 +133,7 @@ func (b *board) visit(ctx context.Context, i int) (next int, err error) {
 		}
 		err = nil
 		d.Away(b.save(ctx))
+		b.clean()
 	case errors.Is(err, errGoneBack):
 		next, err, ended.Away = -1, nil, true
 		d.Away(d.MachinesState())
