@@ -90,7 +90,7 @@ func (c *classroom) killed() string {
 // atBoard begins a guided run of the three challenges, and waits for the board.
 func atBoard(t *testing.T) *classroom {
 	t.Helper()
-	lock, store := openImages(t)
+	lock, store := openFakes(t)
 	return atBoardOf(t, openClassroomOf(t, threeChallenges, lock.Names(), store, 0))
 }
 
@@ -219,7 +219,7 @@ func TestResetOfAChallenge(t *testing.T) {
 // folder, and goes on there, or begins.
 func atHome(t *testing.T) func(t *testing.T, kept string) *classroom {
 	t.Helper()
-	lock, store := openImages(t)
+	lock, store := openFakes(t)
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)

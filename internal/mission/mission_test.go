@@ -87,6 +87,17 @@ func openImages(t *testing.T) (*image.Lock, *image.Store) {
 	return lock, store
 }
 
+// openFakes is openImages with fakes whatever the tests' length: for what has nothing to do with how a real machine
+// behaves.
+func openFakes(t *testing.T) (*image.Lock, *image.Store) {
+	t.Helper()
+	lock, err := image.ParseLock(labrun.ImagesLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lock, labtest.Store(t)
+}
+
 // wantInterrupted checks what Run returns after the user stopped it in the step
 // «Work», and returns it.
 func wantInterrupted(t *testing.T, passed int, err error) *Error {

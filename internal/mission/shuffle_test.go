@@ -72,7 +72,7 @@ func TestShuffledRun(t *testing.T) {
 // orderTrials proves the orders of a mission on a fake router, and returns the failures.
 func orderTrials(t *testing.T, source string) (trials int, failures []string) {
 	t.Helper()
-	lock, store := openImages(t)
+	lock, store := openFakes(t)
 	defer store.Close()
 	m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{Images: lock.Names()})
 	if err != nil {
