@@ -275,7 +275,7 @@ func TestNotDerivable(t *testing.T) {
 func TestPackageNames(t *testing.T) {
 	s := deriving(t, &fakeGuest{}, &notes{})
 	t.Setenv("LABRUN_CACHE", s.Dir())
-	s.keepNames("bookworm", []byte("gcc\nsudo\nlsof\n"))
+	s.keepNames("bookworm", []byte("diod\ngcc\nlsof\nsudo\n"))
 	for names, want := range map[string]string{
 		"sudo": "", "gcc=4:12.2.0-3": "", "suod": "Debian bookworm has no package suod (did you mean sudo?)",
 		"emacs": "Debian bookworm has no package emacs",

@@ -88,16 +88,32 @@ func hostNames(release string) []string {
 	return names
 }
 
-// nearest is the name that may have been meant; empty if none is near.
+// nearest is the name that may have been meant; empty if none is near. Among so many names there are often
+// several that are: two letters in the wrong order are likelier than two wrong ones, and the first is
+// seldom wrong.
 func nearest(name string, known []string) string {
-	best, least := "", 1+len(name)/3
+	best, least := "", 2*(1+len(name)/3)+2
 	for _, candidate := range known {
-		if d := len(candidate) - len(name); d > least || -d > least {
+		if apart := len(candidate) - len(name); 2*apart >= least || -2*apart >= least {
 			continue
 		}
-		if d := levenshtein.ComputeDistance(name, candidate); d <= least {
-			best, least = candidate, d-1
+		cost := 2 * levenshtein.ComputeDistance(name, candidate)
+		if cost == 4 && letters(name) == letters(candidate) {
+			cost = 2
+		}
+		if candidate[0] != name[0] {
+			cost++
+		}
+		if cost < least {
+			best, least = candidate, cost
 		}
 	}
 	return best
+}
+
+// letters are the letters of a name in their own order.
+func letters(name string) string {
+	all := []byte(name)
+	slices.Sort(all)
+	return string(all)
 }
