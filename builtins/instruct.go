@@ -255,6 +255,8 @@ func leadLogin(c *call) (starlark.Value, error) {
 		Delay: soon, Solve: true,
 		Hints: []guide.Text{c.phrase("hint prompt", at.Name()), c.phrase("hint login", user, password)}}
 	switch {
+	case at.LetsIn(user) && !terminal.OtherUser(user):
+		i.Show, i.Hints = c.phrase("do prompt", at.Name()), i.Hints[:1]
 	case user == "":
 		i.Show, i.Hints = c.phrase("do login self", at.Name()), i.Hints[:1]
 	case terminal.OtherUser(user):

@@ -20,7 +20,7 @@ const ports = `for f in /sys/bus/pci/devices/*/tty/ttyS* /sys/bus/pci/devices/*/
 // the control channel's, in the order of their places, now and after each logout; where the
 // user is empty, a login prompt waits. It fails if there are not as many ports. What it has
 // started goes on without it; where it was called before, since the guest has booted, it
-// changes nothing.
+// changes nothing. Root may log in there, where a list says at which terminals root may.
 func KeepConsoles(control string, users []string) string {
 	var quoted []string
 	for _, user := range users {
@@ -35,6 +35,7 @@ for t in $(%s); do
   [ $# -gt 0 ] || break
   n=$((n + 1))
   echo $t >/run/labrun/console-$n
+  [ ! -e /etc/securetty ] || grep -qx $t /etc/securetty || echo $t >>/etc/securetty
   if ! read -r pid </run/labrun/$t.pid || ! kill -0 "$pid"; then
     setsid sh /run/labrun/console $t "$1" </dev/null >/dev/null 2>&1 &
   fi 2>/dev/null

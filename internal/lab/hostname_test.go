@@ -17,8 +17,8 @@ func TestHostname(t *testing.T) {
 			ctx := context5(t)
 			lab := newLab(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
 				{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
-				{Name: "desk", Image: "alpine", Hostname: "desk-1", NICs: []NICConfig{{Network: "lan"}}},
-				{Name: "server", Image: "debian", Hostname: "server", NICs: []NICConfig{{Network: "lan"}}},
+				{Name: "desk", Image: "alpine", Hostname: "desk-1", NICs: []NICConfig{{Network: "lan"}}, Consoles: deskConsoles},
+				{Name: "server", Image: "debian", Hostname: "server", NICs: []NICConfig{{Network: "lan"}}, Consoles: serverConsoles},
 			}})
 			lab.options.Cold = cold
 			router, desk, server := lab.Machine("router7"), lab.Machine("desk"), lab.Machine("server")
@@ -40,7 +40,7 @@ func TestHostname(t *testing.T) {
 				t.Errorf("its prompt is %q, %v", match.Text, err)
 			}
 
-			if r, err := server.Run(ctx, "useradd -m -s /bin/bash nini && echo nini:nini | chpasswd", patience); err != nil || r.Status != 0 {
+			if r, err := server.Run(ctx, "useradd -m -s /bin/bash nini && echo nini:nini | chpasswd && useradd -m niko && groupadd club && usermod -aG club niko", patience); err != nil || r.Status != 0 {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			for _, who := range [][2]string{{"nini", "nini"}, {"nini", "nini"}, {"", "root"}, {"nini", "nini"}, {"root", "root"}, {"", "root"}} {
@@ -59,6 +59,7 @@ func TestHostname(t *testing.T) {
 			if got := typeAt(t, ctx, server, "id -un"); got != "nini" {
 				t.Errorf("out of two shells it is %q", got)
 			}
+			realStations(t, lab)
 			if !cold {
 				afterCheckpoint(t, lab, server)
 			}
@@ -83,6 +84,7 @@ func afterCheckpoint(t *testing.T, l *Lab, server *Machine) {
 		if got := typeAt(t, ctx, server, "id -un"); got != who {
 			t.Errorf("after a checkpoint of nini %s was asked for, and it is %q", who, got)
 		}
+		restoredStations(t, l)
 	}
 }
 

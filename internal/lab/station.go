@@ -104,6 +104,11 @@ func (s Station) config() ConsoleConfig { return s.machine.config.Consoles[s.num
 // Played reports whether labrun alone types there.
 func (s Station) Played() bool { return s.number > 0 && s.config().Played }
 
+// LetsIn reports whether a user is logged in there without a password.
+func (s Station) LetsIn(user string) bool {
+	return s.number > 0 && user != "" && s.config().User == user
+}
+
 // of is the console in an incarnation of the machine.
 func (s Station) of(g *guest) *console.Console {
 	if s.number == 0 {

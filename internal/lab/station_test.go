@@ -250,3 +250,57 @@ func TestNoStations(t *testing.T) {
 		}
 	}
 }
+
+// The further consoles of TestHostname's machines, whose systems are real.
+var (
+	serverConsoles = []ConsoleConfig{{Name: "nini", User: "nini"}, {Name: "niko", User: "niko"}}
+	deskConsoles   = []ConsoleConfig{{Name: "second", User: "root"}, {Name: "spare"}}
+)
+
+// realStations: people are logged in at the further consoles of Debian and of Alpine, and each has a shell of their own.
+func realStations(t *testing.T, l *Lab) {
+	t.Helper()
+	ctx := context5(t)
+	for _, c := range []struct{ name, user, tty string }{
+		{"server/nini", "nini", "/dev/ttyS2"}, {"server/niko", "niko niko club", "/dev/ttyS3"},
+		{"desk/second", "root", "/dev/ttyS2"}, {"desk/spare", "root", "/dev/ttyS3"},
+	} {
+		s, _ := l.Station(c.name)
+		if err := s.Login(ctx, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		at, err := s.Console()
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, groups, _ := strings.Cut(c.user, " ")
+		if got := say(t, ctx, at, "id -un; tty; here=$(id -un)"); got != who+"\n"+c.tty {
+			t.Errorf("%s: at its console is %q", c.name, got)
+		}
+		if got := say(t, ctx, at, "id -Gn"); groups != "" && got != groups {
+			t.Errorf("%s: %s is in the groups %q", c.name, who, got)
+		}
+		if err := at.SendRaw(ctx, []byte("sleep 1000\r")); err != nil {
+			t.Fatal(err)
+		}
+		if err := at.SendRaw(ctx, []byte{3}); err != nil { // the keys of this terminal are its own
+			t.Fatal(err)
+		}
+		if _, err := s.WaitPrompt(ctx, console.ShellPrompt); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// restoredStations: who was logged in there before a checkpoint is at the same shell after it.
+func restoredStations(t *testing.T, l *Lab) {
+	t.Helper()
+	ctx := context5(t)
+	for _, who := range []string{"nini", "niko"} {
+		s, _ := l.Station("server/" + who)
+		at := shellAt(t, ctx, s)
+		if got := say(t, ctx, at, "echo $here; here=gone; cd /"); got != who {
+			t.Errorf("after a checkpoint %s's shell knows %q", who, got)
+		}
+	}
+}

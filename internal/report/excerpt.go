@@ -41,25 +41,39 @@ func (o *outline) addExcerpts(dir string) error {
 		if b.Number > 1 {
 			name = fmt.Sprintf("%s-%d", name, b.Number) // as package lab names them
 		}
-		file, err := os.Open(filepath.Join(dir, name+".cast"))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+		if err := o.addExcerpt(filepath.Join(dir, name+".cast"), b.Label()); err != nil {
 			return err
 		}
-		err = o.readCast(file, b)
-		file.Close()
-		if err != nil {
-			return fmt.Errorf("%s: %w", file.Name(), err)
+		further, _ := filepath.Glob(filepath.Join(dir, name+".*.cast")) // its only error is that of a bad pattern
+		for _, file := range further {
+			console := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), name+"."), ".cast")
+			if err := o.addExcerpt(file, b.console(console)); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+// addExcerpt adds what is in one recording, of the console with that label.
+func (o *outline) addExcerpt(path, label string) error {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := o.readCast(file, label); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }
 
 // readCast reads a recording and gives each step an excerpt. A line that is
 // damaged is left out: the recording of a run that was killed ends anywhere.
-func (o *outline) readCast(r io.Reader, b *boot) error {
+func (o *outline) readCast(r io.Reader, label string) error {
 	in := bufio.NewReader(r)
 	line, err := in.ReadBytes('\n')
 	var header struct {
@@ -102,7 +116,7 @@ func (o *outline) readCast(r io.Reader, b *boot) error {
 	}
 	for i, t := range tails {
 		if e := t.excerpt(header.Noise); e.Text != "" {
-			e.Console = b.Label()
+			e.Console = label
 			o.Steps[i].Consoles = append(o.Steps[i].Consoles, e)
 		}
 	}

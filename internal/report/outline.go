@@ -91,11 +91,18 @@ type boot struct {
 }
 
 // Label names the boot: the machine, and which boot it was if not the first.
-func (b *boot) Label() string {
-	if b.Number == 1 {
-		return b.Name
+func (b *boot) Label() string { return b.console("") }
+
+// console names one of the machine's consoles at that boot: its own if further is empty.
+func (b *boot) console(further string) string {
+	name := b.Name
+	if further != "" {
+		name += "/" + further
 	}
-	return fmt.Sprintf("%s, boot %d", b.Name, b.Number)
+	if b.Number == 1 {
+		return name
+	}
+	return fmt.Sprintf("%s, boot %d", name, b.Number)
 }
 
 // outlineOf sums up a run.

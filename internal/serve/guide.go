@@ -60,11 +60,12 @@ func (g *guided) introduce(mission string) error {
 		Name   string `json:"name"`
 		Screen bool   `json:"screen"`
 		// This page can hold it.
-		Browser bool `json:"browser"`
+		Browser  bool                   `json:"browser"`
+		Consoles []attach.ConsoleStatus `json:"consoles,omitempty"` // besides its own
 	}
 	machines := []machine{}
 	for _, m := range g.run.Machines {
-		machines = append(machines, machine{m.Name, m.Screen, m.Browser && !g.readonly})
+		machines = append(machines, machine{m.Name, m.Screen, m.Browser && !g.readonly, m.Consoles})
 	}
 	return g.say(map[string]any{
 		"event": "session", "session": g.run.Session(), "mission": mission,

@@ -39,7 +39,7 @@ var routes = []struct {
 	{act, end(`api/start`), (*Server).start},
 	{act, end(`api/stop`), (*Server).stop},
 	{socket, end(`api/sessions/([^/]+)/guide`), (*Server).guide},
-	{socket, end(`api/sessions/([^/]+)/consoles/([^/]+)`), (*Server).console},
+	{socket, end(`api/sessions/([^/]+)/consoles/([^/]+(?:/[^/]+)?)`), (*Server).console},
 	{socket, end(`api/sessions/([^/]+)/screens/([^/]+)`), (*Server).screen},
 	{socket, end(`api/sessions/([^/]+)/network`), (*Server).network},
 	{socket, end(`api/sessions/([^/]+)/places/([^/]+)`), (*Server).place},

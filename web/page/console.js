@@ -1,5 +1,5 @@
 // @ts-check
-// One machine's console: an xterm.js terminal on a websocket that continues where it stopped.
+// A console, a machine's own or another one of it: an xterm.js terminal on a websocket that continues where it stopped.
 //
 // Binary messages, the first byte is the kind. From labrun: 'o' the console's number (4 bytes), its position after this
 // (8), output; 'n' a note, JSON. To labrun: 'i' keys; 'r' the size, JSON; 'a' the position that was shown (8). labrun
@@ -69,7 +69,7 @@ export class Console {
   #waiting = [];
 
   /**
-   * @param {string} machine
+   * @param {string} machine the console's name
    * @param {HTMLElement} element where the terminal is shown
    * @param {object} options
    * @param {string} options.base the session's address
@@ -125,7 +125,7 @@ export class Console {
     this.socket ??= new Socket({
       address: () => {
         const at = this.#boot < 0 ? "" : `?boot=${this.#boot}&from=${this.#position}`;
-        return `${this.base}/consoles/${encodeURIComponent(this.machine)}${at}`;
+        return `${this.base}/consoles/${this.machine.split("/").map(encodeURIComponent).join("/")}${at}`;
       },
       message: (data) => this.#message(new Uint8Array(/** @type {ArrayBuffer} */ (data))),
       state: (state) => {

@@ -28,7 +28,7 @@ export class Consoles {
   /** @type {Set<string>} the machines that have a place in this page */
   #held = new Set();
   #view = kept("screen", ""); // picture, text; empty: as it fits
-  shown = ""; // the machine, or "network"
+  shown = ""; // the console, or "network"
   #split = kept("split", "off") === "on";
   /** @type {{ draw(): void, dispose(): void } | undefined} the network, once it was opened */
   #network;
@@ -59,7 +59,7 @@ export class Consoles {
   }
 
   names() {
-    return [...this.run.machines.keys()];
+    return this.run.consoles();
   }
 
   /**
@@ -72,13 +72,13 @@ export class Consoles {
     if (this.shown !== "network" && !names.includes(this.shown)) this.shown = names[0] ?? "";
     render(this.#draw(names), this.element);
     for (const name of names) {
-      if (run.machine(name).browser && !this.#residents.has(name)) this.#residents.set(name, this.#hold(name));
+      if (run.console(name).browser && !this.#residents.has(name)) this.#residents.set(name, this.#hold(name));
       const place = /** @type {HTMLElement} */ (this.element.querySelector(`[data-terminal="${CSS.escape(name)}"]`));
       let console = this.#consoles.get(name);
       if (!console) {
         const { base } = this;
-        const { screen } = run.machine(name);
-        console = new Console(name, place, { base, readonly: run.readonly, screen, changed: () => this.changed() });
+        const { screen } = run.console(name);
+        console = new Console(name, place, { base, readonly: this.#readonly(name), screen, changed: () => this.changed() });
         this.#consoles.set(name, console);
       }
       if (!this.#visible(name)) continue;
@@ -104,7 +104,7 @@ export class Consoles {
   /** Whether a machine's picture is shown, and not its text. @param {string} name */
   #pictured(name) {
     const fits = narrow.matches || kept("reader", "off") === "on" ? "text" : "picture";
-    return this.run.machine(name).screen && (this.#view || fits) === "picture";
+    return this.run.console(name).screen && (this.#view || fits) === "picture";
   }
 
   /**
@@ -138,6 +138,11 @@ export class Consoles {
     this.#focus(this.shown);
   }
 
+  /** Whether one can only look on there. @param {string} name */
+  #readonly(name) {
+    return this.run.readonly || this.run.console(name).played;
+  }
+
   /** @param {string} name */
   #focus(name) {
     if (this.#pictured(name)) this.#screens.get(name)?.focus();
@@ -169,7 +174,7 @@ export class Consoles {
 
   /** @param {string} name */
   #tab(name) {
-    const machine = this.run.machine(name);
+    const machine = this.run.console(name);
     const here = this.run.asked?.console === name;
     return html`<button type="button" class="tab ${here ? "here" : ""}" data-tab=${name}
         aria-pressed=${this.#visible(name)} @click=${() => this.go(name)}>
@@ -182,7 +187,7 @@ export class Consoles {
   /** @param {string} name */
   #panel(name) {
     const console = this.#consoles.get(name);
-    const { screen } = this.run.machine(name);
+    const { screen, played } = this.run.console(name);
     const lost = console && ["waiting", "connecting"].includes(console.state) && console.socket;
     return html`<section class="console" data-console=${name} data-state=${console?.state ?? "connecting"}
         aria-label=${say("page console of", name)} ?hidden=${!this.#visible(name)}
@@ -191,7 +196,7 @@ export class Consoles {
       ${screen ? this.#screen(name) : nothing}
       <div class="screen ${screen ? "text" : ""}" data-terminal=${name} ?hidden=${this.#pictured(name)}></div>
       ${screen ? this.#views(name) : nothing}
-      ${this.run.readonly ? html`<p class="line">${say("page watching console")}</p>` : this.#line(name)}
+      ${this.#readonly(name) ? html`<p class="line">${say(played ? "page played console" : "page watching console")}</p>` : this.#line(name)}
       ${lost ? html`<p class="lost" role="status">${say("page console lost")}</p>` : nothing}
     </section>`;
   }

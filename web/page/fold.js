@@ -36,7 +36,8 @@
  */
 
 /**
- * @typedef {{ name: string, on: boolean, state: string, since: number, viewers: number, screen: boolean, browser: boolean }} Machine
+ * @typedef {{ name: string, on: boolean, state: string, since: number, viewers: number, screen: boolean, browser: boolean,
+ *   consoles: { name: string, played: boolean }[] }} Machine those besides its own
  */
 
 /** How a run stands. */
@@ -87,10 +88,24 @@ export class Run {
   machine(name) {
     let m = this.machines.get(name);
     if (!m) {
-      m = { name, on: false, state: "", since: 0, viewers: 0, screen: false, browser: false };
+      m = { name, on: false, state: "", since: 0, viewers: 0, screen: false, browser: false, consoles: [] };
       this.machines.set(name, m);
     }
     return m;
+  }
+
+  /** All consoles: each machine's own, which has its name, and then its others. */
+  consoles() {
+    return [...this.machines.values()].flatMap((m) => [m.name, ...m.consoles.map((c) => c.name)]);
+  }
+
+  /** What there is to know of a console, its machine's or another one. @param {string} name */
+  console(name) {
+    const own = this.machines.get(name);
+    if (own) return { on: own.on, screen: own.screen, browser: own.browser, played: false };
+    const machine = this.machine(name.split("/")[0] ?? name);
+    const played = machine.consoles.some((c) => c.name === name && c.played);
+    return { on: machine.on, screen: false, browser: false, played };
   }
 }
 
@@ -107,7 +122,9 @@ function add(run, entry) {
 const fold = {
   session(run, e) {
     Object.assign(run, { session: e.session, mission: e.mission, language: e.language, readonly: e.readonly });
-    for (const m of e.machines ?? []) Object.assign(run.machine(m.name), { screen: Boolean(m.screen), browser: Boolean(m.browser) });
+    for (const m of e.machines ?? []) {
+      Object.assign(run.machine(m.name), { screen: Boolean(m.screen), browser: Boolean(m.browser), consoles: m.consoles ?? [] });
+    }
   },
   status(run, e) {
     for (const m of e.machines ?? []) {

@@ -209,6 +209,10 @@ export class Lab {
   }
 
   machines() {
+    return [...this.run.machines.keys()];
+  }
+
+  names() {
     return this.consoles.names();
   }
 

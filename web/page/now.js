@@ -17,6 +17,7 @@ import { marked, rich } from "./rich.js";
  * @property {() => void} resume
  * @property {() => string[]} may
  * @property {() => string[]} machines
+ * @property {() => string[]} names of all consoles
  * @property {string} refused why the last word was not taken
  * @property {boolean} busy a word is under way
  * @property {Map<number, string>} drafts answers that are not given yet, by instruction

@@ -9,6 +9,7 @@ import { unsafeHTML } from "../npm/lit-html/directives/unsafe-html.js";
  * @property {(machine: string) => void} go shows a machine's console
  * @property {() => string[]} may the words that are taken now
  * @property {() => string[]} machines
+ * @property {() => string[]} names of all consoles
  */
 
 /**
@@ -26,7 +27,7 @@ export function rich(text, deeds) {
 function code(text, deeds) {
   const [word, rest = ""] = text.split(/ (.*)/);
   const console = /^(?:labrun attach|console) (\S+)$/.exec(text)?.[1];
-  if (deeds && console && deeds.machines().includes(console)) {
+  if (deeds && console && deeds.names().includes(console)) {
     return html`<button type="button" class="inline" @click=${() => deeds.go(console)}>${text}</button>`;
   }
   const known = word === "restart" ? deeds?.machines().includes(rest) : rest === "";
