@@ -147,6 +147,10 @@ func (o *orders) board(first int, order []int) error {
 		}
 		o.entered, o.solved = nil, nil
 		for _, i := range pass.setUps {
+			if o.m.Declared().Steps[i].Setup == nil {
+				o.entered = append(o.entered, i)
+				continue
+			}
 			if err := o.trial(i, "set up, "+pass.name, func(t *Trial) error { return o.setUp(i, t) }); err != nil {
 				return err
 			}
