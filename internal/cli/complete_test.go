@@ -28,13 +28,13 @@ func TestCompletion(t *testing.T) {
 		with, but    string // words that are offered, and that are not
 		andNoFurther bool   // these alone
 	}{
-		{"", "week1 permissions processes kernel packets bare-metal jungle lab.star labs/ check doc new", "notes.txt .hidden.star", false},
+		{"", "week1 permissions permissions2 processes kernel packets bare-metal jungle lab.star labs/ check doc new", "notes.txt .hidden.star", false},
 		{"w", "week1", "lab.star", true},
 		{"labs/", "labs/dns.star labs/deep/", "week1", true},
 		{absolute + "/", absolute + "/dns.star " + absolute + "/deep/", "", true},
 		{"lab.star ", "", "lab.star", true},
-		{"check ", "week1 permissions processes kernel packets bare-metal jungle lab.star labs/", "notes.txt", true},
-		{"check lab.star ", "week1 permissions processes kernel packets bare-metal jungle lab.star labs/", "", true},
+		{"check ", "week1 permissions permissions2 processes kernel packets bare-metal jungle lab.star labs/", "notes.txt", true},
+		{"check lab.star ", "week1 permissions permissions2 processes kernel packets bare-metal jungle lab.star labs/", "", true},
 		{"doc wait", "wait_for wait_port wait_prompt wait_screen", "", true},
 		{"doc wait_for ", "", "", true},
 		{"images fetch debian a", "alpine", "", true},

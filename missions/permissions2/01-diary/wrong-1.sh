@@ -1,0 +1,2 @@
+# why: niko can still read it
+chmod 604 ~/diary

@@ -1,0 +1,2 @@
+# why: niko can no longer visit nini's home
+chmod 700 ~

@@ -1,0 +1,2 @@
+# why: the diary is gone
+rm ~/diary

@@ -1,0 +1,2 @@
+# why: niko can see what else is in the drawer
+chmod 755 /srv/drawer

@@ -1,0 +1,2 @@
+# why: niko cannot read the recipe
+chmod 744 /srv/drawer

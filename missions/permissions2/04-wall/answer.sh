@@ -1,0 +1,2 @@
+#!/bin/bash
+sudo chmod +t /srv/wall

@@ -1,0 +1,3 @@
+#!/bin/bash
+# as niko
+echo 'umask 077' >> ~/.profile

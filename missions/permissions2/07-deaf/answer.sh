@@ -1,0 +1,2 @@
+#!/bin/bash
+sudo pkill -KILL -x counter

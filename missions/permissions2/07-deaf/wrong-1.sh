@@ -1,0 +1,2 @@
+# why: counter still runs
+pkill -KILL -x counter

@@ -1,0 +1,2 @@
+# why: counter still runs
+sudo pkill -x counter

@@ -1,0 +1,2 @@
+# why: writer has ended, too
+sudo pkill -KILL -u niko 'counter|writer'

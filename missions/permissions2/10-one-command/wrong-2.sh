@@ -1,0 +1,2 @@
+# why: niko cannot run backup as root
+sudo chmod u+s /usr/local/bin/backup

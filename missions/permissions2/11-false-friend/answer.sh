@@ -1,0 +1,2 @@
+#!/bin/bash
+sed -i '/PATH=\./d' ~/.profile

@@ -1,0 +1,2 @@
+# why: nini still runs an ls that lies where she is
+PATH=/usr/bin:/bin

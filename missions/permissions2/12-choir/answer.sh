@@ -1,0 +1,4 @@
+#!/bin/bash
+sudo usermod -aG choir niko
+# as niko
+exit

@@ -1,0 +1,2 @@
+# why: niko's shell does not know it yet
+sudo usermod -aG choir niko

@@ -1,0 +1,2 @@
+# why: niko has lost the keys
+sudo usermod -G choir niko
