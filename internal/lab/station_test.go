@@ -280,15 +280,6 @@ func realStations(t *testing.T, l *Lab) {
 		if got := say(t, ctx, at, "id -Gn"); groups != "" && got != groups {
 			t.Errorf("%s: %s is in the groups %q", c.name, who, got)
 		}
-		if err := at.SendRaw(ctx, []byte("sleep 1000\r")); err != nil {
-			t.Fatal(err)
-		}
-		if err := at.SendRaw(ctx, []byte{3}); err != nil { // the keys of this terminal are its own
-			t.Fatal(err)
-		}
-		if _, err := s.WaitPrompt(ctx, console.ShellPrompt); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
