@@ -236,17 +236,20 @@ func overfull(held uint64) bool {
 	}
 	if size < 2*most {
 		runtime.GC()
-		return heapSize() > held+maxHeap
+		return bytesOf("/gc/heap/live:bytes") > held+maxHeap // the script has gone on meanwhile
 	}
 	return true
 }
 
 // heapSize returns the bytes of all objects, those included that nothing uses any
 // more and that the garbage collector has not found yet.
-func heapSize() uint64 {
-	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(heap)
-	return heap[0].Value.Uint64()
+func heapSize() uint64 { return bytesOf("/memory/classes/heap/objects:bytes") }
+
+// bytesOf reads one of the runtime's metrics.
+func bytesOf(metric string) uint64 {
+	sample := []metrics.Sample{{Name: metric}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // reason returns why a thread was cancelled instead of the interpreter's own error, which
