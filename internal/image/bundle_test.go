@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -150,12 +151,10 @@ func TestPushBreaksOff(t *testing.T) {
 	s, _ := boxed(t, random(100_000))
 	var n notes
 	s.progress = n.add
-	puts := 0
+	var puts atomic.Int32
 	reg.Lie(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut {
-			if puts++; puts == 2 {
-				panic(http.ErrAbortHandler)
-			}
+		if r.Method == http.MethodPut && puts.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
 		}
 		reg.Serve(w, r)
 	})
@@ -169,9 +168,9 @@ func TestPushBreaksOff(t *testing.T) {
 	if files, _ := os.ReadDir(filepath.Join(s.dir, "work")); len(files) > 0 {
 		t.Errorf("left %v", files)
 	}
-	puts = 2
+	puts.Store(2)
 	push(t, s, reg.Host+"/course/box:v1")
-	if puts != 5 { // of kernel, disk and configuration the two that were missing, and the manifest
+	if puts := puts.Load(); puts != 5 { // of kernel, disk and configuration the two that were missing, and the manifest
 		t.Errorf("%d requests with content in all", puts)
 	}
 

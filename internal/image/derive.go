@@ -43,19 +43,17 @@ type Setup struct {
 }
 
 // Digest is a hexadecimal SHA-256 of all of it, of the packages by name.
-func (d *Derivation) Digest() (string, error) {
+func (d *Derivation) Digest() string {
 	h := sha256.New()
 	packages := slices.Clone(d.Packages)
 	slices.Sort(packages)
 	fmt.Fprintf(h, "%q %q\n", d.From, slices.Compact(packages))
-	if err := d.Files.hash(h); err != nil {
-		return "", err
-	}
+	d.Files.hash(h)
 	if d.Setup != nil {
 		fmt.Fprintln(h, "setup", len(d.Setup.Text))
 		h.Write(d.Setup.Text)
 	}
-	return hexSum(h), nil
+	return hexSum(h)
 }
 
 // String describes it for people.
@@ -206,11 +204,7 @@ func (s *Store) Derive(d *Derivation) (name string, err error) {
 	if err := base.derivable(d); err != nil {
 		return "", err
 	}
-	digest, err := d.Digest()
-	if err != nil {
-		return "", err
-	}
-	name = d.From + "-with-" + digest[:8]
+	name = d.From + "-with-" + d.Digest()[:8]
 	s.derivedMu.Lock()
 	defer s.derivedMu.Unlock()
 	s.derived[name] = d.derived(name, base)
@@ -466,11 +460,7 @@ func (b *bench) media(ctx context.Context) (string, error) {
 	}
 	files := map[string][]byte{}
 	if d.Files != nil {
-		archive, err := d.Files.Archive()
-		if err != nil {
-			return "", err
-		}
-		files["files.tar"], files["files"] = archive, []byte(d.Files.Script(parts+"/files.tar"))
+		files["files.tar"], files["files"] = d.Files.Archive(), []byte(d.Files.Script(parts+"/files.tar"))
 	}
 	if d.Setup != nil {
 		files["setup"] = d.Setup.Text
@@ -577,14 +567,10 @@ func (s *Store) hashDerived(h io.Writer, src source) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	digest, err := src.derived.Digest()
-	if err != nil {
-		return "", err
-	}
 	if err := hashRecipe(h, s.recipes, deriveRecipe); err != nil {
 		return "", fmt.Errorf("recipe %s: %w", deriveRecipe, err)
 	}
-	fmt.Fprintln(h, filepath.Base(base), digest)
+	fmt.Fprintln(h, filepath.Base(base), src.derived.Digest())
 	return src.derived.From + "-with", nil
 }
 

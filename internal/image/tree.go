@@ -80,6 +80,9 @@ func (t *Tree) Add(folder fs.FS, name, guest, owner string) error {
 		}
 		return nil
 	})
+	if err == nil {
+		err = t.tar.Flush() // Archive only reads, for two may want it at once
+	}
 	if err != nil {
 		return err
 	}
@@ -221,15 +224,9 @@ func permissions(info fs.FileInfo) fs.FileMode {
 }
 
 // Archive returns a tar archive of all files, to be unpacked by what Script returns.
-func (t *Tree) Archive() ([]byte, error) {
-	if t.tar == nil {
-		t.tar = tar.NewWriter(&t.archive)
-	}
-	if err := t.tar.Flush(); err != nil {
-		return nil, err
-	}
+func (t *Tree) Archive() []byte {
 	end := make([]byte, 1024) // two blocks of zeros end an archive
-	return append(bytes.Clone(t.archive.Bytes()), end...), nil
+	return append(bytes.Clone(t.archive.Bytes()), end...)
 }
 
 // Script returns the shell commands that put the tree into the guest they run in, of the
@@ -242,14 +239,13 @@ func (t *Tree) Script(archive string) string {
 func quoted(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }
 
 // hash writes all that makes up the tree.
-func (t *Tree) hash(h io.Writer) error {
+func (t *Tree) hash(h io.Writer) {
 	if t == nil {
-		return nil
+		return
 	}
-	archive, err := t.Archive()
+	archive := t.Archive()
 	fmt.Fprintln(h, len(archive), t.Script("files"))
 	h.Write(archive)
-	return err
 }
 
 // plainCause leaves out Go's name of an operation on a file.

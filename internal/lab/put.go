@@ -18,8 +18,9 @@ const putLimit = 5 * time.Minute
 
 // Put puts files into the guest over the control channel.
 func (m *Machine) Put(ctx context.Context, files *image.Tree) error {
-	archive, err := files.Archive()
-	if err == nil && len(archive) > control.MaxFile {
+	archive := files.Archive()
+	var err error
+	if len(archive) > control.MaxFile {
 		err = fmt.Errorf("these are %d bytes: at most %d can be put; have them in the image, with machine(…, files = …)",
 			len(archive), control.MaxFile)
 	}
