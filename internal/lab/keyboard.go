@@ -51,6 +51,9 @@ func (s *screenPort) Write(p []byte) (int, error) {
 			if err := s.echoed(); err != nil {
 				return 0, err
 			}
+			s.looking.Lock()
+			s.stream.Entered()
+			s.looking.Unlock()
 		}
 		if err := s.press(part); err != nil {
 			if ended := (*qemu.ExitError)(nil); errors.As(err, &ended) {

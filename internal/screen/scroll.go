@@ -12,6 +12,10 @@ type change struct {
 // compare finds what happened. A screen that scrolled has all its former rows as they were, up to the one that was
 // being written.
 func (s *Stream) compare(cells []Cell, t *Text) change {
+	atBottom := t.Cursor.Y == t.Rows-1 || t.Cursor == NoCursor && s.y >= s.rows-1
+	if s.entered && atBottom && s.withoutLine(cells) {
+		return change{lost: true}
+	}
 	if s.continues(cells, 0) {
 		return change{sure: true}
 	}
@@ -31,8 +35,14 @@ func (s *Stream) compare(cells []Cell, t *Text) change {
 			return change{}
 		}
 	}
-	atBottom := t.Cursor.Y == t.Rows-1 || t.Cursor == NoCursor && s.y >= s.rows-1
 	return change{lost: atBottom && !empty(s.cells)}
+}
+
+// withoutLine reports whether a screen is what the terminal shows, but that the end of its last row is gone.
+func (s *Stream) withoutLine(cells []Cell) bool {
+	above := (s.rows - 1) * s.columns
+	now := length(cells[above:])
+	return s.y == s.rows-1 && now < length(s.cells[above:]) && !empty(cells[:above]) && slices.Equal(cells[:above+now], s.cells[:above+now])
 }
 
 // confirmations is how many more looks have to see the same before a change that is not sure is shown. Where a row stands

@@ -26,6 +26,7 @@ type Stream struct {
 	x, y          int    // the terminal's cursor; x is columns behind a full row
 	pen           Cell   // the terminal's colours
 	graphics      string // the note that is shown instead of a picture
+	entered       bool   // the end of a line was typed since the last change
 
 	seen []Cell // at the last look, and not shown yet
 	same int    // how often it was seen
@@ -74,6 +75,10 @@ func (s *Stream) Next(t *Text) []byte {
 // Unsettled reports whether Next left something out that the next look at the screen has to confirm. Next is to be called
 // then also if the picture is the same.
 func (s *Stream) Unsettled() bool { return s.held > 0 }
+
+// Entered tells that the end of a line is about to be typed, and that all before it was seen. A screen that is then as it
+// was before the line has scrolled on by more than it shows; else it would seem that the line was wiped out.
+func (s *Stream) Entered() { s.entered = true }
 
 // Repaint returns what makes the terminal show a text as Next does, whatever stood on it: all of it is
 // painted anew, from the line on in which the screen's first row is for a terminal that was sent everything.
@@ -151,6 +156,9 @@ func (s *Stream) resolved(t *Text) []Cell {
 
 // show makes the terminal show cells, and its cursor be where the screen's is if that is known.
 func (s *Stream) show(cells []Cell, t *Text, c change) {
+	if !slices.Equal(cells, s.cells) {
+		s.entered = false
+	}
 	switch {
 	case c.lost:
 		s.descend(max(s.depth-1, s.y))

@@ -267,3 +267,27 @@ func TestATerminalShowsTheScreen(t *testing.T) {
 		}
 	}
 }
+
+// A screen that is full, and as it was before the line that was entered, has scrolled.
+func TestAScreenThatIsAsItWas(t *testing.T) {
+	m, s, e := newMachine(1), &screen.Stream{}, newTerminal(80, 25)
+	for n := range 40 {
+		m.write(fmt.Sprintf("line %d\n", n))
+	}
+	m.write("> ")
+	before := m.see()
+	e.send(next(s, before))
+	m.write("lines")
+	e.send(next(s, m.see()))
+	s.Entered()
+	if sent := next(s, before); !strings.Contains(string(sent), screen.Lost) {
+		t.Errorf("sent %q", sent)
+	} else if e.send(sent); e.differs(before, 0) != "" {
+		t.Error(e.differs(before, 0))
+	}
+	m.write("x")
+	e.send(next(s, m.see()))
+	if sent := string(next(s, before)); strings.Contains(sent, screen.Lost) {
+		t.Errorf("what was wiped out again is sent as %q", sent)
+	}
+}
