@@ -126,7 +126,7 @@ func (b *bench) Screen(ctx context.Context, machine string) (Display, error) {
 	}
 	ours, theirs := net.Pipe()
 	b.screens <- theirs
-	return Display{RFB: ours, Console: c, Touched: func() {}}, nil
+	return Display{RFB: ours, Console: c, Press: func(_ context.Context, press func() error) error { return press() }, Touched: func() {}}, nil
 }
 
 // on switches the machine on: it has a new console.

@@ -18,7 +18,9 @@ var ErrNoScreen = errors.New("this machine has no screen: its console shows all 
 type Display struct {
 	RFB     net.Conn         // its pictures; what is done there is done to the machine
 	Console *console.Console // of the same start of the machine
-	Touched func()           // is to be called when a key was pressed, or the pointer was used
+	// Press has its argument press a key or use the pointer once the machine can be touched.
+	Press   func(context.Context, func() error) error
+	Touched func() // is to be called when that was done
 }
 
 // screenViewer is one client that looks at a machine's screen: after the door's answer its
@@ -119,7 +121,7 @@ func (v *screenViewer) act(ctx context.Context, done <-chan rfbMessage, write fu
 	for message := range done {
 		press := func() error {
 			defer v.display.Touched()
-			return write(message.bytes)
+			return v.display.Press(ctx, func() error { return write(message.bytes) })
 		}
 		var err error
 		if typed := keys.press(message.key); len(typed) > 0 {

@@ -308,3 +308,30 @@ func TestScreenLosesNoKey(t *testing.T) {
 		}
 	}
 }
+
+// Nor is one lost that is typed while the machine stands still to be saved.
+func TestScreenLosesNoKeyWhileSaved(t *testing.T) {
+	labtest.Parallel(t)
+	ctx, l, m := screenAlone(t)
+	c, err := m.Console()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		saved := make(chan error, 1)
+		go func() { saved <- l.Checkpoint(ctx, filepath.Join(t.TempDir(), "state")) }()
+		line := fmt.Sprintf("abcdefghijklmnopqrstuvwxyz%03d", i)
+		if err := c.Relay(ctx, []byte(line+"\r")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Expect(ctx, console.Text(line)); err != nil { // the guest says that it knows no such command
+			t.Fatal(err)
+		}
+		if err := <-saved; err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.WaitPrompt(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

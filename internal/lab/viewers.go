@@ -102,7 +102,7 @@ func (s viewerSide) Screen(ctx context.Context, machine string) (attach.Display,
 		return attach.Display{}, err
 	}
 	rfb, err := g.qemu().Viewer(ctx)
-	return attach.Display{RFB: rfb, Console: g.console, Touched: g.screen.hurry}, err
+	return attach.Display{RFB: rfb, Console: g.console, Press: g.qemu().Press, Touched: g.screen.hurry}, err
 }
 
 // PowerOn switches a machine on that may be: the mission has come to it, or it

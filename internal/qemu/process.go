@@ -69,6 +69,9 @@ type Process struct {
 	dumping  sync.Mutex // held while QEMU writes to it
 	viewing  sync.Mutex // held while a viewer is handed over
 
+	input chan struct{} // has room for who presses a key, unless the guest is stopped
+	still atomic.Bool   // it is
+
 	stopping atomic.Bool // labrun asked for the end
 	done     chan struct{}
 	exit     *ExitError // set before done is closed
@@ -84,7 +87,11 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	if err := spec.arch().Installed(); err != nil {
 		return nil, err
 	}
-	p := &Process{spec: spec, done: make(chan struct{}), started: time.Now()}
+	p := &Process{spec: spec, done: make(chan struct{}), started: time.Now(), input: make(chan struct{}, 1)}
+	if spec.Saved != nil {
+		p.input <- struct{}{}
+		p.still.Store(true)
+	}
 	var inherited []*os.File
 	defer func() {
 		for _, f := range inherited {

@@ -123,8 +123,17 @@ func (p *Process) Save(ctx context.Context, dir string) error {
 	return nil
 }
 
-// Pause stops the guest: its time stands still until Continue.
-func (p *Process) Pause(ctx context.Context) error { return p.Command(ctx, "stop", nil, nil) }
+// Pause stops the guest: its time stands still until Continue. A key that is being pressed comes
+// up before, and others wait.
+func (p *Process) Pause(ctx context.Context) error {
+	return p.Press(ctx, func() error {
+		if err := p.Command(ctx, "stop", nil, nil); err != nil {
+			return err
+		}
+		p.still.Store(true)
+		return nil
+	})
+}
 
 // SaveWhole writes the state of a paused machine into a file, its memory and its
 // network cards included, from where a machine of the same specification can go
@@ -251,4 +260,10 @@ func (p *Process) SetCarrier(ctx context.Context, card int, up bool) error {
 }
 
 // Continue lets a stopped guest run.
-func (p *Process) Continue(ctx context.Context) error { return p.Command(ctx, "cont", nil, nil) }
+func (p *Process) Continue(ctx context.Context) error {
+	err := p.Command(ctx, "cont", nil, nil)
+	if err == nil && p.still.Swap(false) {
+		<-p.input
+	}
+	return err
+}

@@ -65,6 +65,25 @@ func (p *Process) ReadMemory(ctx context.Context, at uint64, size int) ([]byte, 
 	return p.dump(ctx, "pmemsave", map[string]any{"val": at, "size": size})
 }
 
+// Press has do press keys or buttons as soon as the guest runs, and sees to it that it runs until
+// do returns: QEMU drops what is pressed while a guest is stopped (qemu_input_event_send in its
+// ui/input.c), so that a key would be lost, or not come up.
+func (p *Process) Press(ctx context.Context, do func() error) error {
+	select {
+	case p.input <- struct{}{}:
+	case <-p.done:
+		return p.exit
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() {
+		if !p.still.Load() {
+			<-p.input
+		}
+	}()
+	return do()
+}
+
 // PressKeys presses keys, one stroke after the other; those of a stroke are held
 // together. They have QEMU's names (QKeyCode in its QMP reference manual): shift, a, ret.
 func (p *Process) PressKeys(ctx context.Context, strokes [][]string) error {
@@ -78,11 +97,14 @@ func (p *Process) PressKeys(ctx context.Context, strokes [][]string) error {
 			keys = append(keys, key{"qcode", code})
 		}
 		arguments := map[string]any{"keys": keys, "hold-time": keyHold.Milliseconds()}
-		if err := p.Command(ctx, "send-key", arguments, nil); err != nil {
-			return err
-		}
-		// QEMU answers at once, and waits after each key that goes down and each that goes up.
-		if err := host.Sleep(ctx, time.Duration(2*len(stroke))*keyHold); err != nil {
+		err := p.Press(ctx, func() error {
+			if err := p.Command(ctx, "send-key", arguments, nil); err != nil {
+				return err
+			}
+			// QEMU answers at once, and waits after each key that goes down and each that goes up.
+			return host.Sleep(ctx, time.Duration(2*len(stroke))*keyHold)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -137,19 +159,21 @@ func (p *Process) Click(ctx context.Context, x, y, width, height int) error {
 	send := func(events ...event) error {
 		return p.Command(ctx, "input-send-event", map[string]any{"events": events}, nil)
 	}
-	err := send(
-		event{"abs", map[string]any{"axis": "x", "value": x * far / max(1, width-1)}},
-		event{"abs", map[string]any{"axis": "y", "value": y * far / max(1, height-1)}},
-	)
-	for _, down := range []bool{true, false} {
-		if err == nil {
-			err = host.Sleep(ctx, keyHold)
+	return p.Press(ctx, func() error {
+		err := send(
+			event{"abs", map[string]any{"axis": "x", "value": x * far / max(1, width-1)}},
+			event{"abs", map[string]any{"axis": "y", "value": y * far / max(1, height-1)}},
+		)
+		for _, down := range []bool{true, false} {
+			if err == nil {
+				err = host.Sleep(ctx, keyHold)
+			}
+			if err == nil {
+				err = send(event{"btn", map[string]any{"button": "left", "down": down}})
+			}
 		}
-		if err == nil {
-			err = send(event{"btn", map[string]any{"button": "left", "down": down}})
-		}
-	}
-	return err
+		return err
+	})
 }
 
 // WriteDisk puts data at the beginning of the disk of a machine with a screen, and zeros after it

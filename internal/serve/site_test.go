@@ -184,7 +184,7 @@ func (l *fakeLab) Screen(ctx context.Context, machine string) (attach.Display, e
 	}
 	ours, theirs := net.Pipe()
 	l.screens <- theirs
-	return attach.Display{RFB: ours, Console: c, Touched: func() {}}, nil
+	return attach.Display{RFB: ours, Console: c, Press: func(_ context.Context, press func() error) error { return press() }, Touched: func() {}}, nil
 }
 
 // on switches the machine on: it has a new console.
