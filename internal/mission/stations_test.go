@@ -25,7 +25,7 @@ func (c *classroom) typesAt(name, line string) {
 // Whom labrun plays types by themselves, once, however often the step is looked at again.
 func TestGuidedConsoles(t *testing.T) {
 	labtest.Parallel(t)
-	lock, store := openImages(t)
+	lock, store := openFakes(t)
 	c := openClassroomOf(t, `
 mission(title = "Lab", api = 1)
 
