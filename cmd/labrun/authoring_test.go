@@ -35,12 +35,7 @@ func TestTutorial(t *testing.T) {
 			}
 			save(t, script, mend(t, string(old), body))
 		case language == "console":
-			call, want, _ := strings.Cut(body, "\n")
-			l := command(t, strings.Fields(strings.TrimPrefix(call, "$ labrun "))...)
-			l.Dir, l.Stdout, l.Stderr = dir, &l.out, &l.out
-			l.begin(t)
-			<-l.over
-			follows(t, call, l.out.String(), want)
+			gives(t, dir, body)
 			commands++
 		case language == "toml":
 			save(t, filepath.Join(dir, "cable.zh-TW.toml"), body)
@@ -56,6 +51,17 @@ func TestTutorial(t *testing.T) {
 	if want := "is not translated: add [steps.a_cable_is_not_enough]"; !strings.Contains(l.err.String(), want) {
 		t.Errorf("it does not say %q:\n%s", want, l.err.String())
 	}
+}
+
+// gives gives the command that a block begins with in a folder: it says what follows there.
+func gives(t *testing.T, dir, block string) {
+	t.Helper()
+	call, want, _ := strings.Cut(block, "\n")
+	l := command(t, strings.Fields(strings.TrimPrefix(call, "$ labrun "))...)
+	l.Dir, l.Stdout, l.Stderr = dir, &l.out, &l.out
+	l.begin(t)
+	<-l.over
+	follows(t, call, l.out.String(), want)
 }
 
 func save(t *testing.T, path, text string) {

@@ -33,12 +33,7 @@ func TestBringYourOwnLab(t *testing.T) {
 		if language != "console" {
 			continue
 		}
-		call, want, _ := strings.Cut(body, "\n")
-		l := command(t, strings.Fields(strings.TrimPrefix(call, "$ labrun "))...)
-		l.Dir, l.Stdout, l.Stderr = dir, &l.out, &l.out
-		l.begin(t)
-		<-l.over
-		follows(t, call, l.out.String(), want)
+		gives(t, dir, body)
 		commands++
 	}
 	if commands < 5 {
