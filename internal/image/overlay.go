@@ -16,27 +16,21 @@ func (i *Image) Overlay(ctx context.Context, path string) error {
 	if i.Disk == "" {
 		return fmt.Errorf("overlay of image %s: it has no disk", i.Name)
 	}
-	return Overlay(ctx, i.Disk, i.DiskFormat, path)
-}
-
-// Overlay makes a qcow2 file at path that reads from the disk image called
-// backing, of the given format, and takes all writes.
-func Overlay(ctx context.Context, backing, format, path string) error {
 	// Absolute, so that neither name can be taken for a protocol or resolved
 	// against the overlay's folder.
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return fmt.Errorf("overlay of %s: %w", backing, err)
+		return fmt.Errorf("overlay of %s: %w", i.Disk, err)
 	}
 	out, err := exec.CommandContext(ctx, "qemu-img", "create", "-q",
-		"-f", "qcow2", "-F", format, "-b", backing, path).CombinedOutput()
+		"-f", "qcow2", "-F", i.DiskFormat, "-b", i.Disk, path).CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("overlay of %s: qemu-img is missing; install the package qemu-utils", backing)
+		return fmt.Errorf("overlay of %s: qemu-img is missing; install the package qemu-utils", i.Disk)
 	case err != nil:
-		return fmt.Errorf("overlay of %s: qemu-img: %v: %s", backing, err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("overlay of %s: qemu-img: %v: %s", i.Disk, err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }

@@ -43,7 +43,10 @@ type savedMachine struct {
 }
 
 // StaleError says that a checkpoint does not fit the lab any more, or is damaged.
-type StaleError struct{ Cause error }
+type StaleError struct {
+	Cause error
+	Off   bool // all machines are off now, as before their first boot: one could not go on from it
+}
 
 func (e *StaleError) Error() string { return fmt.Sprintf("checkpoint: %v", e.Cause) }
 
@@ -220,17 +223,17 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 		err = fmt.Errorf("it has the format %d, and not %d", state.Format, checkpointFormat)
 	}
 	if err != nil {
-		return &StaleError{err}
+		return &StaleError{Cause: err}
 	}
 	if len(state.Machines) != len(l.machines) {
-		return &StaleError{errors.New("the mission has other machines now")}
+		return &StaleError{Cause: errors.New("the mission has other machines now")}
 	}
 	var off []*Machine
 	for _, m := range l.Machines() {
 		saved, known := state.Machines[m.Name()]
 		if !known || saved.Key != m.checkpointKey() {
 			return &StaleError{
-				fmt.Errorf("%s is another machine now: its image, its shape or QEMU has changed", m.Name()),
+				Cause: fmt.Errorf("%s is another machine now: its image, its shape or QEMU has changed", m.Name()),
 			}
 		}
 		if saved.On && !m.Running() {
@@ -255,7 +258,7 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return &StaleError{err}
+		return &StaleError{Cause: err, Off: true}
 	}
 	// All are in place; now they run, as they were stopped: at one instant.
 	for _, m := range machines {

@@ -157,18 +157,42 @@ func TestCheckpoint(t *testing.T) {
 	}
 	config.Machines[1].Memory = 160
 	other := newLab(t, config)
-	if err := other.Restore(ctx, dir); !errors.As(err, &stale) {
+	if err := other.Restore(ctx, dir); !errors.As(err, &stale) || stale.Off {
 		t.Errorf("a machine of another size: %v", err)
 	}
 	if err := os.Truncate(filepath.Join(dir, "mini.state"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Restore(ctx, dir); !errors.As(err, &stale) || router.Running() || mini.Running() {
+	if err := l.Restore(ctx, dir); !errors.As(err, &stale) || !stale.Off || router.Running() || mini.Running() {
 		t.Errorf("a damaged state: %v; on: %v, %v", err, router.Running(), mini.Running())
 	}
 	if err := l.Boot(ctx, router); err != nil {
 		t.Errorf("the lab cannot be used any more: %v", err)
 	}
+}
+
+// A machine that started from a template needs it no more: others may give it up meanwhile.
+func TestCheckpointWithoutItsTemplate(t *testing.T) {
+	labtest.Parallel(t)
+	store := freshStore(t)
+	l, _, _ := booted(t, oneRouter, store) // makes it
+	l.Close()
+	l, router, _ := booted(t, oneRouter, store)
+	g, err := router.current()
+	if err != nil || g.template == "" {
+		t.Fatalf("the router did not start from its template: %v", err)
+	}
+	if err := store.DiscardTemplate(g.template); err != nil {
+		t.Fatal(err)
+	}
+	ctx, dir := context5(t), filepath.Join(t.TempDir(), "one")
+	if err := l.Checkpoint(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Restore(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	usable(t, router)
 }
 
 func atoi(text string) int {

@@ -116,7 +116,9 @@ func (m *Machine) resume(ctx context.Context, template *image.Template) (*guest,
 	if err != nil {
 		return nil, err
 	}
-	if err := image.Overlay(ctx, template.Path(qemu.SavedDisk), "qcow2", m.overlay()); err != nil {
+	// A copy, of a megabyte or so, and no overlay: the disk is opened again when a checkpoint
+	// is restored, when the template may be gone, or another one of the same name.
+	if err := copyFile(ctx, m.overlay(), template.Path(qemu.SavedDisk)); err != nil {
 		return nil, err
 	}
 	spec := m.spec(m.overlay())

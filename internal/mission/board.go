@@ -257,7 +257,7 @@ func (b *board) goBack(ctx context.Context, i int, question guide.Text) error {
 	if err != nil || !sure {
 		return err
 	}
-	restored, err := b.saved.restoreAt(ctx, b.state(record.Before))
+	restored, err := b.saved.takeBack(ctx, b.state(record.Before))
 	if err != nil {
 		return err
 	}

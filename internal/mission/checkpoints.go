@@ -132,14 +132,29 @@ func (c *checkpoints) restore(ctx context.Context, step int) (bool, error) {
 // restoreAt brings the lab back to the state in a folder; false if that is none, or fits no
 // more.
 func (c *checkpoints) restoreAt(ctx context.Context, dir string) (bool, error) {
+	restored, err := c.takeBack(ctx, dir)
+	var stale *lab.StaleError
+	if errors.As(err, &stale) {
+		return false, nil
+	}
+	return restored, err
+}
+
+// takeBack is restoreAt for a lab that runs and is not begun anew if it goes wrong: that the
+// machines were switched off is an error then, and a labrun that is called again knows how to
+// go on.
+func (c *checkpoints) takeBack(ctx context.Context, dir string) (bool, error) {
 	if _, err := os.Stat(dir); c.folder == "" || err != nil {
 		return false, nil
 	}
 	err := c.lab.Restore(ctx, dir)
 	var stale *lab.StaleError
-	if errors.As(err, &stale) {
-		os.RemoveAll(dir) // it will not fit later, either
-		return false, nil
+	if !errors.As(err, &stale) {
+		return err == nil, err
 	}
-	return err == nil, err
+	os.RemoveAll(dir) // it will not fit later, either
+	if stale.Off {
+		return false, &lab.EnvironmentError{Cause: fmt.Errorf("the machines cannot go on from their saved state and were switched off: run the same command again: it goes on from here (%w)", stale)}
+	}
+	return false, nil
 }

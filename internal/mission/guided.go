@@ -213,7 +213,7 @@ func (l *lesson) lead(ctx context.Context, index int) (guide.Record, error) {
 		case ctx.Err() != nil || !errors.Is(err, guide.ErrRedo):
 			return guide.Record{}, err
 		}
-		restored, err := l.saved.restore(ctx, index)
+		restored, err := l.saved.takeBack(ctx, l.saved.dir(index))
 		if err != nil {
 			return guide.Record{}, err
 		}

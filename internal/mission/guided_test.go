@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -505,4 +507,30 @@ func TestGuidedRedo(t *testing.T) {
 	c.reads("Question: What is it?")
 	c.says("quit")
 	c.finishes(guide.ErrQuit)
+}
+
+// What was saved cannot be gone on from: the student is told the truth, and what to do.
+func TestGuidedRedoOfADamagedState(t *testing.T) {
+	labtest.Parallel(t)
+	c := openClassroom(t, twoSteps, 0)
+	c.reads("> Switch on router:")
+	c.says("skip")
+	c.reads("    echo hello > /root/note")
+	states, err := filepath.Glob(filepath.Join(c.kept, "*", "*", "router.state"))
+	if err != nil || len(states) == 0 {
+		t.Fatalf("%v, %v", states, err)
+	}
+	for _, state := range states {
+		if err := os.Truncate(state, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.says("redo")
+	var environment *lab.EnvironmentError
+	if err := <-c.ended; !errors.As(err, &environment) || !strings.Contains(err.Error(), "run the same command again") {
+		t.Fatalf("it ended with %v; it said:\n%s", err, c.out.since(0))
+	}
+	if strings.Contains(c.out.since(0), "The step begins again") {
+		t.Errorf("it said:\n%s", c.out.since(0))
+	}
 }
