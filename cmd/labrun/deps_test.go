@@ -44,6 +44,7 @@ var levels = map[string]int{
 	"/internal/image/registrytest":    0,
 	"/internal/disk":                  0,
 	"/internal/workshop":              1,
+	"/internal/handin":                2,
 	"/internal/pack":                  1,
 	"/internal/event":                 0,
 	"/internal/markdown":              0,
