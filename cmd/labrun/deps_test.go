@@ -47,6 +47,7 @@ var levels = map[string]int{
 	"/internal/handin":                2,
 	"/internal/pack":                  1,
 	"/internal/event":                 0,
+	"/internal/course":                0,
 	"/internal/markdown":              0,
 	"/internal/guestos":               0,
 	"/internal/host":                  0,

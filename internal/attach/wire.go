@@ -73,6 +73,7 @@ type Status struct {
 	Mission  string          `json:"mission"` // the file
 	Title    string          `json:"title"`
 	Guided   bool            `json:"guided"`
+	Student  string          `json:"student,omitempty"` // the ID of who plays; empty: they have said none
 	Started  time.Time       `json:"started"`
 	Place    string          `json:"place,omitempty"` // in words: the step, or how much of a board is solved
 	Machines []MachineStatus `json:"machines"`

@@ -42,6 +42,7 @@ comment on that line or on the one above silences it: # lint: RULE because REASO
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write the findings as JSON lines, for editors")
+	p.student.imagined(c)
 	c.Flags().BoolVar(&strict, "werror", false, "let warnings count as errors")
 	return c
 }
@@ -67,7 +68,10 @@ func (p *program) check(c *cobra.Command, file string, asJSON, strict bool) int 
 		return p.explain(c.Context(), &mission.Error{Kind: mission.Script, Message: err.Error(), Cause: err})
 	}
 	findings := lint(file, imagesOf(lock))
-	options := p.loading(lock)
+	options, err := p.loading(lock)
+	if err != nil {
+		return p.explain(c.Context(), err)
+	}
 	options.Derivable = lock.CheckDerivationNames
 	m, err := p.load(c.Context(), c, file, options)
 	var failed *mission.Error

@@ -57,6 +57,7 @@ type program struct {
 	lockFile string
 	strict   bool
 	lang     string // as the user asks for it; empty: the locale's
+	student  studentFlags
 }
 
 // keyboard returns the terminal that the input comes from; nil if it is none.
@@ -134,12 +135,13 @@ Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
 		SilenceUsage:  true,
 		Version:       version(),
 	}
-	f.define(root)
+	f.define(p, root)
 	root.PersistentFlags().StringVar(&p.lockFile, "lock", "", "an images.lock `file` instead of the built-in one")
 	root.PersistentFlags().BoolVar(&p.strict, "strict", false, "refuse stand-ins for images that cannot be had")
 	root.PersistentFlags().StringVar(
 		&p.lang, "lang", "", "the `language` to tell it in, such as zh-TW, instead of the locale's",
 	)
+	p.student.define(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
 	root.AddCommand(
 		p.newCheck(), p.newTest(), p.newRepl(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(),

@@ -70,7 +70,11 @@ func (p *program) export(ctx context.Context, c *cobra.Command, args []string, f
 	if err != nil {
 		return err
 	}
-	m, err := p.load(ctx, c, args[0], p.loading(lock))
+	options, err := p.loading(lock)
+	if err != nil {
+		return err
+	}
+	m, err := p.load(ctx, c, args[0], options)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -34,9 +35,9 @@ func (p *program) guide(
 	if f.tmux && p.Getenv("TMUX") == "" {
 		return p.insideTmux(ctx)
 	}
-	state, err := run.StateFolder(p.Getenv)
+	state, err := p.state()
 	if err != nil {
-		return &environmentError{err}
+		return err
 	}
 	progress, err := run.OpenProgress(state, m)
 	var busy *guide.BusyError
@@ -48,9 +49,9 @@ func (p *program) guide(
 	}
 	defer progress.Close()
 
-	command := name
+	command := strings.Join(append(p.student.again(), name), " ")
 	if p.lang != "" { // whoever does what the guide says gets the same language again
-		command = "--lang " + p.lang + " " + name
+		command = "--lang " + p.lang + " " + command
 	}
 	student := &run.Student{
 		Progress: progress, Language: phrase.In(p.spoken()), Command: command, Anew: f.restart, Author: f.author,

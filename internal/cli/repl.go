@@ -52,6 +52,7 @@ with the names that the mission has. Its steps are not played.
 		},
 	}
 	allow.flag(c)
+	p.student.imagined(c)
 	return c
 }
 
@@ -60,7 +61,10 @@ func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow
 	if err != nil {
 		return err
 	}
-	options := p.loading(lock)
+	options, err := p.loading(lock)
+	if err != nil {
+		return err
+	}
 	options.NoSteps = true
 	m, err := p.load(ctx, c, file, options)
 	if err != nil {
@@ -170,7 +174,7 @@ func (s *replSession) editor(in *os.File) func(more bool) (string, error) {
 		io.Reader
 		io.Writer
 	}{keys, s.Out}, "")
-	if state, err := run.StateFolder(s.Getenv); err == nil {
+	if state, err := s.state(); err == nil {
 		t.History = openHistory(filepath.Join(state, "repl-history"))
 	}
 	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {

@@ -34,7 +34,7 @@ type runFlags struct {
 }
 
 // define adds the flags to a command.
-func (f *runFlags) define(c *cobra.Command) {
+func (f *runFlags) define(p *program, c *cobra.Command) {
 	c.Flags().BoolVar(&f.json, "json", false, "write the run as JSON lines instead of text")
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "write only failures and the last line")
 	c.Flags().StringVar(&f.records, "records", "", "keep what happened in this `folder`")
@@ -43,6 +43,7 @@ func (f *runFlags) define(c *cobra.Command) {
 	c.Flags().BoolVar(&f.keep, "keep", false,
 		"leave the machines on at the end, also after a failure, until Enter is pressed")
 	f.allow.flag(c)
+	p.student.imagined(c)
 	c.Flags().IntVar(&f.from, "from", 1,
 		"begin at this `step`: what the ones before it made of the machines is restored, the first time made")
 	f.shuffle.flag(c)
@@ -59,8 +60,11 @@ func (f *runFlags) define(c *cobra.Command) {
 }
 
 // loading is how missions are loaded here.
-func (p *program) loading(lock *image.Lock) mission.Options {
-	return mission.Options{Images: lock.Names(), Profile: lock.Profile, Derivable: lock.CheckDerivation, Language: p.language()}
+func (p *program) loading(lock *image.Lock) (mission.Options, error) {
+	who, err := p.who()
+	return mission.Options{
+		Images: lock.Names(), Profile: lock.Profile, Derivable: lock.CheckDerivation, Language: p.language(), Who: who,
+	}, err
 }
 
 // load finds a mission: a file, or the name of one that is built in.
@@ -119,6 +123,8 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 		return &usageError{
 			"--keep needs a terminal: somebody has to press Enter when the machines are not needed any more",
 		}
+	case f.guide && p.student.as != "":
+		return &usageError{"--as is nobody's progress and --guide keeps one: say --student " + p.student.as}
 	case f.from < 1:
 		return &usageError{fmt.Sprintf("--from %d: steps are counted from 1", f.from)}
 	case f.guide && f.from > 1:
@@ -139,7 +145,11 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	if err != nil {
 		return err
 	}
-	m, err := p.load(ctx, c, name, p.loading(lock))
+	options, err := p.loading(lock)
+	if err != nil {
+		return err
+	}
+	m, err := p.load(ctx, c, name, options)
 	if err != nil {
 		return err
 	}
@@ -229,9 +239,10 @@ func (p *program) play(
 
 // recordsState is the folder of what outlives a run, for its records.
 func (p *program) recordsState() (string, error) {
-	state, err := run.StateFolder(p.Getenv)
-	if err != nil {
-		return "", &environmentError{fmt.Errorf("records: %w, or say --records FOLDER", err)}
+	state, err := p.state()
+	var environment *environmentError
+	if errors.As(err, &environment) {
+		err = &environmentError{fmt.Errorf("records: %w, or say --records FOLDER", err)}
 	}
-	return state, nil
+	return state, err
 }

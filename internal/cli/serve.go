@@ -17,7 +17,6 @@ import (
 
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/mission"
-	"github.com/labrun/labrun/internal/run"
 	"github.com/labrun/labrun/internal/serve"
 	"github.com/labrun/labrun/web"
 )
@@ -43,6 +42,7 @@ offers the missions that are named, or else those that are built in. Ctrl-C ends
 started; their progress is kept. docs/serve.md tells of cloud IDEs, proxies, and links for watching.`,
 		Example: `  labrun serve                 offer all missions that are built in
   labrun serve week1 my.star   offer these two
+  labrun serve --student ann   with progress of her own; another student's labs are not shown
   labrun serve --origin https://lab.example.org/os/   where a proxy shows it there`,
 		RunE: func(c *cobra.Command, args []string) error { return p.serve(c.Context(), c, args, f) },
 	}
@@ -77,7 +77,12 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 		if err != nil {
 			return nil, err
 		}
-		return p.load(ctx, c, name, mission.Options{Images: lock.Names(), Profile: lock.Profile, Derivable: lock.CheckDerivation, Language: language})
+		options, err := p.loading(lock)
+		if err != nil {
+			return nil, err
+		}
+		options.Language = language
+		return p.load(ctx, c, name, options)
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
@@ -93,9 +98,13 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	}
 	sessions, states := lab.Sessions(store), lab.States(store)
 	store.Close() // a run has the cache to itself while it changes it
-	state, err := run.StateFolder(p.Getenv)
+	state, err := p.state()
 	if err != nil {
-		return &environmentError{err}
+		return err
+	}
+	who, err := p.who()
+	if err != nil {
+		return err
 	}
 	secret, err := serve.Secret(state)
 	if err != nil {
@@ -114,8 +123,8 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	server := serve.New(serve.Options{
 		Page: web.Files(), Missing: web.Missing(), Secret: secret, Origins: origins, Version: version(),
 		Language: p.spoken(), Missions: names, Load: load, State: state, Sessions: sessions, States: states, Command: command,
-		Owner: os.Getuid(),
-		Tell:  func(format string, args ...any) { p.tell(p.Err, format, args...) },
+		Owner: os.Getuid(), Student: string(who.Playing()),
+		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
 	}, port)
 	if missing := web.Missing(); missing != "" {
 		p.tell(p.Err, "note: %s", missing)
@@ -166,7 +175,7 @@ func (p *program) again() ([]string, error) {
 	if p.strict {
 		command = append(command, "--strict")
 	}
-	return command, nil
+	return append(command, p.student.again()...), nil
 }
 
 // listen listens on a port of this computer alone; or, if it was not asked for, on the next

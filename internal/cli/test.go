@@ -70,6 +70,7 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 	c.Flags().StringVar(&f.junit, "junit", "", "write the trials as JUnit XML to this `file`")
 	f.shuffle.flag(c)
 	f.allow.flag(c)
+	p.student.imagined(c)
 	return c
 }
 
@@ -90,7 +91,11 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 	var missions []*mission.Mission
 	var locks []*image.Lock
 	load := func(ctx context.Context, i int) (*mission.Mission, error) {
-		return p.load(ctx, c, files[i], p.loading(locks[i]))
+		options, err := p.loading(locks[i])
+		if err != nil {
+			return nil, err
+		}
+		return p.load(ctx, c, files[i], options)
 	}
 	for i, file := range files { // all mistakes in the call come before the first machine
 		lock, err := p.lockFor(file)

@@ -51,7 +51,11 @@ func (p *program) wishOf(ctx context.Context, c *cobra.Command, args []string) (
 	if err != nil {
 		return wish{}, err
 	}
-	m, err := p.load(ctx, c, args[0], p.loading(lock))
+	options, err := p.loading(lock)
+	if err != nil {
+		return wish{}, err
+	}
+	m, err := p.load(ctx, c, args[0], options)
 	if err != nil {
 		return wish{}, err
 	}

@@ -14,6 +14,9 @@ type RunStarted struct {
 	Steps   int    `json:"steps"`
 	Minutes int    `json:"minutes,omitempty"` // what the author expects of a student
 	Guided  bool   `json:"guided,omitempty"`  // a student is led through it
+	Student string `json:"student,omitempty"` // the ID of who plays; empty: they have said none
+	As      string `json:"as,omitempty"`      // whose mission an author plays, as that student would
+	Course  string `json:"course,omitempty"`  // the fingerprint of its key; empty: it has none
 	// Titles are those of all steps: a report also names what was not reached.
 	Titles []string `json:"titles,omitempty"`
 	// Challenges are the numbers of the steps that are challenges, counted from 1: those that

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
+
+	"github.com/labrun/labrun/internal/course"
 )
 
 // State is how a step stands.
@@ -56,6 +58,7 @@ type Answer struct {
 // step, and whenever a challenge is entered, solved or left, and survives a crash. It is not safe for concurrent use.
 type Progress struct {
 	Mission  string    `json:"mission"`
+	Student  course.ID `json:"student,omitempty"` // whose it is; empty: they have said no name
 	Steps    []Record  `json:"steps"`             // those behind the student, in order
 	Board    *Board    `json:"board,omitempty"`   // the board that comes next, once the student has come to it
 	Finished time.Time `json:"finished,omitzero"` // when the end was last reached

@@ -72,6 +72,7 @@ type Options struct {
 
 	// What people see of the run and may do to it from other terminals.
 	Mission, Title string        // the mission's file and title
+	Student        string        // the ID of who plays; empty: they have said none
 	Interactive    bool          // they may type at the consoles and switch machines on
 	Stop           func()        // they want the run to stop; nil: they cannot
 	Place          func() string // where the run is, in words; nil: nothing is said

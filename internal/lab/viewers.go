@@ -146,7 +146,7 @@ func (s viewerSide) Resize(ctx context.Context, name string, columns, rows int) 
 func (s viewerSide) Status() attach.Status {
 	status := attach.Status{
 		PID: os.Getpid(), Mission: s.options.Mission, Title: s.options.Title,
-		Guided: s.options.Interactive, Started: s.opened,
+		Guided: s.options.Interactive, Student: s.options.Student, Started: s.opened,
 	}
 	if s.options.Place != nil {
 		status.Place = s.options.Place()

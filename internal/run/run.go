@@ -124,7 +124,10 @@ func (r *Run) begin() {
 	declared := r.mission.Declared()
 	e := event.RunStarted{
 		Mission: r.mission.File, Title: declared.Title, Steps: len(declared.Steps), Minutes: declared.Minutes,
-		Guided: r.options.Student != nil,
+		Guided: r.options.Student != nil, Student: string(r.mission.Who.Playing()), Course: r.mission.Who.Key.Fingerprint(),
+	}
+	if r.mission.Who.Imagined {
+		e.As = string(r.mission.Who.ID)
 	}
 	for _, step := range declared.Steps {
 		e.Titles = append(e.Titles, step.Title)
@@ -203,7 +206,7 @@ func OnLab(ctx context.Context, m *mission.Mission, o lab.Options,
 
 // layOut lays the mission's lab out; its door is open then.
 func layOut(m *mission.Mission, o lab.Options) (*lab.Lab, error) {
-	o.Mission, o.Title = m.File, m.Declared().Title
+	o.Mission, o.Title, o.Student = m.File, m.Declared().Title, string(m.Who.Playing())
 	return lab.New(m.Config(), o)
 }
 

@@ -8,19 +8,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labrun/labrun/internal/course"
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/mission"
 )
 
-// StateFolder is where records and progress are kept; getenv looks into the environment.
-func StateFolder(getenv func(string) string) (string, error) {
+// StateFolder is where a student's records and progress are kept, of whom there may be
+// several on one account; getenv looks into the environment.
+func StateFolder(getenv func(string) string, student course.ID) (string, error) {
 	root, err := host.StateDir(getenv)
 	if err != nil {
 		return "", fmt.Errorf("find the folder for records and progress: %w", err)
 	}
-	return filepath.Join(root, "labrun"), nil
+	folder := filepath.Join(root, "labrun")
+	if student != "" {
+		folder = filepath.Join(folder, "students", string(student))
+	}
+	return folder, nil
 }
 
 // RecordsIn is the folder of a state folder in which each run has its own.
@@ -65,7 +71,11 @@ func missionOf(dir string) string {
 
 // OpenProgress reads how far a student is in a mission, and holds it until it is closed.
 func OpenProgress(state string, m *mission.Mission) (*guide.Progress, error) {
-	return guide.OpenProgress(progressIn(state), identity(m))
+	p, err := guide.OpenProgress(progressIn(state), identity(m))
+	if err == nil {
+		p.Student = m.Who.Playing()
+	}
+	return p, err
 }
 
 // LookAtProgress is OpenProgress for who only looks: it holds nothing, and tells which process

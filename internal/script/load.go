@@ -13,6 +13,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/labrun/labrun/builtins"
+	"github.com/labrun/labrun/internal/course"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/phrase"
 )
@@ -23,6 +24,7 @@ type Script struct {
 	Name    string            // in its folder
 	Session *builtins.Session // that it declared to
 	Sources []Source          // all files that were executed, the script first
+	Who     course.Student    // for whom it was drawn
 
 	folder    fs.FS              // that it was loaded from; closed if onDisk
 	onDisk    bool               // File is a file of the host, whose folder can be opened again
@@ -48,6 +50,9 @@ type Options struct {
 	// Profile is what is known of an image; nil: nothing is.
 	Profile  func(name string) (image.Profile, bool)
 	Language string // the reader's, as a BCP 47 tag such as zh-TW; empty: the original's
+
+	// Who plays it, or will: what the script draws, it draws for them.
+	Who course.Student
 
 	// NoSteps accepts a mission without steps, whose author is finding out at a prompt
 	// what to write.
@@ -136,7 +141,7 @@ func LoadFile(ctx context.Context, file string, o Options) (*Script, error) {
 // script or with its translation is an *Error, and so is an interrupt by ctx.
 func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Script, error) {
 	folder = Overlay{folder}
-	s := &Script{File: shown, folder: folder, Name: name, languages: translations(folder, name)}
+	s := &Script{File: shown, folder: folder, Name: name, Who: o.Who, languages: translations(folder, name)}
 	s.telling.Store(&telling{})
 	if tag, ok := phrase.Match(o.Language, s.languages); ok {
 		t, err := readTranslation(folder, name, shown, tag)

@@ -154,5 +154,5 @@ func (s *Server) find(ctx context.Context, v visitor, session string) (attach.Fo
 		return attach.Found{}, false
 	}
 	run, err := attach.At(ctx, filepath.Join(s.Sessions, session))
-	return run, err == nil && v.sees(run)
+	return run, err == nil && run.Student == s.Student && v.sees(run)
 }

@@ -30,6 +30,7 @@ type Options struct {
 	States   string   // the folder of what machines in pages go on from
 	Command  []string // how labrun is started, up to what says which mission
 	Owner    int      // the user who runs the server
+	Student  string   // the ID of who plays; runs of others on this account are not shown
 	// Tell says something to the user at the terminal.
 	Tell func(format string, args ...any)
 }

@@ -208,7 +208,7 @@ func (s *Server) stopAll() {
 		}
 	}
 	for _, run := range attach.Find(context.Background(), s.Sessions) {
-		if run.Guided {
+		if run.Guided && run.Student == s.Student {
 			s.Tell("%s goes on: the next labrun serve finds it, and `labrun stop %s` ends it", run.Session(), run.Session())
 		}
 	}
