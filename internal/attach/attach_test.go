@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +39,8 @@ type bench struct {
 	sizes   []size
 	stopped bool
 	screens chan net.Conn // QEMU's ends of the screen's viewers; nil: the machine has none
+
+	invited atomic.Bool // the guest may type
 
 	wire
 
@@ -81,6 +84,8 @@ func (b *bench) Stop() {
 	b.mu.Unlock()
 	go b.server.Close()
 }
+
+func (b *bench) Invited() bool { return b.invited.Load() }
 
 func (b *bench) PowerOn(context.Context, string) error {
 	if !b.permit {

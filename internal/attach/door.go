@@ -167,7 +167,7 @@ const longestLine = 32 << 20
 // returns. It returns when the run is over, or with tell's error. Who reads so slowly that
 // the run does not wait is told so by an error.
 func Events(ctx context.Context, folder string, tell func(line []byte) error) error {
-	return hear(ctx, folder, request{Op: "events"}, func(conn net.Conn) error { return follow(conn, tell) })
+	return hear(ctx, folder, request{Op: "events"}, func(conn net.Conn) error { return follow(conn, longestLine, tell) })
 }
 
 // hear asks for what is told for a while, and has it read.
@@ -208,8 +208,8 @@ func frames(conn net.Conn, of byte, take func(payload []byte) error) error {
 	}
 }
 
-// follow has each line told that comes, until the run is over.
-func follow(conn net.Conn, tell func(line []byte) error) error {
+// follow has each line told that comes, until the run is over; longer ones are an error.
+func follow(conn net.Conn, longest int, tell func(line []byte) error) error {
 	var begun []byte // a line
 	return frames(conn, frameEvents, func(part []byte) error {
 		begun = append(begun, part...)
@@ -223,8 +223,8 @@ func follow(conn net.Conn, tell func(line []byte) error) error {
 			}
 			begun = rest
 		}
-		if len(begun) > longestLine {
-			return fmt.Errorf("%w (a line is longer than %d bytes)", errBroken, longestLine)
+		if len(begun) > longest {
+			return fmt.Errorf("%w (a line is longer than %d bytes)", errBroken, longest)
 		}
 		return nil
 	})

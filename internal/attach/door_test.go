@@ -117,7 +117,7 @@ func dropsSlowReaders(t *testing.T, end bool) {
 		_, err := conn.Write([]byte{0})
 		return err != nil
 	})
-	if err := follow(conn, func([]byte) error { return nil }); !errors.Is(err, errBroken) {
+	if err := follow(conn, longestLine, func([]byte) error { return nil }); !errors.Is(err, errBroken) {
 		t.Errorf("the slow reader is told: %v", err)
 	}
 }

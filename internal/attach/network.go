@@ -178,7 +178,7 @@ func (s *Server) capture(conn *net.UnixConn, network string) {
 // many crossed before these and are not told. It returns when the machines are gone, or
 // with tell's error. Whoever is slow misses packets and holds nobody up.
 func Network(ctx context.Context, folder string, tell func(line []byte) error) error {
-	return hear(ctx, folder, request{Op: "network"}, func(conn net.Conn) error { return follow(conn, tell) })
+	return hear(ctx, folder, request{Op: "network"}, func(conn net.Conn) error { return follow(conn, longestLine, tell) })
 }
 
 // Capture writes what has crossed a network of the run whose session folder is given until

@@ -140,7 +140,7 @@ func TestNetworkOfASlowReader(t *testing.T) {
 	many := []lan.Packet{{Source: strings.Repeat("x", 16<<20)}} // more than any socket's buffer
 	b.packets <- many
 	b.server.Close()
-	if err := follow(conn, func([]byte) error { return nil }); !errors.Is(err, errBroken) {
+	if err := follow(conn, longestLine, func([]byte) error { return nil }); !errors.Is(err, errBroken) {
 		t.Errorf("the slow reader is told: %v", err)
 	}
 }

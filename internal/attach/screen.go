@@ -54,10 +54,10 @@ func (s *Server) screen(conn *net.UnixConn, asked request) {
 		return
 	case err != nil: // the machine was switched off just then: who comes back waits for it
 		return
-	case writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive(asked.Machine) && !asked.Watch}) != nil:
+	case writeJSON(conn, frameAnswer, answer{Typing: s.lab.Interactive(asked.Machine) && !asked.Watch && !asked.guest}) != nil:
 		return
 	}
-	v := &screenViewer{lab: s.lab, machine: asked.Machine, watch: asked.Watch, client: conn, display: display}
+	v := &screenViewer{lab: s.lab, machine: asked.Machine, watch: asked.Watch || asked.guest, client: conn, display: display}
 	v.carry(s.viewing)
 }
 

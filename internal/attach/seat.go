@@ -110,6 +110,8 @@ func (s *Seat) sentence(n note) string {
 		return say("viewer "+n.Name, s.machine)
 	case "watching":
 		return say("viewer look only")
+	case "not invited":
+		return say("viewer not invited")
 	case "missed":
 		return say("viewer missed", n.Lost)
 	case "no key":

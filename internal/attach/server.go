@@ -47,6 +47,8 @@ type Lab interface {
 	// it, about the instruction of that number (0: whichever there is), and returns why
 	// that cannot be said now: ErrNoStudent where there is none. It may wait, until ctx ends.
 	Command(ctx context.Context, word, text string, number int) error
+	// Invited reports whether the student lets a guest of the class type at the consoles now.
+	Invited() bool
 	// Stop ends the run as its user would.
 	Stop()
 	// Drawing is how the machines are wired at this moment, and a channel that is closed
@@ -68,6 +70,7 @@ var ErrNotYet = errors.New("it is not time to switch it on")
 // machines: those who listen and those who wait for the end stay until it has come.
 type Server struct {
 	owner    int // the user who may come in
+	folder   string
 	lab      Lab
 	listener *net.UnixListener
 	ctx      context.Context
@@ -98,7 +101,7 @@ func serveFor(owner int, folder string, lab Lab) (*Server, error) {
 		return nil, fmt.Errorf("listen for viewers in %s: %w", folder, err)
 	}
 	s := &Server{
-		lab: lab, owner: owner, listener: listener,
+		lab: lab, owner: owner, folder: folder, listener: listener,
 		viewers: map[string]map[*viewer]size{}, sizing: map[string]bool{}, told: map[string]size{}, boots: map[string]int32{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -158,14 +161,25 @@ func (s *Server) Viewers(console string) int {
 // serve answers one client.
 func (s *Server) serve(conn *net.UnixConn) {
 	defer conn.Close()
+	if s.welcome(conn) {
+		s.answer(conn, false)
+	}
+}
+
+// guests may ask for these: what a class is shown of a run.
+var guests = []string{"status", "events", "network", "attach", "screen"}
+
+// answer answers a client that was let in. A guest comes from the class.
+func (s *Server) answer(conn *net.UnixConn, guest bool) {
 	stop := context.AfterFunc(s.ctx, func() { conn.Close() })
 	defer stop()
-	if !s.welcome(conn) {
-		return
-	}
 	kind, payload, err := readFrame(conn)
 	var asked request
 	if err != nil || kind != frameRequest || json.Unmarshal(payload, &asked) != nil {
+		return
+	}
+	if asked.guest = guest; guest && !slices.Contains(guests, asked.Op) {
+		writeJSON(conn, frameAnswer, answer{Error: "refused", Text: "a guest of the class looks on, and types where the student agrees"})
 		return
 	}
 	switch asked.Op {

@@ -41,7 +41,7 @@ func (s *Server) view(conn net.Conn, asked request) {
 	v := &viewer{Server: s, asked: asked, machine: asked.Machine, conn: conn}
 	ctx, cancel := context.WithCancel(s.viewing)
 	v.ctx = ctx
-	if asked.Watch {
+	if asked.Watch || asked.guest { // which is not to change what the student sees
 		asked.size = size{}
 	}
 	s.enter(v, asked.size)
@@ -167,7 +167,7 @@ func (v *viewer) follow(c *console.Console, at int64) bool {
 
 // listen takes what the viewer does until it goes.
 func (v *viewer) listen() {
-	refused := false
+	refused, uninvited := false, false // told so
 	for {
 		kind, payload, err := readFrame(v.conn)
 		if err != nil {
@@ -179,7 +179,7 @@ func (v *viewer) listen() {
 		switch kind {
 		case frameSize:
 			var now size
-			if json.Unmarshal(payload, &now) == nil {
+			if !v.asked.guest && json.Unmarshal(payload, &now) == nil {
 				v.enter(v, now)
 			}
 		case frameInput:
@@ -189,6 +189,15 @@ func (v *viewer) listen() {
 					v.note(note{Name: "watching"})
 				}
 				continue
+			}
+			if v.asked.guest {
+				told := uninvited
+				if uninvited = !v.lab.Invited(); uninvited {
+					if !told {
+						v.note(note{Name: "not invited"})
+					}
+					continue
+				}
 			}
 			v.mu.Lock()
 			c := v.console

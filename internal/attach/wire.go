@@ -43,6 +43,8 @@ type request struct {
 	From  int64 `json:"from,omitempty"`
 	Watch bool  `json:"watch,omitempty"`
 	size
+
+	guest bool // it comes from the class; nobody says this of themselves
 }
 
 type size struct {

@@ -63,7 +63,7 @@ func (p *program) guide(
 	if !f.headless {
 		student.Meet = p.meetInTerminal(events, f)
 	}
-	return p.play(ctx, m, run.Options{Store: store, Events: events, Student: student}, nil, f, junit)
+	return p.play(ctx, m, run.Options{Store: store, Events: events, Student: student, Class: p.Getenv("LABRUN_CLASS")}, nil, f, junit)
 }
 
 // detach has labrun go on without whoever started it: when their terminal hangs up, and when

@@ -21,6 +21,7 @@ type Welcomed struct {
 	Solved     int `json:"solved,omitempty"`
 
 	Damaged string `json:"damaged,omitempty"` // where a file of progress is that could not be read
+	Class   bool   `json:"class,omitempty"`   // the run reports to a class
 }
 
 // Translated says that all is in another language from here on, and what of the mission
@@ -114,6 +115,12 @@ type Helped struct {
 	With string `json:"with,omitempty"` // the instruction or machine it was about
 }
 
+// Invited says that the student lets the teacher of their class type at the consoles, or not
+// any more.
+type Invited struct {
+	On bool `json:"on"`
+}
+
 // Recalled records how a student did a step in an earlier run, when labrun is about to
 // replay it. The verdicts of the answers are not known any more.
 type Recalled struct {
@@ -165,6 +172,7 @@ func (Told) Kind() string       { return "told" }
 func (Answered) Kind() string   { return "answered" }
 func (Hinted) Kind() string     { return "hinted" }
 func (Helped) Kind() string     { return "helped" }
+func (Invited) Kind() string    { return "invited" }
 func (Recalled) Kind() string   { return "recalled" }
 func (Completed) Kind() string  { return "completed" }
 func (Paused) Kind() string     { return "paused" }

@@ -18,7 +18,7 @@ type Command struct {
 
 // Words are the commands, in the order in which a view may offer them.
 var Words = []string{"answer", "hint", "do", "skip", "check", "ok", "next", "redo", "restart", "goto", "leave", "board",
-	"reset", "yes", "no", "language", "quit"}
+	"reset", "yes", "no", "invite", "alone", "language", "quit"}
 
 // Refusal says why a command cannot be taken, in the student's language.
 type Refusal struct{ Text string }
@@ -42,7 +42,7 @@ func (d *Dialogue) Asked(ctx context.Context) (event.Instructed, error) {
 // Command takes a student's word. While labrun is at work it waits until something is
 // asked, so that nothing is lost that was said too soon. It fails with a *Refusal if the
 // word has no place now, with ErrOver, or with ctx's cause. The language and quit are about
-// no instruction, and are heeded at once.
+// no instruction, and are heeded at once; so are invite and alone, where the run reports to a class.
 func (d *Dialogue) Command(ctx context.Context, c Command) error {
 	switch c.Word {
 	case "language":
@@ -50,6 +50,8 @@ func (d *Dialogue) Command(ctx context.Context, c Command) error {
 	case "quit":
 		d.quit(ErrQuit)
 		return nil
+	case "invite", "alone":
+		return d.invite(c.Word == "invite")
 	}
 	w, err := d.take(ctx)
 	if err != nil {
@@ -61,6 +63,21 @@ func (d *Dialogue) Command(ctx context.Context, c Command) error {
 	}
 	w.tell() // a word that came too soon is about something, too
 	return w.obey(c)
+}
+
+// Invited reports whether the student lets the teacher of their class type at the consoles now.
+func (d *Dialogue) Invited() bool { return d.invited.Load() }
+
+// invite lets the teacher type at the consoles, or not any more.
+func (d *Dialogue) invite(on bool) error {
+	if !d.options.Class {
+		return &Refusal{d.Say("no class")}
+	}
+	d.tell(func() event.Event {
+		d.invited.Store(on)
+		return event.Invited{On: on}
+	})
+	return nil
 }
 
 // take returns the present wait with its acting lock held.
@@ -93,6 +110,10 @@ func (w *wait) may(word string) bool {
 	switch word {
 	case "quit", "restart", "language":
 		return true
+	case "invite":
+		return w.dialogue.options.Class && !w.dialogue.Invited()
+	case "alone":
+		return w.dialogue.Invited()
 	case "redo":
 		return !w.Over && !w.Board && !w.Sure
 	case "goto":

@@ -45,6 +45,7 @@ type Options struct {
 	Progress *Progress
 	Machines Machines
 	Author   bool // the word goto goes to any step
+	Class    bool // the run reports to a class, whose teacher the student can let type
 }
 
 // Step is a step of the mission as a student sees it.
@@ -61,6 +62,7 @@ type Step struct {
 type Dialogue struct {
 	options  Options
 	language atomic.Pointer[phrase.Language]
+	invited  atomic.Bool // the teacher may type
 
 	there context.Context // ends with ErrQuit when the student quits
 	quit  context.CancelCauseFunc
@@ -163,7 +165,7 @@ func (d *Dialogue) Begin(anew bool) (from int) {
 		names = append(names, s.Name)
 	}
 	next, known := p.Next(names)
-	e := event.Welcomed{Steps: len(names), Minutes: d.options.Minutes, Damaged: p.Damaged}
+	e := event.Welcomed{Steps: len(names), Minutes: d.options.Minutes, Damaged: p.Damaged, Class: d.options.Class}
 	switch {
 	case anew:
 		p.Begin()

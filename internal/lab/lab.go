@@ -80,6 +80,11 @@ type Options struct {
 	// Command takes a word for the dialogue with the student, as attach.Lab has it; nil:
 	// there is no student.
 	Command func(ctx context.Context, word, text string, number int) error
+
+	// Class is the socket of the class that the run reports to; empty: none. Invited reports whether
+	// its teacher may type; nil: never.
+	Class   string
+	Invited func() bool
 }
 
 // EnvironmentError says that the host cannot run the lab: no QEMU, no image, too
@@ -174,6 +179,9 @@ func New(config Config, options Options) (*Lab, error) {
 	}
 	if l.viewers, err = attach.Serve(l.session.dir, viewerSide{l}); err != nil {
 		return nil, &EnvironmentError{errors.Join(err, l.session.close())}
+	}
+	if options.Class != "" {
+		l.viewers.Report(options.Class)
 	}
 	return l, nil
 }

@@ -173,6 +173,8 @@ func (s viewerSide) Command(ctx context.Context, word, text string, number int) 
 	return s.options.Command(ctx, word, text, number)
 }
 
+func (s viewerSide) Invited() bool { return s.options.Invited != nil && s.options.Invited() }
+
 func (s viewerSide) Stop() {
 	if s.options.Stop != nil {
 		s.options.Stop()

@@ -27,6 +27,7 @@ var decoders = map[string]func([]byte) (event.Event, error){
 	event.Instructed{}.Kind():  decode[event.Instructed],
 	event.Hinted{}.Kind():      decode[event.Hinted],
 	event.Helped{}.Kind():      decode[event.Helped],
+	event.Invited{}.Kind():     decode[event.Invited],
 	event.Recalled{}.Kind():    decode[event.Recalled],
 	event.Welcomed{}.Kind():    decode[event.Welcomed],
 	event.Translated{}.Kind():  decode[event.Translated],

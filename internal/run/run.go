@@ -22,6 +22,9 @@ type Options struct {
 	From    int        // the step to begin at, counted from 1; 0 or 1: the first
 	Shuffle uint64     // the seed of the order of each board's challenges; 0: as in the script
 
+	// Class is the socket of the class that a student's run reports to; empty: none.
+	Class string
+
 	// Student is led through the steps; nil: labrun carries them out itself. With a
 	// student, whoever is at a console may type.
 	Student *Student
@@ -82,8 +85,9 @@ func Start(ctx context.Context, m *mission.Mission, o Options) (*Run, error) {
 		Store: o.Store, Events: o.Events, Records: kept.dir, Cold: o.Cold, Stop: r.Stop, Place: at.String,
 	}
 	if o.Student != nil {
-		r.lesson = newLesson(m, o.Student, o.Events)
+		r.lesson = newLesson(m, o.Student, o.Events, o.Class != "")
 		options.Interactive, options.Command = true, r.lesson.command
+		options.Class, options.Invited = o.Class, r.lesson.dialogue.Invited
 		// A student finds their own copy of a kernel's sources where they are.
 		if options.Workshops, err = os.Getwd(); err != nil {
 			return nil, &lab.EnvironmentError{Cause: err}

@@ -36,12 +36,12 @@ type lesson struct {
 	lab      *lab.Lab // once it is laid out; before, nothing is asked of the student
 }
 
-func newLesson(m *mission.Mission, s *Student, events *event.Log) *lesson {
+func newLesson(m *mission.Mission, s *Student, events *event.Log, class bool) *lesson {
 	n := &lesson{mission: mission.NewEditions(m), student: s, events: events}
 	n.mission.Tell = s.Edited
 	n.dialogue = guide.New(guide.Options{
 		Language: s.Language, Mission: n.mission, Minutes: m.Declared().Minutes, Command: s.Command, Author: s.Author,
-		Events: events, Progress: s.Progress, Machines: n,
+		Events: events, Progress: s.Progress, Machines: n, Class: class,
 	})
 	return n
 }

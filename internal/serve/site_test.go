@@ -132,6 +132,8 @@ func (l *fakeLab) Packets(ctx context.Context, _ string, _ func([]lan.Packet, ui
 // captured is what crossed the network lan.
 const captured = "what crossed"
 
+func (l *fakeLab) Invited() bool { return false }
+
 func (l *fakeLab) Capture(network string) (io.ReadCloser, error) {
 	if network != "lan" {
 		return nil, errors.New("nothing has crossed it")

@@ -117,6 +117,12 @@ func (v *View) Record(r event.Record) {
 		}
 	case event.Translated:
 		v.translated(e)
+	case event.Invited:
+		if e.On {
+			v.say("class invited")
+		} else {
+			v.say("class alone")
+		}
 	case event.StepEnded:
 		v.stepEnded(e)
 	case event.Returned:
@@ -182,6 +188,9 @@ func (v *View) welcome(e event.Welcomed) {
 		v.say("minutes", e.Minutes)
 	}
 	v.say("words")
+	if e.Class {
+		v.say("class told")
+	}
 	if e.Damaged != "" {
 		v.say("damaged", e.Damaged)
 	}

@@ -63,7 +63,7 @@ var named = []string{"console", "restart", "language", "goto", "reset"}
 
 // placed are the words that are words only where they are taken: elsewhere they are whatever
 // else a line may be.
-var placed = []string{"next", "goto", "leave", "board", "reset", "yes", "no"}
+var placed = []string{"next", "goto", "leave", "board", "reset", "yes", "no", "invite", "alone"}
 
 // word tells which word a line is. What has more behind it than a word takes is none, and
 // may well be an answer.
