@@ -204,7 +204,7 @@ func TestResetOfAChallenge(t *testing.T) {
 		t.Errorf("it has %q, %v", r.Stdout, err)
 	}
 	c.says("next")
-	c.reads("> 2 of the challenges are not solved. Go on without them?")
+	c.reads("> Challenges not solved yet: 2. Go on without them?")
 	c.says("no")
 	c.reads("> Which challenge?")
 	c.says("next")
@@ -263,7 +263,7 @@ func TestBoardAfterAKill(t *testing.T) {
 		t.Run(run.name, func(t *testing.T) {
 			c := open(t, run.folder)
 			c.reads("Welcome back.")
-			c.reads("1 of 3 challenges are solved.")
+			c.reads("Challenges solved: 1 of 3.")
 			c.reads("The machines are as you left them")
 			c.reads("✓  1. Mend A (solved ")
 			c.reads("…  2. Mend B (begun)")
