@@ -220,6 +220,7 @@ func (v *viewer) switchOn(keys []byte) {
 	if !slices.ContainsFunc(keys, func(key byte) bool { return key == '\r' || key == '\n' }) {
 		return
 	}
+	v.lab.Events().PowerKey(v.machine)
 	switch err := v.lab.PowerOn(v.ctx, v.machine); {
 	case errors.Is(err, ErrNotYet):
 		v.note(note{Name: "not yet"})

@@ -49,6 +49,10 @@ type Options struct {
 	// that, neither to the guest nor to waits. Nil: nothing is held back.
 	Open <-chan struct{}
 
+	// Keyed is told what a person types (see [Console.Relay]), and the line that it is typed at,
+	// before it has any effect. Nil: nobody is.
+	Keyed func(keys, at string)
+
 	// Line is how many bytes the line editor of the guest's shell keeps of a line; 0: all.
 	Line int
 
@@ -70,6 +74,7 @@ type Console struct {
 	line       int
 	stream     io.ReadWriteCloser
 	open       <-chan struct{} // closed when what is typed is passed on; nil: always
+	keyed      func(keys, at string)
 	transcript io.Writer
 	noises     []*noise
 
@@ -150,6 +155,7 @@ func build(stream io.ReadWriteCloser, o Options, noises []*noise) *Console {
 		line:       o.Line,
 		stream:     stream,
 		open:       o.Open,
+		keyed:      o.Keyed,
 		transcript: o.Transcript,
 		noises:     noises,
 		typing:     make(chan typed),
@@ -334,6 +340,16 @@ func (c *Console) Waiting() PromptKind {
 func (c *Console) believed(at reading) bool {
 	needs := c.known.patience(at)
 	return needs <= settlePrompt || c.unchanged(time.Now()) >= needs
+}
+
+// At returns the line that the console ends in, without its newline, since there is none yet:
+// a prompt, a question, what has been typed there; empty after a whole line. Of a long one it
+// is the end.
+func (c *Console) At() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	line, _ := c.texts.lastLine()
+	return strings.ToValidUTF8(string(line)+string(c.texts.held()), "")
 }
 
 // Asks reports whether the console stands at a line that is no prompt and ends as

@@ -145,6 +145,9 @@ func (c *Console) write(t typed) error {
 			return c.reason()
 		}
 	}
+	if t.person && c.keyed != nil {
+		c.keyed(t.text, c.At())
+	}
 	secret, err := c.begin(t)
 	defer c.written()
 	if err != nil {

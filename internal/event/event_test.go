@@ -9,7 +9,7 @@ import (
 
 func TestKindsAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
-	for _, e := range []Event{RunStarted{}, Notice{}, Progress{}, StepStarted{}, StepEnded{}, Acted{}, Checked{}, Pictured{}, Said{}, Asked{}, Answered{}, Instructed{}, Hinted{}, Helped{}, Recalled{}, Board{}, Machine{}, RunEnded{}} {
+	for _, e := range []Event{RunStarted{}, Notice{}, Progress{}, StepStarted{}, StepEnded{}, Acted{}, Checked{}, Pictured{}, Said{}, Asked{}, Answered{}, Instructed{}, Hinted{}, Helped{}, Recalled{}, Board{}, Machine{}, Keyed{}, Commanded{}, RunEnded{}} {
 		if kind := e.Kind(); kind == "" || seen[kind] {
 			t.Errorf("%T has the kind %q: want one of its own", e, kind)
 		}

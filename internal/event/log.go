@@ -47,10 +47,11 @@ type Log struct {
 	turn  sync.Mutex // held while sinks run, so that they see one order
 	sinks []func(Record)
 
-	mu    sync.Mutex // held for moments only
-	kept  []Record
-	more  chan struct{} // closed when something is kept, or nothing will be any more; nil: nobody waits
-	ended bool
+	mu     sync.Mutex // held for moments only
+	kept   []Record
+	typing typing
+	more   chan struct{} // closed when something is kept, or nothing will be any more; nil: nobody waits
+	ended  bool
 }
 
 // Attach adds a sink for all later events. It must not emit any itself.
@@ -66,15 +67,25 @@ func (l *Log) Emit(e Event) {
 	if l == nil {
 		return
 	}
+	l.tell(e)
+}
+
+// tell tells what was typed up to now, and then other events.
+func (l *Log) tell(events ...Event) {
 	l.turn.Lock()
 	defer l.turn.Unlock()
-	record := Record{Time: time.Now(), Event: e}
 	l.mu.Lock()
-	l.kept = append(l.kept, record)
+	records := l.typing.taken()
+	for _, e := range events {
+		records = append(records, Record{Time: time.Now(), Event: e})
+	}
+	l.kept = append(l.kept, records...)
 	l.wake()
 	l.mu.Unlock()
-	for _, sink := range l.sinks {
-		sink(record)
+	for _, record := range records {
+		for _, sink := range l.sinks {
+			sink(record)
+		}
 	}
 }
 
@@ -83,6 +94,7 @@ func (l *Log) Close() {
 	if l == nil {
 		return
 	}
+	l.tell() // what was typed last
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true

@@ -46,8 +46,10 @@ func (d *Dialogue) Asked(ctx context.Context) (event.Instructed, error) {
 func (d *Dialogue) Command(ctx context.Context, c Command) error {
 	switch c.Word {
 	case "language":
+		d.emit(event.Commanded{Word: c.Word, Text: c.Text})
 		return d.translate(c.Text)
 	case "quit":
+		d.emit(event.Commanded{Word: c.Word})
 		d.quit(ErrQuit)
 		return nil
 	case "invite", "alone":
@@ -62,6 +64,7 @@ func (d *Dialogue) Command(ctx context.Context, c Command) error {
 		return ErrOver
 	}
 	w.tell() // a word that came too soon is about something, too
+	d.emit(event.Commanded{Word: c.Word, Text: c.Text, Number: w.number})
 	return w.obey(c)
 }
 

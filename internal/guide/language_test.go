@@ -295,8 +295,8 @@ func TestLanguagesThatThereAre(t *testing.T) {
 	if err := c.Command(t.Context(), Command{Word: "language", Text: "zh-TW"}); !errors.As(err, &refused) || !strings.Contains(refused.Text, "lab.zh-TW.toml:1: no TOML") {
 		t.Errorf("a broken translation: %v", err)
 	}
-	if len(c.told) != 0 || c.Say("noted") != "Noted." {
-		t.Errorf("it says %q, and told %v", c.Say("noted"), <-c.told)
+	if word := <-c.told; word != (event.Commanded{Word: "language", Text: "zh-TW"}) || len(c.told) != 0 || c.Say("noted") != "Noted." {
+		t.Errorf("it says %q, and told %v, and %d more", c.Say("noted"), word, len(c.told))
 	}
 }
 

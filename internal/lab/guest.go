@@ -88,7 +88,7 @@ func (m *Machine) connect(process body, spec qemu.Spec, before recording, held b
 	options := console.Options{
 		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise,
 		Line: m.profile.Console.Line, User: before.user,
-		Open: g.open,
+		Open: g.open, Keyed: m.lab.keyed(m.config.Name),
 	}
 	if process.Control() == nil {
 		options.History = control.History // files travel over the console

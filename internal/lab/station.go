@@ -173,9 +173,10 @@ func (m *Machine) newStations() (all []*station, err error) {
 func (m *Machine) connectStations(g *guest, before []recording) {
 	for i, s := range g.stations {
 		config := m.config.Consoles[i]
+		name := ConsoleName(m.config.Name, config.Name)
 		options := console.Options{
-			Name: ConsoleName(m.config.Name, config.Name), Prompts: prompts(m.profile.Console),
-			Line: m.profile.Console.Line, User: config.User, Open: s.began,
+			Name: name, Prompts: prompts(m.profile.Console),
+			Line: m.profile.Console.Line, User: config.User, Open: s.began, Keyed: m.lab.keyed(name),
 		}
 		if s.transcript != nil {
 			options.Transcript = s.transcript

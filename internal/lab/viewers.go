@@ -69,6 +69,11 @@ func (l *Lab) Consoles() []string {
 // Viewers tells how many sit at a console.
 func (l *Lab) Viewers(console string) int { return l.viewers.Viewers(console) }
 
+// keyed has what people type at a console told of.
+func (l *Lab) keyed(console string) func(keys, at string) {
+	return func(keys, at string) { l.options.Events.Key(console, keys, at) }
+}
+
 // viewerSide is the lab as its viewers see it.
 type viewerSide struct{ *Lab }
 

@@ -40,6 +40,8 @@ var decoders = map[string]func([]byte) (event.Event, error){
 	event.Paused{}.Kind():      decode[event.Paused],
 	event.Board{}.Kind():       decode[event.Board],
 	event.Machine{}.Kind():     decode[event.Machine],
+	event.Keyed{}.Kind():       decode[event.Keyed],
+	event.Commanded{}.Kind():   decode[event.Commanded],
 	event.RunEnded{}.Kind():    decode[event.RunEnded],
 }
 

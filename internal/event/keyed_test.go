@@ -1,0 +1,41 @@
+package event
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What is typed at a stretch is one event, before whatever it leads to, and in its turn.
+func TestKeysAreToldInStretches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l Log
+		var seen []Event
+		l.Attach(func(r Record) { seen = append(seen, r.Event) })
+		for _, key := range []string{"l", "s", "\r", "e"} {
+			l.Key("debian", key, "# ")
+		}
+		l.Key("alpine", "x", "$ ")
+		l.Key("debian", "x", "# e")
+		l.Emit(Notice{Text: "something happens"})
+		l.PowerKey("router7")
+		l.Key("router7", "q", "")
+		time.Sleep(2 * burst)
+		l.Key("router7", "q", "q")
+		synctest.Wait()
+		l.Close()
+		want := []Event{
+			Keyed{Console: "debian", Keys: "ls\r", At: "# "}, Keyed{Console: "debian", Keys: "e", At: "# "},
+			Keyed{Console: "alpine", Keys: "x", At: "$ "}, Keyed{Console: "debian", Keys: "x", At: "# e"},
+			Notice{Text: "something happens"},
+			Keyed{Console: "router7", Keys: "\r", Off: true}, Keyed{Console: "router7", Keys: "q"},
+			Keyed{Console: "router7", Keys: "q", At: "q"},
+		}
+		if !slices.Equal(seen, want) {
+			t.Errorf("seen: %+v\nwant: %+v", seen, want)
+		}
+		var nobody *Log
+		nobody.Key("debian", "x", "")
+	})
+}
