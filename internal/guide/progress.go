@@ -64,6 +64,10 @@ type Progress struct {
 	Finished time.Time `json:"finished,omitzero"` // when the end was last reached
 	Updated  time.Time `json:"updated"`
 
+	// Runs are the folders of the records that it rests on, in the order of the runs: what a
+	// student hands in is made of them.
+	Runs []string `json:"runs,omitempty"`
+
 	// Damaged is where a file was set aside that could not be read as progress; empty:
 	// there was none.
 	Damaged string `json:"-"`
@@ -125,6 +129,25 @@ func LookAtProgress(folder, mission string) (p *Progress, holder int) {
 	return p, p.holder()
 }
 
+// RestedOn are the folders of records that the progress of somebody rests on, of all that is
+// kept in folder.
+func RestedOn(folder string) map[string]bool {
+	runs := map[string]bool{}
+	filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error { // what cannot be read rests on nothing
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".json" {
+			return nil
+		}
+		var p Progress
+		if data, err := os.ReadFile(path); err == nil && p.read(data) {
+			for _, run := range p.Runs {
+				runs[run] = true
+			}
+		}
+		return nil
+	})
+	return runs
+}
+
 // progressFile is where the progress in a mission is kept.
 func progressFile(folder, mission string) string {
 	sum := sha256.Sum256([]byte(mission))
@@ -159,7 +182,7 @@ func (p *Progress) read(data []byte) bool {
 			}
 		}
 	}
-	p.Board = saved.Board
+	p.Board, p.Runs = saved.Board, saved.Runs
 	p.Steps, p.Finished, p.Updated = saved.Steps, saved.Finished, saved.Updated
 	return true
 }
@@ -195,7 +218,7 @@ func (p *Progress) Machines() string { return strings.TrimSuffix(p.file, ".json"
 
 // Begin forgets the steps; the student begins at the first one.
 func (p *Progress) Begin() {
-	p.Steps, p.Board, p.Finished = nil, nil, time.Time{}
+	p.Steps, p.Board, p.Runs, p.Finished = nil, nil, nil, time.Time{}
 	os.RemoveAll(p.Machines())
 }
 

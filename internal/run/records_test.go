@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
 )
 
 // A folder that is used again never has the page of one run and the events of
@@ -38,6 +39,19 @@ func TestRecordsInAUsedFolder(t *testing.T) {
 
 func TestRecordsArePruned(t *testing.T) {
 	state := t.TempDir()
+	needed, err := newRecords(state, "lab.star")
+	if err != nil {
+		t.Fatal(err)
+	}
+	progress, err := guide.OpenProgress(progressIn(state), "lab.star")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer progress.Close()
+	progress.Runs = []string{needed}
+	if err := progress.Save(); err != nil {
+		t.Fatal(err)
+	}
 	other, err := newRecords(state, "my-lab.star")
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +67,11 @@ func TestRecordsArePruned(t *testing.T) {
 	if _, err := os.Stat(other); err != nil {
 		t.Errorf("another mission's run has gone: %v", err)
 	}
+	if _, err := os.Stat(needed); err != nil {
+		t.Errorf("the run that somebody's progress rests on has gone: %v", err)
+	}
 	left, err := filepath.Glob(filepath.Join(state, "runs", "*-[0-9][0-9]-lab-*"))
+	left = slices.DeleteFunc(left, func(dir string) bool { return dir == needed })
 	if err != nil || len(left) != keptRecords {
 		t.Fatalf("%d runs are kept (%v), want %d", len(left), err, keptRecords)
 	}

@@ -85,7 +85,7 @@ func Start(ctx context.Context, m *mission.Mission, o Options) (*Run, error) {
 		Store: o.Store, Events: o.Events, Records: kept.dir, Cold: o.Cold, Stop: r.Stop, Place: at.String,
 	}
 	if o.Student != nil {
-		r.lesson = newLesson(m, o.Student, o.Events, o.Class != "")
+		r.lesson = newLesson(m, o.Student, o.Events, kept.dir, o.Class != "")
 		options.Interactive, options.Command = true, r.lesson.command
 		options.Class, options.Invited = o.Class, r.lesson.dialogue.Invited
 		// A student finds their own copy of a kernel's sources where they are.

@@ -40,7 +40,8 @@ func Kept(state string) []string {
 }
 
 // keptRecords is how many runs' records are kept in the state folder, of each mission:
-// an author's many runs push no student's out.
+// an author's many runs push no student's out. What a student's progress rests on stays
+// besides: it is what they hand in.
 const keptRecords = 10
 
 // newRecords makes a folder for a run's records and removes the oldest ones.
@@ -49,7 +50,8 @@ func newRecords(state, file string) (string, error) {
 		return "", fmt.Errorf("records: %w: say --records FOLDER", err)
 	}
 	name := strings.TrimSuffix(filepath.Base(file), ".star")
-	old := slices.DeleteFunc(Kept(state), func(dir string) bool { return missionOf(dir) != name })
+	needed := guide.RestedOn(progressIn(state))
+	old := slices.DeleteFunc(Kept(state), func(dir string) bool { return missionOf(dir) != name || needed[dir] })
 	for _, dir := range old[:max(0, len(old)-keptRecords+1)] {
 		os.RemoveAll(dir)
 	}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
@@ -33,11 +34,12 @@ type lesson struct {
 	student  *Student
 	events   *event.Log
 	dialogue *guide.Dialogue
+	records  string   // the folder that the run's are in
 	lab      *lab.Lab // once it is laid out; before, nothing is asked of the student
 }
 
-func newLesson(m *mission.Mission, s *Student, events *event.Log, class bool) *lesson {
-	n := &lesson{mission: mission.NewEditions(m), student: s, events: events}
+func newLesson(m *mission.Mission, s *Student, events *event.Log, records string, class bool) *lesson {
+	n := &lesson{mission: mission.NewEditions(m), student: s, events: events, records: records}
 	n.mission.Tell = s.Edited
 	n.dialogue = guide.New(guide.Options{
 		Language: s.Language, Mission: n.mission, Minutes: m.Declared().Minutes, Command: s.Command, Author: s.Author,
@@ -66,6 +68,9 @@ func (n *lesson) lead(ctx context.Context, l *lab.Lab) (done int, err error) {
 		defer s.Meet(ctx, d, l)()
 	}
 	from := d.Begin(s.Anew)
+	if folder, err := filepath.Abs(n.records); err == nil {
+		s.Progress.Runs = append(s.Progress.Runs, folder) // saved with what the student comes to in this run
+	}
 	err = prepare(ctx, l)
 	switch {
 	case err == nil:
