@@ -48,6 +48,7 @@ var levels = map[string]int{
 	"/internal/pack":                  1,
 	"/internal/event":                 0,
 	"/internal/course":                0,
+	"/internal/jupyterhub":            0,
 	"/internal/markdown":              0,
 	"/internal/guestos":               0,
 	"/internal/host":                  0,

@@ -12,9 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/labrun/labrun/internal/jupyterhub"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/mission"
 	"github.com/labrun/labrun/internal/serve"
@@ -29,6 +31,8 @@ type serveFlags struct {
 	port    int
 	origins []string
 	noOpen  bool
+	hub     bool
+	idle    time.Duration
 }
 
 func (p *program) newServe() *cobra.Command {
@@ -43,7 +47,8 @@ started; their progress is kept. docs/serve.md tells of cloud IDEs, proxies, and
 		Example: `  labrun serve                 offer all missions that are built in
   labrun serve week1 my.star   offer these two
   labrun serve --student ann   with progress of her own; another student's labs are not shown
-  labrun serve --origin https://lab.example.org/os/   where a proxy shows it there`,
+  labrun serve --origin https://lab.example.org/os/   where a proxy shows it there
+  labrun serve --jupyterhub --idle 1h     as a JupyterHub's spawner starts it`,
 		RunE: func(c *cobra.Command, args []string) error { return p.serve(c.Context(), c, args, f) },
 	}
 	c.Flags().IntVar(&f.port, "port", usualPort, "listen on this `port` of 127.0.0.1, and on no other")
@@ -51,6 +56,13 @@ started; their progress is kept. docs/serve.md tells of cloud IDEs, proxies, and
 		&f.origins, "origin", nil, "the `URL` at which browsers find the page, if a proxy leads there; may be repeated",
 	)
 	c.Flags().BoolVar(&f.noOpen, "no-open", false, "open no browser")
+	c.Flags().BoolVar(&f.hub, "jupyterhub", false, "be a JupyterHub user's server: the hub lets browsers in (docs/class.md)")
+	c.Flags().DurationVar(
+		&f.idle, "idle", 0, "end, and keep the progress, when nobody has been at work for this `time`, such as 1h; 0: never",
+	)
+	for _, flag := range []string{"port", "origin"} { // the hub says both
+		c.MarkFlagsMutuallyExclusive("jupyterhub", flag)
+	}
 	return c
 }
 
@@ -61,6 +73,16 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	origins, err := parseOrigins(f.origins)
 	if err != nil {
 		return err
+	}
+	if f.idle < 0 {
+		return &usageError{fmt.Sprintf("--idle %v: say a time such as 1h, or 0 for never", f.idle)}
+	}
+	var hub *jupyterhub.Contract
+	if f.hub {
+		if hub, err = p.hub(ctx); err != nil {
+			return err
+		}
+		p.student.id = hub.User // whatever the environment says
 	}
 	lock, err := p.lock()
 	if err != nil {
@@ -114,7 +136,12 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	if err != nil {
 		return err
 	}
-	listener, err := p.listen(f.port, c.Flags().Changed("port"))
+	var listener net.Listener
+	if hub == nil {
+		listener, err = p.listen(f.port, c.Flags().Changed("port"))
+	} else if listener, err = net.Listen("tcp", hub.Listen); err != nil {
+		err = &environmentError{fmt.Errorf("listen where JupyterHub says: %w", err)}
+	}
 	if err != nil {
 		return err
 	}
@@ -123,12 +150,25 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	server := serve.New(serve.Options{
 		Page: web.Files(), Missing: web.Missing(), Secret: secret, Origins: origins, Version: version(),
 		Language: p.spoken(), Missions: names, Load: load, State: state, Sessions: sessions, States: states, Command: command,
-		Owner: os.Getuid(), Student: string(who.Playing()),
+		Owner: os.Getuid(), Student: string(who.Playing()), Hub: hub, Idle: f.idle,
 		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
 	}, port)
 	if missing := web.Missing(); missing != "" {
 		p.tell(p.Err, "note: %s", missing)
 	}
+	if hub == nil {
+		p.announce(server, port, secret, origins, f)
+	} else {
+		p.tell(p.Out, "the lab of %s is at %s, as JupyterHub %s says", hub.User, hub.Prefix, hub.Version)
+	}
+	if err := server.Serve(ctx, listener); err != nil {
+		return &environmentError{fmt.Errorf("serve: %w", err)}
+	}
+	return nil
+}
+
+// announce says where the page is, and opens it.
+func (p *program) announce(server *serve.Server, port, secret string, origins []*url.URL, f serveFlags) {
 	local := &url.URL{Scheme: "http", Host: "127.0.0.1:" + port, Path: "/"}
 	for _, at := range append([]*url.URL{local}, origins...) {
 		p.tell(p.Out, "the lab is at %s?key=%s", at, secret)
@@ -137,10 +177,18 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	if !f.noOpen {
 		p.openBrowser(local.String() + "?key=" + server.Opening())
 	}
-	if err := server.Serve(ctx, listener); err != nil {
-		return &environmentError{fmt.Errorf("serve: %w", err)}
+}
+
+// hub reads and meets the JupyterHub that has started this.
+func (p *program) hub(ctx context.Context) (*jupyterhub.Contract, error) {
+	hub, err := jupyterhub.Read(p.Getenv)
+	if err != nil {
+		return nil, &usageError{"--jupyterhub: " + err.Error()}
 	}
-	return nil
+	if err := hub.Meet(ctx); err != nil {
+		return nil, &environmentError{fmt.Errorf("--jupyterhub: %w", err)}
+	}
+	return hub, nil
 }
 
 // parseOrigins reads the URLs at which browsers find the page.

@@ -125,6 +125,8 @@ func TestServe(t *testing.T) {
 		{[]string{"week99"}, "there is no such mission"}, {[]string{"week1", "week1"}, "is named twice"},
 		{[]string{"--origin", "lab.example.org"}, "say it as a browser does"},
 		{[]string{"--origin", "https://*.example.org"}, "say it as a browser does"},
+		{[]string{"--jupyterhub"}, "JUPYTERHUB_USER is not set"}, {[]string{"--idle", "-1h"}, "say a time such as 1h"},
+		{[]string{"--jupyterhub", "--port", "1"}, "jupyterhub port"},
 	} {
 		s := startServe(t, env, append(test.args, "--no-open")...)
 		if s.lines.Scan() {

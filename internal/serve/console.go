@@ -185,6 +185,7 @@ func (c *consoled) hear(ctx context.Context, _ websocket.MessageType, message []
 		}
 		c.later(ctx, nil, &its)
 	case kind == messageKeys && !c.watch:
+		c.atWork()
 		c.later(ctx, message, nil)
 	case kind != messageKeys:
 		return errMessage

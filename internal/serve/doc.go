@@ -12,6 +12,8 @@
 // request has to name this computer or an address that was given by --origin, so that no
 // other site reaches the server through its visitor's browser.
 //
+// In a JupyterHub the hub says who comes in (hub.go), and the secret is for links only.
+//
 // A path is recognised by its end, so that the page works below whatever prefix a proxy
 // gives it, stripped or not; the cookie has no path of its own, so that the browser takes
 // that of the page as it sees it.

@@ -158,6 +158,7 @@ func (g *guided) hear(ctx context.Context, _ websocket.MessageType, message []by
 	if g.readonly {
 		return g.say(reply{"reply", said.ID, g.watching})
 	}
+	g.atWork()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.said == mostSaid {

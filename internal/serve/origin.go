@@ -96,5 +96,7 @@ func (s *Server) public(r *http.Request) bool {
 			return true
 		}
 	}
-	return false
+	// The hub's proxy says it, and whatever is before that.
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	return s.Hub != nil && strings.TrimSpace(first) == "https"
 }

@@ -34,6 +34,7 @@ var routes = []struct {
 }{
 	{open, end(`phrases/languages\.json`), (*Server).languages},
 	{open, end(`phrases/([^/]+)\.json`), (*Server).phrases},
+	{open, end(`oauth_callback`), (*Server).fromHub},
 	{look, end(`api/home`), (*Server).home},
 	{look, end(`api/watch`), (*Server).watch},
 	{act, end(`api/start`), (*Server).start},
@@ -52,7 +53,9 @@ func end(pattern string) *regexp.Regexp { return regexp.MustCompile(`/` + patter
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.protect(w.Header(), "", "")
-	if refusal := s.wrongHost(r); refusal != "" {
+	if s.Hub != nil {
+		s.greetHub(w.Header())
+	} else if refusal := s.wrongHost(r); refusal != "" { // a hub's cookies are for its own name
 		http.Error(w, refusal, http.StatusForbidden)
 		return
 	}
@@ -86,6 +89,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, http.StatusUnauthorized, s.say(r, "serve closed"))
 		case route.kind == act && !v.student:
 			s.refuse(w, http.StatusForbidden, s.say(r, "serve watching"))
+		case route.kind == act:
+			s.atWork(v)
+			fallthrough
 		default:
 			route.handler(s, w, r, v, names[1:])
 		}

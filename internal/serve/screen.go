@@ -14,6 +14,10 @@ import (
 // longestRFB bounds a message of a page's VNC viewer: it gathers what it says in 10 KiB.
 const longestRFB = 64 << 10
 
+// firstOfPeople is the lowest kind of message that a viewer sends because of what a person does:
+// keys, pointer, text. Those before it are asked for by the viewer itself.
+const firstOfPeople = 4
+
 // errScreenOff is why a screen's connection ends while its run goes on.
 var errScreenOff = errors.New("the machine is off, or started anew")
 
@@ -28,6 +32,9 @@ func (s *Server) screen(w http.ResponseWriter, r *http.Request, v visitor, names
 			hear: func(ctx context.Context, kind websocket.MessageType, message []byte) error {
 				if kind != websocket.MessageBinary {
 					return errMessage
+				}
+				if len(message) > 0 && message[0] >= firstOfPeople {
+					l.atWork()
 				}
 				select {
 				case screen := <-opened:

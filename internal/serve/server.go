@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/labrun/labrun/internal/jupyterhub"
 	"github.com/labrun/labrun/internal/mission"
 )
 
@@ -31,6 +33,10 @@ type Options struct {
 	Command  []string // how labrun is started, up to what says which mission
 	Owner    int      // the user who runs the server
 	Student  string   // the ID of who plays; runs of others on this account are not shown
+	// Hub is the JupyterHub that lets browsers in, instead of the secret; nil: there is none.
+	Hub *jupyterhub.Contract
+	// Idle is how long nobody may be at work before the server ends itself; 0: for ever.
+	Idle time.Duration
 	// Tell says something to the user at the terminal.
 	Tell func(format string, args ...any)
 }
@@ -43,6 +49,8 @@ type Server struct {
 	pace    pace
 	sockets sockets
 	starts  starts
+	guests  guests
+	active  atomic.Int64 // when somebody was last at work, in nanoseconds of Unix time
 
 	missions sync.Map // of the students that were met: by student, their names
 
@@ -73,12 +81,16 @@ const (
 // farewell is how long requests that are being answered may take at the end.
 const farewell = 2 * time.Second
 
-// Serve answers on a listener until ctx ends. Then it stops the runs that it started, tells
+// Serve answers on a listener until ctx ends, or nobody has been at work for too long. Then it stops the runs that it started, tells
 // their last words to those who listen, and returns when all that it began has ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler: s, MaxHeaderBytes: longestHead, ReadHeaderTimeout: headTime, IdleTimeout: idleTime,
 	}
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	s.touch()
+	s.tasks.Go(func() { s.watchActivity(ctx, leave) })
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	var err error

@@ -454,10 +454,10 @@ func (b *browser) closes(conn *websocket.Conn) websocket.StatusCode {
 }
 
 func (b *browser) home() (h struct {
-	Version, Language, Missing string
-	Readonly                   bool
-	Languages                  []pc.LanguageName
-	Missions                   []listed
+	Version, Language, Missing, Hub string
+	Readonly                        bool
+	Languages                       []pc.LanguageName
+	Missions                        []listed
 }) {
 	b.x.t.Helper()
 	r := b.get("api/home")

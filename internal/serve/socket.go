@@ -107,6 +107,8 @@ type link struct {
 	ctx  context.Context // ends when it is closed without further words
 	// tasks are waited for when it is closed. Whoever hears or speaks may start some.
 	tasks *sync.WaitGroup
+	// atWork notes that the person at the other end does something.
+	atWork func()
 }
 
 // say sends a message of text, JSON.
@@ -146,7 +148,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, v visitor, sess
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	defer cancel()
-	l := &link{conn, ctx, &tasks}
+	l := &link{conn, ctx, &tasks, func() { s.atWork(v) }}
 	b := between(l, run)
 	conn.SetReadLimit(b.longest)
 	tasks.Go(func() { s.keepAlive(ctx, conn) })

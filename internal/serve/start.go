@@ -208,7 +208,15 @@ func (s *Server) stopAll() {
 		}
 	}
 	for _, run := range attach.Find(context.Background(), s.Sessions) {
-		if run.Guided && run.Student == s.Student {
+		switch {
+		case !run.Guided || run.Student != s.Student:
+		case s.Hub != nil: // one before this was killed, and the hub takes it that nothing is left
+			ctx, cancel := context.WithTimeout(context.Background(), endTime)
+			if err := attach.Stop(ctx, run.Folder); err != nil {
+				s.Tell("%v", err)
+			}
+			cancel()
+		default:
 			s.Tell("%s goes on: the next labrun serve finds it, and `labrun stop %s` ends it", run.Session(), run.Session())
 		}
 	}

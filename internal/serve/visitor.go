@@ -23,11 +23,12 @@ import (
 type visitor struct {
 	browser string // tells browsers apart
 	student bool   // they may do all; else they look at one run
+	all     bool   // they look at all runs, as teachers do whom a hub lets in
 	watched string // the run that they look at, as named by runName
 }
 
 // sees reports whether a visitor may see a run.
-func (v visitor) sees(run attach.Found) bool { return v.student || v.watched == runName(run) }
+func (v visitor) sees(run attach.Found) bool { return v.student || v.all || v.watched == runName(run) }
 
 // runName tells a run from all others, also from later ones whose session is called the same.
 func runName(run attach.Found) string {
@@ -55,7 +56,12 @@ func (s *Server) watchedBy(token string) string {
 	return token[:at]
 }
 
-func (s *Server) cookieName() string { return "labrun-" + s.port }
+func (s *Server) cookieName() string {
+	if s.Hub != nil { // which gives the server another port each time
+		return s.hubCookie() + "-watch"
+	}
+	return "labrun-" + s.port
+}
 
 // A cookie has whose browser it is, the run that it may look at (empty: it is a student's),
 // and the signature of both.
@@ -63,6 +69,11 @@ const cookieParts = 3
 
 // visitor tells who makes a request; false: nobody who was let in.
 func (s *Server) visitor(r *http.Request) (v visitor, known bool) {
+	if s.Hub != nil {
+		if v, known := s.guest(r); known {
+			return v, true
+		}
+	}
 	for _, cookie := range r.CookiesNamed(s.cookieName()) { // below one prefix there may be another's
 		parts := strings.Split(cookie.Value, "!")
 		if len(parts) == cookieParts && same(parts[2], s.sign("cookie", parts[0], parts[1])) {
@@ -80,7 +91,7 @@ var place = regexp.MustCompile(`/at-[A-Z2-7]{26}/`)
 // on this computer they would to another user's server as well; there each is first sent
 // to a place of its own, which no other server can ask it for.
 func (s *Server) letIn(w http.ResponseWriter, r *http.Request, watched string) {
-	if !s.public(r) && !place.MatchString(r.URL.Path) {
+	if s.Hub == nil && !s.public(r) && !place.MatchString(r.URL.Path) {
 		s.sendTo(w, "./at-"+rand.Text()+"/?"+r.URL.RawQuery)
 		return
 	}
@@ -108,22 +119,25 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	}
 	v, known := s.visitor(r)
 	query := r.URL.Query()
-	if key := query.Get("key"); same(key, s.Secret) || same(key, s.opening) && s.ownBrowser(r) {
+	if key := query.Get("key"); s.Hub == nil && (same(key, s.Secret) || same(key, s.opening) && s.ownBrowser(r)) {
 		s.letIn(w, r, "")
 		return
 	}
 	// Students who try the link that they give to others stay students.
-	if run := s.watchedBy(query.Get("watch")); run != "" && !(known && v.student) {
+	if run := s.watchedBy(query.Get("watch")); run != "" && !(known && (v.student || v.all)) {
 		s.letIn(w, r, run)
 		return
 	}
 	name, data := s.file("/page/index.html")
 	switch {
+	case !known && s.Hub != nil:
+		s.toHub(w, r)
 	case !known:
 		s.closed(w, r)
 	case data == nil:
 		http.Error(w, s.Missing, http.StatusNotFound)
 	default:
+		s.atWork(v)
 		s.send(w, r, name, data)
 	}
 }
@@ -155,17 +169,22 @@ var closedPage = template.Must(template.New("").Parse(`<!doctype html>
 
 // closed tells somebody without a cookie how to get in.
 func (s *Server) closed(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusUnauthorized)
 	try := ""
 	if s.public(r) || place.MatchString(r.URL.Path) { // else no cookie is for here
 		try = s.say(r, "serve try")
 	}
+	s.message(w, r, http.StatusUnauthorized, "serve closed", try, r.Header.Get("Sec-Fetch-Site") == "cross-site")
+}
+
+// message answers with a page that says something, with a link that tries again if try is not
+// empty, which is done at once if again says so.
+func (s *Server) message(w http.ResponseWriter, r *http.Request, status int, phrase, try string, again bool) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
 	closedPage.Execute(w, map[string]any{
-		"Language": s.languageOf(r), "Title": s.say(r, "serve closed title"),
-		"Text": template.HTML(markdown.HTML(s.say(r, "serve closed"))),
-		"Try":  try, "Again": r.Header.Get("Sec-Fetch-Site") == "cross-site",
+		"Language": s.languageOf(r), "Title": s.say(r, phrase+" title"),
+		"Text": template.HTML(markdown.HTML(s.say(r, phrase))), "Try": try, "Again": again,
 	})
 }
 

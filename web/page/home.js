@@ -28,7 +28,7 @@ export class Home {
 
   /**
    * @param {HTMLElement} element
-   * @param {{ version: string, languages: { tag: string, name: string }[], readonly: boolean, missions: Mission[] }} home
+   * @param {{ version: string, languages: { tag: string, name: string }[], readonly: boolean, missions: Mission[], hub: string }} home
    */
   constructor(element, home) {
     this.element = element;
@@ -51,6 +51,8 @@ export class Home {
       <main id="missions">
         <h1>${say("page missions")}</h1>
         <p class="lead">${say("page missions how")}</p>
+        ${this.home.hub ? html`<p><a href=${this.home.hub} data-do="hub">${say("page hub")}</a>
+          <span class="dim">${say("page hub what")}</span></p>` : nothing}
         <ul>${this.home.missions.map((mission) => this.#card(mission))}</ul>
         <p><a href="machine.html">${say("page pc title")}</a> <span class="dim">${say("page pc what")}</span></p>
         <footer class="dim">labrun ${this.home.version}</footer>

@@ -57,7 +57,7 @@ export class Lab {
   /**
    * @param {HTMLElement} element
    * @param {string} session
-   * @param {{ languages: { tag: string, name: string }[] }} home
+   * @param {{ languages: { tag: string, name: string }[], hub: string }} home
    */
   constructor(element, session, home) {
     this.element = element;
@@ -206,6 +206,11 @@ export class Lab {
 
   may() {
     return this.run.readonly || this.state !== "open" ? [] : (this.run.asked?.may ?? []);
+  }
+
+  /** The JupyterHub that lets in; empty: a key does. */
+  get hub() {
+    return this.home.hub;
   }
 
   machines() {

@@ -22,6 +22,7 @@ import { marked, rich } from "./rich.js";
  * @property {boolean} busy a word is under way
  * @property {Map<number, string>} drafts answers that are not given yet, by instruction
  * @property {() => void} changed
+ * @property {string} hub the JupyterHub's page that lets in; empty: a key does
  * @property {import("./socket.js").State} state of the guide's connection
  */
 
@@ -210,6 +211,11 @@ function working(run, acts) {
  */
 function over(run, acts) {
   const ended = run.ended;
+  if (acts.state === "login" && acts.hub) {
+    return html`<div class="body"><h2 class="label">${say("page hub login title")}</h2><p>${say("page hub login")}</p></div>
+      <div class="actions"><button type="button" class="main" data-do="login" @click=${() => location.reload()}>
+        ${say("page hub login do")}</button></div>`;
+  }
   if (acts.state === "login") return html`<div class="body"><h2 class="label">${say("page over")}</h2><p>${say("page login")}</p></div>`;
   return html`<div class="body"><h2 class="label">${say("page over")}</h2>
     ${run.completed ? html`<p class="say">${complete(run)}</p>${helped(run)}` : nothing}
