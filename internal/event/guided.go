@@ -28,13 +28,14 @@ type Welcomed struct {
 // stands before the student's eyes: whoever folds events has these titles from then on.
 // What the student is asked follows, told anew in the new language (Retold): the Instructed
 // with its number, so that what is said about it stays valid, the hints that were given for
-// it, and why it is not done yet.
+// it, and why it is not done yet. So does an edition of the mission in other words (Edited).
 type Translated struct {
 	Language  string   `json:"language"` // of labrun's own words, a BCP 47 tag
 	Title     string   `json:"title"`    // of the mission
 	Titles    []string `json:"titles"`   // of all steps
 	At        int      `json:"at"`       // the present step, counted from 1; 0: none has begun
 	Narration string   `json:"narration,omitempty"`
+	Edited    bool     `json:"edited,omitempty"` // the mission's author did it, and the language is the one before
 }
 
 // Returned says that the machines are as they were when the step began that the student

@@ -37,7 +37,7 @@ func (d *Dialogue) Edited() {
 	d.steps = steps
 	d.mu.Unlock()
 	changed := false
-	e := event.Translated{Language: d.language.Load().Tag(), Title: d.options.Mission.Title(), At: d.begun}
+	e := event.Translated{Language: d.language.Load().Tag(), Title: d.options.Mission.Title(), At: d.begun, Edited: true}
 	for i, step := range steps {
 		e.Titles = append(e.Titles, step.Title)
 		changed = changed || step.Title != before[i].Title || i == d.begun-1 && step.Narration != before[i].Narration

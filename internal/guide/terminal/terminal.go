@@ -209,10 +209,12 @@ func (v *View) welcome(e event.Welcomed) {
 	}
 }
 
-// translated goes on in another language.
+// translated goes on in other words.
 func (v *View) translated(e event.Translated) {
-	v.blank()
-	v.say("language is")
+	if !e.Edited {
+		v.blank()
+		v.say("language is")
+	}
 	if e.At == 0 {
 		return
 	}
