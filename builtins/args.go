@@ -204,6 +204,8 @@ func (k Kind) misfit(v starlark.Value) string {
 		}
 	case Answers:
 		return misfitAnswers(v)
+	case Values:
+		return misfitValues(v)
 	case Machines, Texts, Cards:
 		items, ok := elements(v)
 		if fits = ok; !ok {

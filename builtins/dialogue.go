@@ -113,7 +113,7 @@ func ask(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	e := asked(q)
-	e.Answer = q.Answer.String()
+	e.Answer = c.veil(q.Answer.String())
 	c.events.Emit(e)
 	return starlark.String(c.text("answer")), nil
 }

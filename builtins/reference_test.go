@@ -21,7 +21,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 }
 
 func TestEveryEntryIsDocumented(t *testing.T) {
-	kinds := []Kind{Machine, Machines, Entrance, Console, Text, Texts, Answers, Integer, Boolean, Duration, Pattern, Network, Cards, Files, Function, Solution, Subject, Anything, Condition}
+	kinds := []Kind{Machine, Machines, Entrance, Console, Text, Texts, Answers, Integer, Boolean, Duration, Pattern, Network, Cards, Files, Values, Function, Solution, Subject, Anything, Condition}
 	seen := map[string]bool{}
 	for _, e := range Table() {
 		t.Run(e.Name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func stand(k Kind) starlark.Value {
 		return starlark.MakeInt(1)
 	case Boolean, Condition:
 		return starlark.True
-	case Texts, Answers:
+	case Texts, Answers, Values:
 		return stringList([]string{"text"})
 	}
 	return starlark.String("text")

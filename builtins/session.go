@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"github.com/labrun/labrun/internal/course"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/guide"
 	"github.com/labrun/labrun/internal/image"
@@ -47,7 +48,8 @@ type Declaration struct {
 	Networks []string
 	Machines []lab.MachineConfig
 	Steps    []Step
-	Notes    []Fault // what its author should know of the packs that it has
+	Variants []Variant // what was drawn for who plays, in the order of the script
+	Notes    []Fault   // what its author should know of the packs that it has
 }
 
 // Session is one mission's use of the builtins: first its declarations, then its
@@ -62,6 +64,9 @@ type Session struct {
 	readFile  func(name string) ([]byte, error)
 	folder    Folder
 	derivable func(*image.Derivation) error
+
+	who     course.Student
+	mission string // its name, of which is drawn as well
 
 	lab    *lab.Lab
 	events *event.Log
@@ -188,7 +193,7 @@ func (s *Session) invoke(
 	}
 	value, err := by.do(&call{Session: s, ctx: ctx, thread: thread, entry: e, args: bound})
 	if err != nil {
-		return nil, named(e.Name, err)
+		return nil, s.veilError(named(e.Name, err))
 	}
 	if value == nil {
 		value = starlark.None
@@ -231,6 +236,7 @@ func (e *CheckError) Error() string {
 // check reports a check's outcome as an event, and as an error if it failed.
 func (c *call) check(passed bool, what, message, tail string) error {
 	advice := c.hint()
+	what, message = c.veil(what), c.veil(message)
 	if c.newOutcome(passed) {
 		c.events.Emit(event.Checked{Builtin: c.entry.Name, What: what, Passed: passed, Hint: advice})
 	}
@@ -268,5 +274,5 @@ func (c *call) newOutcome(passed bool) bool {
 }
 
 func (c *call) acted(machine, text string) {
-	c.events.Emit(event.Acted{Machine: machine, Verb: c.entry.Name, Text: text})
+	c.events.Emit(event.Acted{Machine: machine, Verb: c.entry.Name, Text: c.veil(text)})
 }

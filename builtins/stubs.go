@@ -22,6 +22,7 @@ var pythonTypes = map[Kind]string{
 	Pattern:   "str",
 	Cards:     "list[Network | Uplink]",
 	Files:     "dict[str, str | tuple[str, str]]",
+	Values:    "list[str] | list[int] | range",
 	Function:  "Callable[[], object]",
 	Solution:  "str | Callable[[], object]",
 	Subject:   "Machine | Console | Terminal | str",

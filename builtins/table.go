@@ -22,6 +22,7 @@ const (
 	Network   Kind = "network"
 	Cards     Kind = "list of networks and uplinks"
 	Files     Kind = "dict of paths"
+	Values    Kind = "list or range"
 	Function  Kind = "function"
 	Solution  Kind = "string or function"
 	Subject   Kind = "machine, console, terminal or string"
@@ -100,7 +101,7 @@ func (e Entry) Signature() string {
 func Table() []Entry {
 	var all []Entry
 	for _, group := range [][]Entry{
-		declarations(), consoles(), packs(), power(), typing(), screens(), checks(), tasks(), kernels(), channel(), networks(), dialogue(), computer(),
+		declarations(), variants(), consoles(), packs(), power(), typing(), screens(), checks(), tasks(), kernels(), channel(), networks(), dialogue(), computer(),
 	} {
 		all = append(all, group...)
 	}

@@ -150,6 +150,7 @@ var wider = map[Kind][]Kind{
 	Answers:  {Texts, List, Tuple},
 	Cards:    {List, Tuple},
 	Files:    {Dict},
+	Values:   {Texts, List, Tuple},
 }
 
 // mismatch is misfit for a value of which only the kind is known.

@@ -185,6 +185,32 @@ def challenge(function: Callable[[], object], *, setup: Callable[[], object] | N
         challenge(keep_it_private, setup = lock_the_note)
     '''
 
+def variant(name: str, values: list[str] | list[int] | range) -> Any:
+    r'''Draw one of several values for the student who plays.
+
+    It is drawn of the student's ID (`--student`), the course's key (`--course-key`), the mission's name and this one, so it is the same each time. In a narration, a task, a hint and all else that the reader sees, and in translations of it, `{port}` stands for the value of `variant("port", …)`. `labrun test --variants 20` proves that other draws can be solved, too: [authoring.md](authoring.md#another-one-for-each-student).
+
+    name: small letters, digits and `_`; texts for the reader have the value as `{name}`
+    values: strings or whole numbers, one of which it is
+    returns one of the values
+
+        port = variant("port", range(8000, 9000))
+    '''
+
+def secret(name: str) -> str:
+    r'''Draw a text that the student who plays has to find.
+
+    It is drawn as `variant` draws, and another one for each student. What labrun itself records has its name in its place, `{flag}`. Who can read the course's key can work it out.
+
+    name: small letters, digits and `_`; texts for the reader have the value as `{name}`
+    returns string: 20 small letters and digits, none of which is taken for another one
+
+        flag = secret("flag")
+
+        def hide_the_flag():
+            write_file(debian, "/root/flag", flag + "\n")
+    '''
+
 def console(machine: Machine, name: str, *, user: str = "", played: bool = False) -> Console:
     r'''One more console of a machine, for another person or another shell.
 

@@ -93,6 +93,7 @@ var rules = map[string]func(*linter){
 	"no-hint":         (*linter).hints,
 	"odd-timeout":     (*linter).timeouts,
 	"long-line":       (*linter).longLines,
+	"unknown-variant": (*linter).variants,
 	"unchecked-input": (*linter).unchecked,
 }
 

@@ -336,6 +336,17 @@ lab.star:15:92: warning: task: a line of 1023 bytes is typed at alpine, whose sh
 		},
 
 		{
+			"names in braces",
+			declared + "port = variant(\"port\", range(8000, 9000))\nsecret(name = \"flag\")\n" +
+				"def work():\n    \"\"\"Work {prot}\n    on {port}: ${prot}, {print}\n    and {falg}.\"\"\"\n    " + boots + "\n    " +
+				`assert_contains(debian, "x", hint = "Not on {prt}: {flag}.")` + "\nstep(work)\n",
+			`lab.star:8:13: warning: {prot} is no variant (did you mean port?): write the name as it is drawn; what is not drawn stays as it is [unknown-variant]
+lab.star:10:9: warning: {falg} is no variant (did you mean flag?): write the name as it is drawn; what is not drawn stays as it is [unknown-variant]
+lab.star:12:49: warning: {prt} is no variant (did you mean port?): write the name as it is drawn; what is not drawn stays as it is [unknown-variant]
+`,
+		},
+
+		{
 			"half a field",
 			declared + "x = debian.\n",
 			"lab.star:6:1: not an identifier: after a dot comes the name of a field or method [syntax]\n",

@@ -26,6 +26,9 @@ func CheckTranslations(s *script.Script) ([]Finding, error) {
 	var findings []Finding
 	for _, t := range all {
 		c := comparison{translation: t}
+		for _, v := range s.Session.Declared().Variants {
+			c.drawn = append(c.drawn, v.Name)
+		}
 		c.title(s.Session.Declared().Title)
 		c.steps(s.Session.Declared().Steps)
 		c.texts(texts)
@@ -139,6 +142,7 @@ func readable(table map[string]builtins.Entry, call *syntax.CallExpr) []syntax.E
 // comparison looks for what is wrong with one translation.
 type comparison struct {
 	translation *script.Translation
+	drawn       []string // the names of the mission's variants
 	findings    []Finding
 }
 
@@ -159,6 +163,24 @@ func (c *comparison) title(original string) {
 	if c.translation.Title == "" {
 		remedy := fmt.Sprintf("write title = \"…\" for %q", original)
 		c.reportKey("title", "the mission's title is not translated", remedy)
+		return
+	}
+	c.variants("title", original, c.translation.Title)
+}
+
+// variants compares which variants a text and its translation show.
+func (c *comparison) variants(key, original, translated string) {
+	shown, _ := builtins.Placeholders(original)
+	in, _ := builtins.Placeholders(translated)
+	for _, name := range c.drawn {
+		if slices.Contains(shown, name) && !slices.Contains(in, name) {
+			c.reportKey(key, "the translation does not have {"+name+"}, which its original shows", "put it where the value belongs")
+		}
+	}
+	for _, name := range in {
+		if meant := nearVariant(name, c.drawn); meant != "" && !slices.Contains(shown, name) {
+			c.reportKey(key, "{"+name+"} is no variant"+meant, meantVariant)
+		}
 	}
 }
 
@@ -182,6 +204,8 @@ func (c *comparison) steps(originals []builtins.Step) {
 			c.reportKey(name, "step "+name+" has no title", "write title = \"…\"")
 		case t.Narration == "" && step.Narration != "":
 			c.reportKey(name, "step "+name+" has no narration", "write narration = \"…\"")
+		default:
+			c.variants(name, step.Title+"\n"+step.Narration, t.Title+"\n"+t.Narration)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.translation.Steps)) {
@@ -220,6 +244,7 @@ func (c *comparison) texts(originals []readerText) {
 			c.reportKey(text, fmt.Sprintf("the translation has the verbs %s and its original %s", or(in), or(of)),
 				"a script fills them in in that order")
 		}
+		c.variants(text, text, translated[text])
 	}
 	for _, t := range missing {
 		remedy := fmt.Sprintf("add to its [texts]: %q = \"…\"", t.text)

@@ -71,6 +71,50 @@ narration = "用眼睛。"
 	}
 }
 
+// A translation shows the variants that its original shows.
+func TestTranslationsShowVariants(t *testing.T) {
+	source := `mission(title = "Lab {port}", api = 1)
+port = variant("port", range(8000, 9000))
+def look():
+    """Look
+
+    At {port} and {port}.
+    """
+    say("On {port}.")
+    say("On {other}.")
+step(look)
+`
+	m, err := script.Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", script.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	zh := `title = "課 {prot}"
+[steps.look]
+original = "` + script.Digest(m.Session.Declared().Steps[0]) + `"
+title = "看"
+narration = "看這裡。"
+[texts]
+"On {port}." = "在 {port} 上。"
+"On {other}." = "在 {prt} 上。"
+`
+	if m, err = script.Load(t.Context(), folder("lab.star", source, "lab.zh-TW.toml", zh), "lab.star", "lab.star", script.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := CheckTranslations(m)
+	got := ""
+	for _, p := range problems {
+		got += p.String() + "\n"
+	}
+	want := `lab.zh-TW.toml:1:1: warning: the translation does not have {port}, which its original shows: put it where the value belongs [translation]
+lab.zh-TW.toml:1:1: warning: {prot} is no variant (did you mean port?): write the name as it is drawn; what is not drawn stays as it is [translation]
+lab.zh-TW.toml:2:1: warning: the translation does not have {port}, which its original shows: put it where the value belongs [translation]
+lab.zh-TW.toml:8:1: warning: {prt} is no variant (did you mean port?): write the name as it is drawn; what is not drawn stays as it is [translation]
+`
+	if err != nil || got != want {
+		t.Errorf("got:\n%s\nwant:\n%s, %v", got, want, err)
+	}
+}
+
 // A text that is put together before a translation is looked for never has one.
 func TestComposedTextsCannotBeTranslated(t *testing.T) {
 	source := `mission(title = "Lab", api = 1)

@@ -13,6 +13,7 @@ import (
 	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
+	"github.com/labrun/labrun/internal/course"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
@@ -30,7 +31,8 @@ type testFlags struct {
 	junit string
 	allow consent
 
-	shuffle seed
+	shuffle  seed
+	variants int
 }
 
 func (p *program) newTest() *cobra.Command {
@@ -49,6 +51,7 @@ began what students do. A lab is proved if
   - a step that is played twice passes twice.
 
 With --shuffle it plays the challenges of each board in other orders instead, and finds those that spoil each other.
+With --variants 20 it plays the whole mission as 20 imagined students instead, for each of whom other variants are drawn.
 
 The exit code is 0 if all of this holds, and 1 if it does not.`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -69,6 +72,7 @@ The exit code is 0 if all of this holds, and 1 if it does not.`,
 	c.Flags().BoolVar(&f.json, "json", false, "write each trial as a JSON line")
 	c.Flags().StringVar(&f.junit, "junit", "", "write the trials as JUnit XML to this `file`")
 	f.shuffle.flag(c)
+	c.Flags().IntVar(&f.variants, "variants", 0, "play the mission as so many imagined `students`, each with their own draws")
 	f.allow.flag(c)
 	p.student.imagined(c)
 	return c
@@ -80,6 +84,14 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 	}
 	if f.shuffle > 0 && f.step > 0 {
 		return &usageError{"--shuffle plays whole missions: leave out --step"}
+	}
+	switch {
+	case f.variants < 0 || f.variants > mostImagined:
+		return &usageError{fmt.Sprintf("--variants %d: want from 1 to %d students", f.variants, mostImagined)}
+	case f.variants > 0 && (f.step > 0 || f.shuffle > 0):
+		return &usageError{"--variants plays whole missions in the script's order: leave out --step and --shuffle"}
+	case f.variants > 0 && p.student.as != "":
+		return &usageError{"--variants imagines the students: leave out --as"}
 	}
 	if f.shuffle > 0 {
 		p.tell(p.Err, "the orders are those of --shuffle %d", f.shuffle)
@@ -114,6 +126,9 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 		if f.jobs < 0 || f.jobs > mostJobs {
 			return &usageError{fmt.Sprintf("--jobs %d: want from 1 to %d, or 0 for what the computer allows", f.jobs, mostJobs)}
 		}
+		if f.variants > 0 && len(d.Variants) == 0 {
+			return &usageError{fmt.Sprintf("--variants: %s draws nothing: it has no variant(…) and no secret(…)", file)}
+		}
 		if f.allow.missing(m) {
 			return &usageError{
 				fmt.Sprintf("%s wants to run commands on this computer: if you trust it, say --allow host", file),
@@ -125,7 +140,19 @@ func (p *program) test(ctx context.Context, c *cobra.Command, files []string, f 
 	for i, m := range missions {
 		proof := &proof{p: p, file: files[i], json: f.json, live: !f.json && report.StyleOf(p.Out, p.Getenv).Live}
 		again := func(ctx context.Context) (*mission.Mission, error) { return load(ctx, i) }
-		err := p.prove(ctx, m, again, locks[i], f, proof)
+		var err error
+		if f.variants > 0 {
+			err = p.proveVariants(ctx, files[i], locks[i], f, proof, func(who course.Student) (*mission.Mission, error) {
+				options, err := p.loading(locks[i])
+				if err != nil {
+					return nil, err
+				}
+				options.Who = who
+				return p.load(ctx, c, files[i], options)
+			})
+		} else {
+			err = p.prove(ctx, m, again, locks[i], f, proof)
+		}
 		if err != nil {
 			return err
 		}
@@ -208,7 +235,8 @@ type proof struct {
 	json bool
 	live bool // the last line is what is being tried now
 
-	step                     int // that was announced
+	begun                    bool // the file was announced
+	step                     int  // that was announced
 	passed, failed, notTried int
 	seconds                  float64
 	cases                    []report.Case
@@ -223,6 +251,9 @@ func (t *proof) begins(trial mission.Trial, more int) {
 	after := ""
 	if more > 0 {
 		after = fmt.Sprintf("(%d more in this step) ", more)
+		if trial.As != "" {
+			after = fmt.Sprintf("(%d more students) ", more)
+		}
 	}
 	line := []rune("     trying     " + after + markdown.Clean(trial.Name))
 	for uniseg.StringWidth(string(line)) >= t.p.width() { // a line that wraps could not be taken back
@@ -233,10 +264,11 @@ func (t *proof) begins(trial mission.Trial, more int) {
 
 // announce tells the headings that a trial stands under, once.
 func (t *proof) announce(trial mission.Trial) {
-	if t.step == 0 {
+	if !t.begun {
+		t.begun = true
 		t.line("", t.file)
 	}
-	if trial.Step != t.step {
+	if trial.As == "" && trial.Step != t.step {
 		t.step = trial.Step
 		t.line("  ", fmt.Sprintf("%d. %s", trial.Step, trial.Title))
 	}
@@ -261,6 +293,9 @@ func (t *proof) tell(trial mission.Trial) {
 		t.passed++
 	}
 	name := fmt.Sprintf("%d. %s: %s", trial.Step, trial.Title, trial.Name)
+	if trial.As != "" {
+		name = trial.Name
+	}
 	if slices.ContainsFunc(t.cases, func(c report.Case) bool { return c.Name == name }) {
 		name += " (" + trial.Position + ")" // programs tell cases by their names
 	}

@@ -59,6 +59,7 @@ type Answer struct {
 type Progress struct {
 	Mission  string    `json:"mission"`
 	Student  course.ID `json:"student,omitempty"` // whose it is; empty: they have said no name
+	Drawn    string    `json:"drawn,omitempty"`   // tells what the mission has drawn for them from other draws; empty: nothing
 	Steps    []Record  `json:"steps"`             // those behind the student, in order
 	Board    *Board    `json:"board,omitempty"`   // the board that comes next, once the student has come to it
 	Finished time.Time `json:"finished,omitzero"` // when the end was last reached
@@ -72,6 +73,7 @@ type Progress struct {
 	// there was none.
 	Damaged string `json:"-"`
 
+	past string // what was drawn when it was saved
 	file string
 	lock *flock.Flock
 }
@@ -183,6 +185,7 @@ func (p *Progress) read(data []byte) bool {
 		}
 	}
 	p.Board, p.Runs = saved.Board, saved.Runs
+	p.past, p.Drawn = saved.Drawn, saved.Drawn
 	p.Steps, p.Finished, p.Updated = saved.Steps, saved.Finished, saved.Updated
 	return true
 }
@@ -218,15 +221,16 @@ func (p *Progress) Machines() string { return strings.TrimSuffix(p.file, ".json"
 
 // Begin forgets the steps; the student begins at the first one.
 func (p *Progress) Begin() {
-	p.Steps, p.Board, p.Runs, p.Finished = nil, nil, nil, time.Time{}
+	p.Steps, p.Board, p.Runs, p.Finished, p.past = nil, nil, nil, time.Time{}, p.Drawn
 	os.RemoveAll(p.Machines())
 }
 
 // Next returns the number of the step to go on at, counted from 0, in a mission
 // with these steps. It is 0 and known is false if the mission was changed so that
-// the steps behind the student are not its first ones any more.
+// the steps behind the student are not its first ones any more, or were done with other
+// draws than those of now.
 func (p *Progress) Next(steps []string) (next int, known bool) {
-	if len(p.Steps) > len(steps) {
+	if len(p.Steps) > len(steps) || p.past != p.Drawn && (len(p.Steps) > 0 || p.Board != nil) {
 		return 0, false
 	}
 	for i, r := range p.Steps {

@@ -42,6 +42,14 @@ func TestProgress(t *testing.T) {
 	if _, known := p.Next([]string{"one", "new", "three"}); known {
 		t.Error("a changed mission is not noticed")
 	}
+	p.Drawn = "other draws"
+	if next, known := p.Next(names); next != 0 || known {
+		t.Errorf("what was done with other draws counts: %d, %v", next, known)
+	}
+	p.Begin()
+	if next, known := p.Next(names); next != 0 || !known {
+		t.Errorf("begun with them: %d, %v", next, known)
+	}
 	p.Close()
 	file := p.file
 	for n, damage := range []string{`{"mission": "torn`, `{"steps": [{"step": "one", "state": "done"}, {"step": "two", "state": "undone"}]}`, `{"steps": 3}`} {

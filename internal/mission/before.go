@@ -13,8 +13,8 @@ import (
 )
 
 // digestBefore names all of the scripts that decides how a lab is at the beginning of a
-// step, counted from 0: what is at the top level, the steps before it, and the functions
-// that these name. An author who works on that step, or on a later one, does not change it,
+// step, counted from 0: what is at the top level and was drawn there, the steps before it,
+// and the functions that these name. An author who works on that step, or on a later one, does not change it,
 // and goes on from a checkpoint that was made before.
 func (m *Mission) digestBefore(step int) string {
 	later := map[string]bool{} // the lines where the step and those after it are declared
@@ -22,6 +22,9 @@ func (m *Mission) digestBefore(step int) string {
 		later[lineOf(s.Position)] = true
 	}
 	d := digester{sum: sha256.New(), functions: map[string][]function{}}
+	for _, v := range m.Declared().Variants {
+		d.add(v.Name + "=" + v.Value)
+	}
 	for _, s := range m.Declared().Steps[:step] {
 		d.add(s.Digest)
 	}

@@ -4,7 +4,33 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/labrun/labrun/internal/course"
 )
+
+// What is drawn decides it, too: another student's machines are no place to go on from.
+func TestDigestBeforeIsOfTheDraws(t *testing.T) {
+	const source = `mission(title = "Lab", api = 1)
+port = variant("port", range(8000, 9000))
+def first():
+    """First"""
+step(first)
+def second():
+    """Second"""
+step(second)
+`
+	of := func(who course.Student) string {
+		m, err := Load(t.Context(), folder("lab.star", source), "lab.star", "lab.star", Options{Who: who})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.digestBefore(1)
+	}
+	ann, again, bob := of(course.Student{ID: "ann"}), of(course.Student{ID: "ann", Imagined: true}), of(course.Student{ID: "bob"})
+	if ann != again || ann == bob {
+		t.Errorf("ann's is %s, that of who plays as ann %s, bob's %s", ann, again, bob)
+	}
+}
 
 // What decides how a lab is where a step begins, and what does not.
 func TestDigestBefore(t *testing.T) {

@@ -143,6 +143,8 @@ func fits(now, next builtins.Declaration) error {
 		return errors.New("it declares other networks: start the guide again")
 	case !reflect.DeepEqual(now.Machines, next.Machines):
 		return errors.New("it declares other machines: start the guide again")
+	case !slices.Equal(now.Variants, next.Variants):
+		return errors.New("it draws other variants: start the guide again")
 	case !slices.Equal(names(now), names(next)) || !slices.EqualFunc(now.Steps, next.Steps, board):
 		return errors.New("it has other steps, or in another order: start the guide again")
 	}

@@ -16,7 +16,8 @@ import (
 
 // A Trial is one thing that Prove tries, and what came of it.
 type Trial struct {
-	Step     int     `json:"step"` // counted from 1
+	As       string  `json:"as,omitempty"` // the imagined student who plays the whole mission; empty: it is a trial of a step
+	Step     int     `json:"step"`         // counted from 1; of a whole mission the one that failed, or 0
 	Title    string  `json:"title"`
 	Name     string  `json:"trial"`               // such as solved, or fails without `ip a`
 	Position string  `json:"position"`            // of what is tried: file:line:column

@@ -75,7 +75,7 @@ func missionOf(dir string) string {
 func OpenProgress(state string, m *mission.Mission) (*guide.Progress, error) {
 	p, err := guide.OpenProgress(progressIn(state), identity(m))
 	if err == nil {
-		p.Student = m.Who.Playing()
+		p.Student, p.Drawn = m.Who.Playing(), m.Drawn()
 	}
 	return p, err
 }
@@ -83,7 +83,9 @@ func OpenProgress(state string, m *mission.Mission) (*guide.Progress, error) {
 // LookAtProgress is OpenProgress for who only looks: it holds nothing, and tells which process
 // does, or did last.
 func LookAtProgress(state string, m *mission.Mission) (p *guide.Progress, holder int) {
-	return guide.LookAtProgress(progressIn(state), identity(m))
+	p, holder = guide.LookAtProgress(progressIn(state), identity(m))
+	p.Student, p.Drawn = m.Who.Playing(), m.Drawn()
+	return p, holder
 }
 
 // progressIn is the folder of a state folder in which progress is.

@@ -2,11 +2,15 @@ package script
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"go.starlark.net/starlark"
@@ -64,9 +68,33 @@ type Options struct {
 // BuiltIn reports whether the script came with labrun, and from no file of the host's.
 func (s *Script) BuiltIn() bool { return !s.onDisk }
 
-// Declared returns what the script declared, in the present language.
+// Declared returns what the script declared, in the present language, with what was drawn
+// in its texts.
 func (s *Script) Declared() builtins.Declaration {
-	return s.telling.Load().by.apply(s.Session.Declared())
+	d := s.telling.Load().by.apply(s.Session.Declared())
+	if len(d.Variants) > 0 {
+		d.Title = builtins.Fill(d.Title, d.Variants)
+		d.Steps = slices.Clone(d.Steps)
+		for i, step := range d.Steps {
+			d.Steps[i].Title = builtins.Fill(step.Title, d.Variants)
+			d.Steps[i].Narration = builtins.Fill(step.Narration, d.Variants)
+		}
+	}
+	return d
+}
+
+// Drawn tells what the script has drawn for who plays from other draws, and not what that
+// is; empty: it has drawn nothing.
+func (s *Script) Drawn() string {
+	drawn := s.Session.Declared().Variants
+	if len(drawn) == 0 {
+		return ""
+	}
+	sum := sha256.New()
+	for _, v := range drawn {
+		fmt.Fprintf(sum, "%q %q\n", v.Name, v.Value)
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)[:8])
 }
 
 // Names returns what is at the script's top level: its own names, and those that it has
@@ -153,6 +181,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 	s.Session = builtins.New(o.Images, s.Text, s.ReadFile, builtins.Folder{Files: folder, Open: s.openFolder, Path: o.path})
 	s.Session.CheckImages(o.Derivable)
 	s.Session.Know(o.Profile)
+	s.Session.DrawFor(o.Who, strings.TrimSuffix(path.Base(name), ".star"))
 	l := &loader{
 		folder: folder, main: name, shown: shown, ctx: ctx,
 		predeclared: bounded(s.Session.Predeclared()), modules: map[string]*module{},
@@ -162,6 +191,7 @@ func Load(ctx context.Context, folder fs.FS, name, shown string, o Options) (*Sc
 	}
 	if by := s.telling.Load().by; by != nil {
 		by.adopt(s.Session.Declared())
+		by.fill(s.Session.Declared().Variants)
 	}
 	s.Sources = l.sources
 	s.modules = l.modules

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/phrase"
 )
 
@@ -52,6 +53,7 @@ func (s *Script) TellIn(tag string) (bool, error) {
 			if err != nil {
 				return false, err
 			}
+			t.fill(s.Session.Declared().Variants)
 			next.by, next.used = t, append(slices.Clip(now.used), t)
 		}
 	}
@@ -62,6 +64,7 @@ func (s *Script) TellIn(tag string) (bool, error) {
 // Text returns a text of the script's in the present language, be it the original or as it
 // was told before; a text that no translation has is returned as it is.
 func (s *Script) Text(text string) string {
+	text = builtins.Fill(text, s.Session.Declared().Variants)
 	now := s.telling.Load()
 	if now.by != nil && now.by.Texts[text] != "" {
 		return now.by.Texts[text]
@@ -77,6 +80,7 @@ func (s *Script) Text(text string) string {
 
 // Forms returns a text of the script's in all languages that it was told in.
 func (s *Script) Forms(text string) []string {
+	text = builtins.Fill(text, s.Session.Declared().Variants)
 	now := s.telling.Load()
 	found, ok := now.find(text)
 	if !ok {

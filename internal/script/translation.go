@@ -121,6 +121,27 @@ func (t *Translation) adopt(d builtins.Declaration) {
 	}
 }
 
+// fill puts what was drawn into the texts, so that they are found as the script has them
+// once its own are filled.
+func (t *Translation) fill(drawn []builtins.Variant) {
+	if len(drawn) == 0 {
+		return
+	}
+	texts := map[string]string{}
+	var brought map[string]bool
+	if t.brought != nil {
+		brought = map[string]bool{}
+	}
+	for original, translated := range t.Texts {
+		filled := builtins.Fill(original, drawn)
+		texts[filled] = builtins.Fill(translated, drawn)
+		if t.brought[original] {
+			brought[filled] = true
+		}
+	}
+	t.Texts, t.brought = texts, brought
+}
+
 // Language returns the tag of the translation's language.
 func (t *Translation) Language() string { return t.language }
 
