@@ -18,6 +18,8 @@ var levels = map[string]int{
 	"/cmd/labrun":                     9,
 	"/internal/cli":                   8,
 	"/internal/serve":                 7,
+	"/internal/grade":                 7,
+	"/internal/grade/slurmtest":       1,
 	"/internal/lsp":                   6,
 	"/internal/run":                   6,
 	"/internal/analysis":              5,

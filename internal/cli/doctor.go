@@ -68,6 +68,10 @@ var tools = []tool{
 	{"chromium", "chromium", "is a student's browser in labrun's own tests", test, must},
 	{"nasm", "nasm", "assembles a guest with a screen in labrun's own tests", test, must},
 	{"busybox", "busybox", "is a guest's shell in labrun's own tests", test, must},
+	{"slurmctld", "slurmctld", "shares out the grading of submissions in one of labrun's own tests", test, must},
+	{"slurmd", "slurmd", "is a node that grades in one of labrun's own tests", test, must},
+	{"sbatch", "slurm-client", "hands in the grading to Slurm in one of labrun's own tests", test, must},
+	{"munged", "munge", "tells Slurm who asks in one of labrun's own tests", test, must},
 	{"python3", "python3-minimal", "reads the editors' stubs in one of labrun's own tests", test, must},
 }
 

@@ -60,13 +60,16 @@ func (p *program) who() (course.Student, error) {
 			return course.Student{}, &usageError{fmt.Sprintf("%s: %v", said, err)}
 		}
 	}
-	if file := cmp.Or(f.key, p.Getenv("LABRUN_COURSE_KEY")); file != "" {
+	if file := p.courseKeyFile(); file != "" {
 		if who.Key, err = course.ReadKey(file); err != nil {
 			return course.Student{}, &usageError{fmt.Sprintf("--course-key: %v", err)}
 		}
 	}
 	return who, nil
 }
+
+// courseKeyFile is the file with the course's key; empty: there is none.
+func (p *program) courseKeyFile() string { return cmp.Or(p.student.key, p.Getenv("LABRUN_COURSE_KEY")) }
 
 // state is the folder of what outlives a run of the student who plays.
 func (p *program) state() (string, error) {

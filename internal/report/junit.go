@@ -143,6 +143,7 @@ type Case struct {
 	Class, Name string
 	Seconds     float64
 	Failure     string // empty: it has not failed
+	Error       string // why it could not be run to its end, which is not the case's fault; empty: it was
 	Skipped     string // why it was not run; empty: it was
 	Output      string // what there was to see
 }
@@ -159,6 +160,8 @@ func JUnitOfCases(started time.Time, names []string, cases map[string][]Case) ([
 			switch {
 			case c.Failure != "":
 				j.Failure = problem("check", c.Failure, "")
+			case c.Error != "":
+				j.Error = problem("error", c.Error, "")
 			case c.Skipped != "":
 				j.Skipped = &junitSkipped{c.Skipped}
 			}
@@ -169,6 +172,7 @@ func JUnitOfCases(started time.Time, names []string, cases map[string][]Case) ([
 		whole += total
 		all.Suites = append(all.Suites, suite)
 		all.Tests, all.Failures, all.Skipped = all.Tests+suite.Tests, all.Failures+suite.Failures, all.Skipped+suite.Skipped
+		all.Errors += suite.Errors
 	}
 	all.Time = junitTime(whole)
 	return all.xml()
