@@ -36,6 +36,10 @@ now on. What you type goes to the machine. Ctrl-] leaves the console; the machin
 
 // runs finds the labs that run.
 func (p *program) runs(ctx context.Context) ([]attach.Found, error) {
+	who, err := p.who()
+	if err != nil {
+		return nil, err
+	}
 	lock, err := p.lock()
 	if err != nil {
 		return nil, err
@@ -45,7 +49,10 @@ func (p *program) runs(ctx context.Context) ([]attach.Found, error) {
 		return nil, err
 	}
 	defer store.Close()
-	return attach.Find(ctx, lab.Sessions(store)), nil
+	found := attach.Find(ctx, lab.Sessions(store))
+	return slices.DeleteFunc(found, func(run attach.Found) bool {
+		return who.ID != "" && run.Student != string(who.Playing())
+	}), nil
 }
 
 // errNoLab says that nothing runs.
@@ -130,7 +137,11 @@ func choose(found []attach.Found, session, machine string) (attach.Found, error)
 	case len(having) > 1:
 		var ways []string
 		for _, run := range having {
-			ways = append(ways, fmt.Sprintf("\n  labrun attach %s/%s    (%s)", run.Session(), machine, run.Title))
+			title := run.Title
+			if run.Student != "" {
+				title += ", " + run.Student
+			}
+			ways = append(ways, fmt.Sprintf("\n  labrun attach %s/%s    (%s)", run.Session(), machine, title))
 		}
 		return attach.Found{}, &usageError{
 			"attach: several labs have such a machine; say which:" + strings.Join(ways, ""),
