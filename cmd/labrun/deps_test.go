@@ -20,6 +20,7 @@ var levels = map[string]int{
 	"/internal/serve":                 7,
 	"/internal/grade":                 7,
 	"/internal/grade/slurmtest":       1,
+	"/internal/replay":                7,
 	"/internal/lsp":                   6,
 	"/internal/run":                   6,
 	"/internal/analysis":              5,

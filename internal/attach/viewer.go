@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/screen"
 )
@@ -220,7 +221,7 @@ func (v *viewer) switchOn(keys []byte) {
 	if !slices.ContainsFunc(keys, func(key byte) bool { return key == '\r' || key == '\n' }) {
 		return
 	}
-	v.lab.Events().PowerKey(v.machine)
+	v.lab.Events().Key(event.Keyed{Console: v.machine, Keys: "\r", Off: true})
 	switch err := v.lab.PowerOn(v.ctx, v.machine); {
 	case errors.Is(err, ErrNotYet):
 		v.note(note{Name: "not yet"})

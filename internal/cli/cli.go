@@ -145,7 +145,8 @@ Exit codes: 0 passed, 1 a check failed, 2 wrong usage, 3 an error in the script,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
 	root.AddCommand(
 		p.newCheck(), p.newTest(), p.newRepl(), p.newImages(), p.newDoctor(), p.newDoc(), p.newNew(),
-		p.newLSP(), p.newReport(), p.newAttach(), p.newPs(), p.newStop(), p.newEvents(), p.newServe(), p.newGrade(), p.newClass(), p.newExport(), p.newBench(),
+		p.newLSP(), p.newReport(), p.newAttach(), p.newPs(), p.newStop(), p.newEvents(), p.newServe(), p.newSubmit(),
+		p.newReplay(), p.newGrade(), p.newClass(), p.newExport(), p.newBench(),
 	)
 	p.addCompletion(root)
 	return root

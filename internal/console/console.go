@@ -49,9 +49,9 @@ type Options struct {
 	// that, neither to the guest nor to waits. Nil: nothing is held back.
 	Open <-chan struct{}
 
-	// Keyed is told what a person types (see [Console.Relay]), and the line that it is typed at,
-	// before it has any effect. Nil: nobody is.
-	Keyed func(keys, at string)
+	// Keyed is told what a person types (see [Console.Relay]), the line that it is typed at, and
+	// how many bytes were printed by then, before it has any effect. Nil: nobody is.
+	Keyed func(keys, at string, printed int64)
 
 	// Line is how many bytes the line editor of the guest's shell keeps of a line; 0: all.
 	Line int
@@ -74,7 +74,7 @@ type Console struct {
 	line       int
 	stream     io.ReadWriteCloser
 	open       <-chan struct{} // closed when what is typed is passed on; nil: always
-	keyed      func(keys, at string)
+	keyed      func(keys, at string, printed int64)
 	transcript io.Writer
 	noises     []*noise
 

@@ -146,7 +146,7 @@ func (c *Console) write(t typed) error {
 		}
 	}
 	if t.person && c.keyed != nil {
-		c.keyed(t.text, c.At())
+		c.keyed(t.text, c.At(), c.Printed())
 	}
 	secret, err := c.begin(t)
 	defer c.written()

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// Keyed is what a student typed at a console at a stretch: a line to its Enter, or what came
-// within a short while before something else happened. Passwords are among it, since whoever
+// Keyed is what a student typed at a console at a stretch: a line to its Enter, to an Esc that is
+// no key's beginning, or what came within a short while before something else happened. Passwords are among it, since whoever
 // plays a run again has to type them.
 type Keyed struct {
 	Console string `json:"console"`
-	Keys    string `json:"keys"`          // as a terminal sends them
-	At      string `json:"at,omitempty"`  // the console's last line before them: the prompt that they answer
-	Off     bool   `json:"off,omitempty"` // the machine was off: they are Enter, which switches it on
+	Keys    string `json:"keys"`              // as a terminal sends them
+	At      string `json:"at,omitempty"`      // the console's last line before them: the prompt that they answer
+	Printed int64  `json:"printed,omitempty"` // what the console had printed by then since the machine's start, in bytes
+	Off     bool   `json:"off,omitempty"`     // the machine was off: they are Enter, which switches it on
 }
 
 // Commanded is a word of the student's to the dialogue, before it is heeded, or refused.
@@ -40,17 +41,9 @@ type typing struct {
 	timer     *time.Timer
 }
 
-// Key takes in what a student types at a console, where At is the last line. It is told as
-// Keyed before any event that is emitted later, and soon in any case; who types waits for
-// nobody. A nil log drops it.
-func (l *Log) Key(console, keys, at string) {
-	l.key(Keyed{Console: console, Keys: keys, At: at})
-}
-
-// PowerKey takes in that a student presses Enter at the console of a machine that is off.
-func (l *Log) PowerKey(console string) { l.key(Keyed{Console: console, Keys: "\r", Off: true}) }
-
-func (l *Log) key(e Keyed) {
+// Key takes in what a student types. It is told before any event that is emitted later, and
+// soon in any case; who types waits for nobody. A nil log drops it.
+func (l *Log) Key(e Keyed) {
 	if l == nil || e.Keys == "" {
 		return
 	}
@@ -59,19 +52,18 @@ func (l *Log) key(e Keyed) {
 	if l.ended {
 		return
 	}
-	t := &l.typing
-	if n := len(t.stretches); n > 0 && !t.ended {
-		if last := t.stretches[n-1].Event.(Keyed); last.Console == e.Console && len(last.Keys)+len(e.Keys) <= mostKeys {
-			last.Keys += e.Keys
-			t.stretches[n-1].Event = last
-			e = last
-		} else {
-			t.stretches = append(t.stretches, Record{time.Now(), e})
+	t, last := &l.typing, len(l.typing.stretches)-1
+	record := Record{time.Now(), e}
+	ends := e.Off || e.Keys == "\x1b" || strings.ContainsAny(e.Keys, "\r\n\x03\x04\x1a\x1c")
+	if !t.ended && last >= 0 {
+		if begun := t.stretches[last].Event.(Keyed); begun.Console == e.Console && len(begun.Keys)+len(e.Keys) <= mostKeys {
+			begun.Keys += e.Keys
+			record = Record{t.stretches[last].Time, begun}
+			t.stretches = t.stretches[:last]
 		}
-	} else {
-		t.stretches = append(t.stretches, Record{time.Now(), e})
 	}
-	t.ended = e.Off || strings.ContainsAny(e.Keys, "\r\n\x03\x04\x1a\x1c")
+	t.stretches = append(t.stretches, record)
+	t.ended = ends
 	if t.timer == nil {
 		t.timer = time.AfterFunc(burst, func() { l.tell() })
 	} else {

@@ -14,15 +14,15 @@ func TestKeysAreToldInStretches(t *testing.T) {
 		var seen []Event
 		l.Attach(func(r Record) { seen = append(seen, r.Event) })
 		for _, key := range []string{"l", "s", "\r", "e"} {
-			l.Key("debian", key, "# ")
+			l.Key(Keyed{Console: "debian", Keys: key, At: "# "})
 		}
-		l.Key("alpine", "x", "$ ")
-		l.Key("debian", "x", "# e")
+		l.Key(Keyed{Console: "alpine", Keys: "x", At: "$ "})
+		l.Key(Keyed{Console: "debian", Keys: "x", At: "# e"})
 		l.Emit(Notice{Text: "something happens"})
-		l.PowerKey("router7")
-		l.Key("router7", "q", "")
+		l.Key(Keyed{Console: "router7", Keys: "\r", Off: true})
+		l.Key(Keyed{Console: "router7", Keys: "q"})
 		time.Sleep(2 * burst)
-		l.Key("router7", "q", "q")
+		l.Key(Keyed{Console: "router7", Keys: "q", At: "q"})
 		synctest.Wait()
 		l.Close()
 		want := []Event{
@@ -36,6 +36,6 @@ func TestKeysAreToldInStretches(t *testing.T) {
 			t.Errorf("seen: %+v\nwant: %+v", seen, want)
 		}
 		var nobody *Log
-		nobody.Key("debian", "x", "")
+		nobody.Key(Keyed{Keys: "x"})
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/labrun/labrun/internal/guide"
 )
 
 // Format is that of the files which this labrun writes, and the only one that it reads.
@@ -34,6 +36,31 @@ type Claim struct {
 	Runs     []RunClaim        `json:"runs"`               // in the order in which they were
 	Files    map[string]string `json:"files"`              // the SHA-256 of each other file, hexadecimal
 	Language string            `json:"language,omitempty"` // that the student has read last, a BCP 47 tag
+}
+
+// FileName is what the submission is called: it says of which mission it is, and whose.
+func (c *Claim) FileName() string {
+	if c.Student == "" {
+		return c.Mission.Name + ".labrun"
+	}
+	return c.Mission.Name + "-" + c.Student + ".labrun"
+}
+
+// StepsOf is how a mission's steps stand by somebody's progress; their answers are in the runs.
+func StepsOf(steps []guide.Step, p *guide.Progress) (all []StepClaim) {
+	records := slices.Clone(p.Steps)
+	if p.Board != nil {
+		records = append(records, p.Board.Entered...)
+	}
+	for _, step := range steps {
+		c := StepClaim{Name: step.Name, Title: step.Title, State: string(guide.Ahead)}
+		if i := slices.IndexFunc(records, func(r guide.Record) bool { return r.Step == step.Name }); i >= 0 {
+			r := records[i]
+			c.State, c.Hints, c.Helped, c.Seconds, c.Passed = string(r.State), r.Hints, r.Helped, r.Seconds, r.Passed
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 // MissionClaim is which one was played.

@@ -70,8 +70,10 @@ func (l *Lab) Consoles() []string {
 func (l *Lab) Viewers(console string) int { return l.viewers.Viewers(console) }
 
 // keyed has what people type at a console told of.
-func (l *Lab) keyed(console string) func(keys, at string) {
-	return func(keys, at string) { l.options.Events.Key(console, keys, at) }
+func (l *Lab) keyed(console string) func(keys, at string, printed int64) {
+	return func(keys, at string, printed int64) {
+		l.options.Events.Key(event.Keyed{Console: console, Keys: keys, At: at, Printed: printed})
+	}
 }
 
 // viewerSide is the lab as its viewers see it.

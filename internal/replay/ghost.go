@@ -1,0 +1,332 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labrun/labrun/internal/attach"
+	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guide"
+	"github.com/labrun/labrun/internal/lab"
+)
+
+// How long a ghost waits for what does not come. None of these is waited for where all goes as
+// it did then; on a busy computer a machine may well stand still for a while.
+const (
+	look = 40 * time.Millisecond // between two looks at the consoles
+
+	settled     = 250 * time.Millisecond // unchanged: a console that waits as it did then is at rest
+	settledElse = 1500 * time.Millisecond
+	quiet       = 12 * time.Second // unchanged: a console has no more to say, whatever it said then
+
+	patience  = time.Minute      // nothing moves: what was waited for does not come
+	lostFaith = 10 * time.Second // the same, after the first time
+	longest   = 20 * time.Minute // nothing is asked: labrun, too, may be stuck
+
+	passwordLost = 6 * time.Second // nothing is said to a password: the guest has dropped it
+)
+
+// mostMissed is after how many acts whose turn does not come, one after the other, the ghost
+// goes.
+const mostMissed = 4
+
+// A Parting is where the run went another way than the student's.
+type Parting struct {
+	Run     int    // counted from 1
+	Line    int    // of the run's events: what the student did there
+	Step    int    // counted from 1; 0: before the first
+	Console string // empty: none
+	Why     string // one sentence
+}
+
+// ghost is the student of a run that is played again.
+type ghost struct {
+	score    *score
+	dialogue *guide.Dialogue
+	lab      *lab.Lab
+	events   *event.Log
+	copy     *copyist
+	note     func(a act, why string)
+
+	seats map[string]*seat
+
+	mu       sync.Mutex
+	progress progress
+	moved    time.Time // when something was told last
+}
+
+// seat is where the ghost types.
+type seat struct {
+	*attach.Seat
+	station lab.Station
+
+	mu   sync.Mutex
+	boot int // of what is shown there
+
+	// What was typed there last:
+	console *console.Console
+	printed int64
+	at      time.Time
+}
+
+// meet has a ghost be the student of a run, until leave is called.
+func (g *ghost) meet(ctx context.Context, d *guide.Dialogue, l *lab.Lab) (leave func()) {
+	g.dialogue, g.lab, g.seats = d, l, map[string]*seat{}
+	g.progress, g.moved = progress{score: g.score, at: -1}, time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	var tasks sync.WaitGroup
+	tasks.Go(func() {
+		for r := range g.events.Follow(ctx) {
+			g.mu.Lock()
+			before := g.progress.events
+			g.progress.follow(r.Event)
+			if g.progress.events > before {
+				g.moved = time.Now()
+			}
+			g.mu.Unlock()
+			g.copy.hear(r.Event)
+		}
+	})
+	tasks.Go(func() {
+		defer func() {
+			for _, s := range g.seats {
+				s.Close()
+			}
+		}()
+		if g.sit(ctx, &tasks) == nil {
+			g.play(ctx)
+		}
+		d.Command(ctx, guide.Command{Word: "quit"}) // who plays to the end has no need of it
+	})
+	return func() {
+		cancel()
+		tasks.Wait()
+	}
+}
+
+// sit takes a seat at each console.
+func (g *ghost) sit(ctx context.Context, tasks *sync.WaitGroup) error {
+	for _, station := range g.lab.Stations() {
+		taken, err := attach.Sit(ctx, g.lab.Session(), station.Name(), attach.SeatOptions{})
+		if err != nil {
+			return err
+		}
+		s := &seat{Seat: taken, station: station}
+		g.seats[station.Name()] = s
+		tasks.Go(func() {
+			for {
+				said, err := s.Next()
+				if err != nil {
+					return
+				}
+				if said.Boot != 0 {
+					s.mu.Lock()
+					s.boot = said.Boot
+					s.mu.Unlock()
+				}
+			}
+		})
+	}
+	return nil
+}
+
+// play does what the student did, and returns when all is done that was done then, or nothing
+// goes on as it did.
+func (g *ghost) play(ctx context.Context) {
+	missed := 0
+	for _, a := range g.score.acts {
+		switch g.await(ctx, a, missed > 0) {
+		case doIt:
+			missed = 0
+			g.do(ctx, a)
+		case leaveOut:
+		case never:
+			if missed++; missed >= mostMissed {
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+	end := act{cue: len(g.score.cues) - 1}
+	g.await(ctx, end, missed > 0)
+}
+
+// What becomes of an act.
+const (
+	doIt     = iota
+	leaveOut // it has lost its point: what it led to has come without it
+	never    // its turn does not come
+)
+
+// await waits until an act's turn has come, and what it is done to waits for it.
+func (g *ghost) await(ctx context.Context, a act, again bool) int {
+	limit := patience + 2*a.pause
+	if again {
+		limit = lostFaith
+	}
+	began := time.Now()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		g.mu.Lock()
+		now, late := g.progress.comes(a)
+		still := g.moved
+		g.mu.Unlock()
+		asked := g.dialogue.Snapshot().Asked
+		if now {
+			switch {
+			case a.word != nil && (a.asked == "" || asked != nil && asks(*asked) == a.asked):
+				return doIt
+			case a.word != nil && late && asked != nil && time.Since(still) > quiet:
+				g.note(a, fmt.Sprintf("the student said %q, and what that was about was over", a.word.Word))
+				return leaveOut
+			case a.keys != nil:
+				if what := g.waits(a, late, began); what >= 0 {
+					return what
+				}
+			case a.word == nil && a.keys == nil:
+				return doIt
+			}
+		}
+		for _, s := range g.seats {
+			if c, err := s.station.Console(); err == nil && c.LastByte().After(still) {
+				still = c.LastByte()
+			}
+		}
+		if began.After(still) {
+			still = began
+		}
+		if idle := time.Since(still); asked != nil && idle > limit || idle > longest {
+			g.note(a, g.lacks(a, asked, now))
+			return never
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return never
+		}
+	}
+}
+
+// waits says whether a console waits for an act's keys as it did then; -1: not yet. Mostly it
+// ends in the same prompt. Where a program was at work that shows none, it has to have printed
+// as much, or to have nothing more to say.
+func (g *ghost) waits(a act, late bool, began time.Time) int {
+	s, ok := g.seats[a.keys.Console]
+	if !ok {
+		g.note(a, "the student typed at a console that there is not")
+		return leaveOut
+	}
+	c, err := s.station.Console()
+	switch {
+	case a.keys.Off && err != nil:
+		return doIt
+	case a.keys.Off:
+		if time.Since(began) > settledElse {
+			return leaveOut // it is on
+		}
+		return -1
+	case err != nil:
+		return -1
+	}
+	at, printed := c.At(), c.Printed()
+	s.mu.Lock()
+	seen := s.boot
+	s.mu.Unlock()
+	if printed > 0 && seen != int(c.ID()) {
+		return -1 // who sits there has not heard of this start yet
+	}
+	unchanged := time.Since(c.LastByte())
+	output := printed
+	if s.console == c {
+		unchanged = min(unchanged, time.Since(s.at))
+		output -= s.printed
+	}
+	enough := output*10 >= a.output*9
+	same := loose(at) == loose(g.copy.present(a.keys.At))
+	switch {
+	case same && at != "" && unchanged >= settled && (output > 0 || a.output == 0 || s.console != c):
+		return doIt
+	case same && at == "" && enough && unchanged >= settled:
+		return doIt
+	case alike(at, a.keys.At) && enough && output > 0 && unchanged >= 2*settled:
+		return doIt // a prompt, but the folder, or the host's name, is another one
+	case unchanged < settledElse && !(enough && time.Since(began) > quiet):
+		return -1
+	case asksLogin(a.keys.At) != asksLogin(at) && unchanged >= quiet/3:
+		// A name or a password is typed nowhere else, and nothing else there.
+		g.note(a, fmt.Sprintf("the student typed at %q, and %s is at %q", a.keys.At, a.keys.Console, at))
+		return leaveOut
+	case asksLogin(a.keys.At) != asksLogin(at):
+		return -1
+	case late && same && at != "", enough && a.keys.At == "" && !late, unchanged >= quiet && time.Since(began) >= min(a.pause, time.Minute):
+		return doIt
+	case enough && unchanged >= 2*settledElse:
+		return doIt
+	}
+	return -1
+}
+
+// alike reports whether two last lines end as prompts of one shell do.
+func alike(a, b string) bool {
+	end := func(at string) string { return at[max(0, len(at)-2):] }
+	return end(a) == end(b) && strings.ContainsAny(end(a), "#$%>") && !asksLogin(a)
+}
+
+// lacks says why an act's turn has not come.
+func (g *ghost) lacks(a act, asked *event.Instructed, now bool) string {
+	what := "the student's run went on"
+	switch {
+	case a.word != nil:
+		what = fmt.Sprintf("the student said %q", a.word.Word)
+	case a.keys != nil:
+		what = fmt.Sprintf("the student typed %.60q at %q", a.keys.Keys, a.keys.At)
+	}
+	switch {
+	case now && a.keys != nil:
+		return what + ", and the console does not come to that"
+	case asked != nil && asked.Say != "":
+		return what + ", and here it is not yet so far: " + asked.Say
+	case a.cue >= 0:
+		return what + ", and here it is not yet so far: " + g.score.cues[a.cue].key
+	}
+	return what + ", and here it is not yet so far"
+}
+
+// do does what the student did.
+func (g *ghost) do(ctx context.Context, a act) {
+	if a.word != nil {
+		// What is refused was refused then, or shows in what comes of it.
+		g.dialogue.Command(ctx, guide.Command{Word: a.word.Word, Text: a.word.Text})
+		return
+	}
+	s := g.seats[a.keys.Console]
+	keys := g.copy.keys(*a.keys, a.time)
+	c, err := s.station.Console()
+	s.console = nil
+	if err == nil {
+		s.console, s.printed = c, c.Printed()
+	}
+	for range 3 {
+		s.at = time.Now()
+		if s.Keys([]byte(keys)) != nil || err != nil || !asksPassword(a.keys.At) || !entered(keys) {
+			return
+		}
+		for c.Printed() == s.printed && time.Since(s.at) < passwordLost {
+			select {
+			case <-time.After(look):
+			case <-ctx.Done():
+				return
+			}
+		}
+		if c.Printed() > s.printed {
+			return
+		}
+	}
+}
