@@ -441,8 +441,10 @@ func (p *packed) run(ctx context.Context, script pack.Script, limit time.Duratio
 	errand := script.Carry(box)
 	ctx, cancel := p.lab.Within(ctx, limit, overtime(limit))
 	defer cancel()
-	if err := guest.WriteFile(ctx, box+".tar", errand.Archive, 0o600); err != nil {
-		return pack.Verdict{}, err
+	if errand.Archive != nil {
+		if err := guest.WriteFile(ctx, box+".tar", errand.Archive, 0o600); err != nil {
+			return pack.Verdict{}, err
+		}
 	}
 	result, err := guest.Run(ctx, errand.Command, limit)
 	if err != nil {

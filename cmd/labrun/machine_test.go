@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -230,17 +231,16 @@ func TestTwoMachinesInThePage(t *testing.T) {
 }
 
 // pings pings an address until there is an answer, as a student would: on a busy computer an emulator in a page may be so
-// slow that its kernel has given up asking for a neighbour before that one has answered.
+// slow that its guest has no address yet, or that its kernel has given up asking for a neighbour before that one has answered.
 func (p *tab) pings(machine, address string) {
 	p.t.Helper()
-	for try := 1; ; try++ {
+	for began, try := time.Now(), 1; time.Since(began) < patience; try++ {
 		p.types(machine, "ping -c 2 "+address)
-		p.until("the ping's end", `(`+screen+`.match(/packets received/g) ?? []).length >= %s`, machine, try)
+		p.until("the ping's end", `(`+screen+`.match(/packets received|is unreachable/g) ?? []).length >= %s`, machine, try)
 		if value[bool](p, `/[12] packets received/.test(`+screen+`)`, machine) {
 			return
 		}
-		if try == 10 {
-			p.fail(address + " does not answer")
-		}
+		time.Sleep(time.Second) // it has to get its address, and has one processor for that and for failing
 	}
+	p.fail(address + " does not answer")
 }

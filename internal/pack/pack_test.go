@@ -2,6 +2,7 @@ package pack
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -275,16 +276,19 @@ func TestCarry(t *testing.T) {
 		"lab/it's/check.sh": "#!/bin/sh\n. ../lib.sh\nsay here >&2\nexit 3\n",
 		"lab/it's/data":     "data",
 		"lab/b/verify":      "echo \"$BASH_VERSION\" | grep -q . && fail-message no good\n",
+		"lab/c/check.sh":    "cat \"$0\" | wc -c\nexit 2\n#" + strings.Repeat("x", inCommand),
 	})
 	for _, c := range []struct {
 		challenge int
 		status    int
 		output    string
-	}{{1, 3, "✗ here data\n"}, {0, 1, "✗ no good\n"}} {
+	}{{2, 3, "✗ here data\n"}, {0, 1, "✗ no good\n"}, {1, 2, fmt.Sprintln(inCommand + 25)}} {
 		box := filepath.Join(t.TempDir(), "box")
 		e := p.Challenges[c.challenge].Check.Carry(box)
-		if err := os.WriteFile(box+".tar", e.Archive, 0o600); err != nil {
-			t.Fatal(err)
+		if e.Archive != nil {
+			if err := os.WriteFile(box+".tar", e.Archive, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		run := exec.CommandContext(t.Context(), "sh", "-c", e.Command)
 		output, _ := run.CombinedOutput()

@@ -3,6 +3,7 @@ package pack
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -206,32 +207,48 @@ func (r *reader) startsIn(name string, tree *syntax.File, carried []file) string
 
 // Errand is a script on its way into a machine.
 type Errand struct {
-	Archive []byte // a tar archive
+	Archive []byte // a tar archive that is to be there before, at the path box.tar, root's alone; nil: the command has it
 	Command string // for the machine's sh, as root
 }
 
-// Carry returns what a machine needs to run the script: an archive, which is to be written
-// to the path box.tar, root's alone, and a command that unpacks it in the folder box, runs
-// the script there, leaves nothing of it behind, and ends as the script does. What the
-// script prints, errors included, is its output, in order.
+// inCommand is how big an archive, in bytes, goes along in the command: one exchange with the
+// machine instead of three, and half of the programs that run there for a script.
+const inCommand = 16 << 10
+
+// Carry returns what a machine needs to run the script in the folder box, which is not there
+// yet: the command unpacks it, runs the script, leaves nothing of it behind, and ends as the
+// script does. What the script prints, errors included, is its output, in order.
 func (s *Script) Carry(box string) Errand {
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	for _, f := range s.files {
-		w.WriteHeader(&tar.Header{Name: f.name, Mode: int64(f.mode.Perm()), Size: int64(len(f.data)), Typeflag: tar.TypeReg})
-		w.Write(f.data) // a buffer takes everything
-	}
-	w.Close()
 	run := "./" + relative(s.in, s.at)
 	if s.shell != "" {
 		run = fmt.Sprintf("$(command -v %s || echo sh) %s", s.shell, run)
 	}
-	return Errand{archive.Bytes(), fmt.Sprintf(`umask 077; mkdir -p %[1]s/.bin && cd %[1]s && tar -xf %[1]s.tar; rm -f %[1]s.tar
-printf '#!/bin/sh\necho "✗ $*" >>%[1]s/.failed\n' >.bin/fail-message; chmod 700 .bin/fail-message
-cd %[2]s; umask 022
-PATH=%[1]s/.bin:$PATH LANG=C.UTF-8 USER=root LOGNAME=root %[3]s 2>&1
-s=$?; [ ! -f %[1]s/.failed ] || { cat %[1]s/.failed; [ $s != 0 ] || s=1; }
-cd /; rm -rf %[1]s; exit $s`, box, quote(s.in), run)}
+	archive := s.archive(path.Base(box))
+	unpack := fmt.Sprintf("tar -xf %[1]s.tar; rm -f %[1]s.tar", box)
+	if len(archive) <= inCommand {
+		unpack = "echo " + base64.StdEncoding.EncodeToString(archive) + " | base64 -d | tar -xf -"
+		archive = nil
+	}
+	return Errand{archive, fmt.Sprintf(`cd %[1]s && umask 077 && %[2]s
+cd %[3]s/%[4]s && umask 022
+PATH=%[3]s/.bin:$PATH LANG=C.UTF-8 USER=root LOGNAME=root %[5]s 2>&1
+s=$?; [ ! -f %[3]s/.failed ] || { cat %[3]s/.failed; [ $s != 0 ] || s=1; }
+cd /; rm -rf %[3]s; exit $s`, path.Dir(box), unpack, box, quote(s.in), run)}
+}
+
+// archive is a tar archive of a folder with the script, its files, and the command with which
+// Instruqt's scripts say what has failed.
+func (s *Script) archive(folder string) []byte {
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	w.WriteHeader(&tar.Header{Name: folder + "/", Mode: 0o700, Typeflag: tar.TypeDir})
+	failing := file{".bin/fail-message", 0o700, fmt.Appendf(nil, "#!/bin/sh\necho \"✗ $*\" >>\"${0%%/*}/../.failed\"\n")}
+	for _, f := range append(slices.Clip(s.files), failing) {
+		w.WriteHeader(&tar.Header{Name: path.Join(folder, f.name), Mode: int64(f.mode.Perm()), Size: int64(len(f.data)), Typeflag: tar.TypeReg})
+		w.Write(f.data) // a buffer takes everything
+	}
+	w.Close()
+	return archive.Bytes()
 }
 
 // relative is the path from a folder of the pack to a file in it or beside it.
