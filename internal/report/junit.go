@@ -31,8 +31,18 @@ type junitSuites struct {
 type junitSuite struct {
 	Name string `xml:"name,attr"`
 	junitCounts
-	Timestamp string      `xml:"timestamp,attr"`
-	Cases     []junitCase `xml:"testcase"`
+	Timestamp  string           `xml:"timestamp,attr"`
+	Properties *junitProperties `xml:"properties"`
+	Cases      []junitCase      `xml:"testcase"`
+}
+
+type junitProperties struct {
+	All []junitProperty `xml:"property"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
 }
 
 type junitCounts struct {
@@ -65,6 +75,9 @@ type junitSkipped struct {
 
 func junitOf(o *outline) junitSuites {
 	suite := junitSuite{Name: o.Title, Timestamp: junitStamp(o.Started)}
+	if o.Student != "" {
+		suite.Properties = &junitProperties{[]junitProperty{{"student", o.Student}}}
+	}
 	told := false // a case says why the run did not pass
 	for _, s := range o.Steps {
 		c := junitCase{

@@ -12,6 +12,8 @@ import (
 type outline struct {
 	Mission, Title string
 	Guided         bool
+	Player         string // whose mission it is; empty: nobody's in particular
+	Student        string // whose progress; empty: nobody's
 	Started        time.Time
 	Steps          []*step
 	Boots          []*boot
@@ -116,6 +118,7 @@ func outlineOf(records []event.Record) *outline {
 		switch e := r.Event.(type) {
 		case event.RunStarted:
 			o.Mission, o.Title, o.Guided = e.Mission, e.Title, e.Guided
+			o.Player, o.Student = player(e), e.Student
 			for i := range min(e.Steps, mostSteps) {
 				s := o.step(i + 1)
 				if i < len(e.Titles) {

@@ -126,7 +126,21 @@ func introduction(e event.RunStarted) string {
 	if e.Minutes > 0 {
 		parts = append(parts, fmt.Sprintf("about %s for a student", Count(e.Minutes, "minute")))
 	}
+	if who := player(e); who != "" {
+		parts = append(parts, who)
+	}
 	return strings.Join(parts, ", ")
+}
+
+// player says whose mission it is that is played; empty: nobody's in particular.
+func player(e event.RunStarted) string {
+	switch {
+	case e.Student != "":
+		return "student " + e.Student
+	case e.As != "":
+		return "as student " + e.As
+	}
+	return ""
 }
 
 // Count returns a number with its noun: «1 step», «3 steps».

@@ -43,7 +43,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, v visitor, _ []str
 		}
 	}
 	s.answer(w, http.StatusOK, map[string]any{
-		"version": s.Version, "language": tag, "languages": pc.Languages(), "readonly": !v.student, "missing": s.Missing,
+		"version": s.Version, "language": tag, "languages": pc.Languages(), "readonly": !v.student, "student": s.Student, "missing": s.Missing,
 		"missions": missions, "hub": s.hubHome(),
 	})
 }

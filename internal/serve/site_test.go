@@ -62,6 +62,7 @@ func load(ctx context.Context, name, language string) (*mission.Mission, error) 
 type fakeLab struct {
 	file    string
 	folder  string
+	student string // who plays; guarded by mu
 	server  *attach.Server
 	events  event.Log
 	command func(ctx context.Context, word, text string, number int) error
@@ -144,7 +145,7 @@ func (l *fakeLab) Capture(network string) (io.ReadCloser, error) {
 func (l *fakeLab) Status() attach.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return attach.Status{PID: os.Getpid(), Mission: l.file, Title: "A lab", Guided: true, Started: started,
+	return attach.Status{PID: os.Getpid(), Mission: l.file, Title: "A lab", Guided: true, Student: l.student, Started: started,
 		Machines: []attach.MachineStatus{{Name: "debian", On: l.console != nil, Screen: l.screens != nil}}}
 }
 
@@ -454,10 +455,10 @@ func (b *browser) closes(conn *websocket.Conn) websocket.StatusCode {
 }
 
 func (b *browser) home() (h struct {
-	Version, Language, Missing, Hub string
-	Readonly                        bool
-	Languages                       []pc.LanguageName
-	Missions                        []listed
+	Version, Language, Missing, Hub, Student string
+	Readonly                                 bool
+	Languages                                []pc.LanguageName
+	Missions                                 []listed
 }) {
 	b.x.t.Helper()
 	r := b.get("api/home")

@@ -98,6 +98,24 @@ func TestRunsOutliveTheServer(t *testing.T) {
 	}
 }
 
+// Students who share an account have a server each, and are shown their own labs alone.
+func TestRunsOfOtherStudents(t *testing.T) {
+	x := newSite(t, func(o *Options) { o.Student = "ann" })
+	l := x.runs("lab")
+	b := x.student()
+	for student, status := range map[string]int{"bob": http.StatusNotFound, "": http.StatusNotFound, "ann": http.StatusOK} {
+		l.mu.Lock()
+		l.student = student
+		l.mu.Unlock()
+		if r := b.get("api/watch?session=lab"); r.StatusCode != status {
+			t.Errorf("a lab of %q is shown to ann: %s", student, r.Status)
+		}
+	}
+	if h := b.home(); h.Student != "ann" {
+		t.Errorf("the page says that %q plays", h.Student)
+	}
+}
+
 // What a run says that cannot begin is what the student is told.
 func TestStartingFails(t *testing.T) {
 	x := newSite(t)

@@ -28,7 +28,7 @@ export class Home {
 
   /**
    * @param {HTMLElement} element
-   * @param {{ version: string, languages: { tag: string, name: string }[], readonly: boolean, missions: Mission[], hub: string }} home
+   * @param {{ version: string, languages: { tag: string, name: string }[], readonly: boolean, student: string, missions: Mission[], hub: string }} home
    */
   constructor(element, home) {
     this.element = element;
@@ -46,7 +46,8 @@ export class Home {
 
   draw() {
     render(html`
-      <header id="top"><span class="brand"><span aria-hidden="true">❯_</span> labrun</span><span class="gap"></span>
+      <header id="top"><span class="brand"><span aria-hidden="true">❯_</span> labrun</span>
+        ${this.home.student ? html`<span class="dim" data-student>${this.home.student}</span>` : nothing}<span class="gap"></span>
         ${languageSelect(this.home.languages, (tag) => this.speak(tag))} ${themeButton(this.draw)}</header>
       <main id="missions">
         <h1>${say("page missions")}</h1>
