@@ -130,7 +130,7 @@ func feedback(r Row) (page, text []byte, err error) {
 			fmt.Fprintf(&plain, "  %s\n", a)
 		}
 	}
-	return html.Bytes(), []byte(markdown.Clean(plain.String())), nil
+	return []byte(markdown.Clean(html.String())), []byte(markdown.Clean(plain.String())), nil
 }
 
 // feedbackLine is the feedback for a cell of a table: where the page is, is nobody's who

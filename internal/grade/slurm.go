@@ -53,7 +53,7 @@ func (s *Slurm) judge(ctx context.Context, p *Plan, pending []int, tell func(*Re
 	told := map[string]bool{}
 	news := func(p *Plan) {
 		for i, one := range p.Submissions {
-			if r := p.Result(i); r != nil && !told[one.Digest] && r.judged() {
+			if r := p.Result(i); r != nil && !told[one.Digest] {
 				told[one.Digest] = true
 				tell(r)
 			}
@@ -65,7 +65,7 @@ func (s *Slurm) judge(ctx context.Context, p *Plan, pending []int, tell func(*Re
 			return err
 		}
 	}
-	pending = slices.DeleteFunc(slices.Clone(pending), func(i int) bool { r := p.Result(i); return r != nil && r.judged() })
+	pending = slices.DeleteFunc(slices.Clone(pending), func(i int) bool { return p.Result(i) != nil })
 	if len(pending) == 0 {
 		return nil
 	}
@@ -80,12 +80,8 @@ func (s *Slurm) judge(ctx context.Context, p *Plan, pending []int, tell func(*Re
 		return err
 	}
 	for i, one := range part.Submissions {
-		if !told[one.Digest] {
-			r := part.Result(i)
-			if r == nil { // not even a failure was kept: the cluster has ended the task
-				r = s.lost(one, job, states[i%job.Of], i%job.Of)
-			}
-			tell(r)
+		if !told[one.Digest] { // not even a failure was kept: the cluster has ended the task
+			tell(s.lost(one, job, states[i%job.Of], i%job.Of))
 		}
 	}
 	return nil

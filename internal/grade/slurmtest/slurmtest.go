@@ -57,6 +57,9 @@ func Start(t *testing.T, slots int) *Cluster {
 		if t.Failed() {
 			c.tellLogs()
 		}
+		for _, node := range Nodes {
+			c.killTasks(node)
+		}
 		os.RemoveAll(dir)
 	})
 	key := make([]byte, 128)
@@ -77,7 +80,7 @@ SlurmctldPort=%d
 SlurmUser=%[3]s
 SlurmdUser=%[3]s
 AuthType=auth/munge
-AuthInfo=socket=%[4]s/munge.socket
+AuthInfo=socket=%[4]s/munge.socket,cred_expire=15
 CredType=cred/munge
 StateSaveLocation=%[4]s/state
 SlurmdSpoolDir=%[4]s/spool-%%n
@@ -95,8 +98,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
 ReturnToService=2
-SlurmdTimeout=10
-SlurmctldTimeout=10
+SlurmdTimeout=300
 MinJobAge=300
 KillWait=2
 InactiveLimit=0
@@ -138,6 +140,8 @@ func (c *Cluster) StartNode(node string) {
 }
 
 // KillNode kills a node as a power cut does: its daemon, what holds its tasks, and the tasks.
+// The controller is told, which finds out by itself after SlurmdTimeout (300 s): a shorter
+// one would take a node for dead on a busy computer.
 func (c *Cluster) KillNode(node string) {
 	c.t.Helper()
 	d := c.daemons[node]
@@ -147,8 +151,16 @@ func (c *Cluster) KillNode(node string) {
 	delete(c.daemons, node)
 	d.cmd.Process.Kill()
 	<-d.done
+	c.killTasks(node)
+	if out, err := exec.Command("scontrol", "update", "NodeName="+node, "State=DOWN", "Reason=killed").CombinedOutput(); err != nil {
+		c.t.Fatalf("tell of the dead node: %v: %s", err, out)
+	}
+}
+
+// killTasks ends what runs on a node: the holders first, which would tell of the tasks' end.
+func (c *Cluster) killTasks(node string) {
 	holders, tasks := c.processes(node)
-	for _, pid := range append(holders, tasks...) { // the holders first: they would tell of the tasks' end
+	for _, pid := range append(holders, tasks...) {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
