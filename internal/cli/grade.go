@@ -211,12 +211,11 @@ func (p *program) planOf(ctx context.Context, c *cobra.Command, f gradeFlags) (*
 		}
 		missions = append(missions, one)
 		plan.Memory = max(plan.Memory, memoryOf(m, lock))
-		for _, s := range m.Sources {
-			fmt.Fprintf(basis, "%s %d\n%s", s.Shown, len(s.Text), s.Text)
+		files, err := m.Files()
+		if err != nil {
+			return nil, nil, &environmentError{err}
 		}
-		for _, s := range m.Declared().Steps {
-			fmt.Fprintln(basis, s.Digest)
-		}
+		fmt.Fprintln(basis, one.Name, handin.MissionClaim{Files: files}.Digest())
 		if !m.BuiltIn() {
 			if name, err = filepath.Abs(name); err != nil {
 				return nil, nil, &environmentError{err}
@@ -251,7 +250,7 @@ func (p *program) planOf(ctx context.Context, c *cobra.Command, f gradeFlags) (*
 
 // missionGraded is a mission with what its steps give.
 func missionGraded(m *mission.Mission, file, points string) (grade.Mission, error) {
-	one := grade.Mission{Name: strings.TrimSuffix(filepath.Base(file), ".star"), Title: m.Declared().Title}
+	one := grade.Mission{Name: handin.MissionName(file), Title: m.Declared().Title}
 	for _, s := range m.Declared().Steps {
 		one.Steps = append(one.Steps, grade.Step{Name: s.Function.Name(), Title: s.Title})
 	}
