@@ -131,7 +131,11 @@ func (r *Run) fold(e event.Event, at time.Time) {
 			}
 		}
 	case event.Instructed:
-		r.Asked = &Asked{Number: e.Number, Console: text(e.Console), What: text(strings.TrimSpace(e.Say + " " + e.Text)), Since: at}
+		what := e.Say
+		if !strings.Contains(what, e.Text) { // a question's is in it
+			what = strings.TrimSpace(what + " " + e.Text)
+		}
+		r.Asked = &Asked{Number: e.Number, Console: text(e.Console), What: text(what), Since: at}
 	case event.Fulfilled:
 		if r.Asked != nil && e.By == "student" {
 			r.Done = add(r.Done, Mark{r.At, r.Asked.What, at})

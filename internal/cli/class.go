@@ -4,7 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -16,12 +20,18 @@ import (
 	"github.com/labrun/labrun/internal/class"
 	"github.com/labrun/labrun/internal/markdown"
 	"github.com/labrun/labrun/internal/run"
+	"github.com/labrun/labrun/internal/serve"
+	"github.com/labrun/labrun/web"
 )
+
+// usualClassPort is where a class's page is if nobody says otherwise.
+const usualClassPort = 8027
 
 type classFlags struct {
 	socket, store, forget string
-	days                  int
-	status, json          bool
+	days, port            int
+	origins               []string
+	noOpen, status, json  bool
 }
 
 func (p *program) newClass() *cobra.Command {
@@ -30,25 +40,31 @@ func (p *program) newClass() *cobra.Command {
 		Use:   "class",
 		Short: "see how the students of a course are getting on",
 		Long: `class hears what students' guided runs report, on this computer: how far they are, where they are stuck, which hints
-they take. A run reports where LABRUN_CLASS names the socket at which this listens; the student is told so. What they
+they take; and shows it as a page, from where one can look on in the labs that are under way. It says the address to open, which
+is for teachers only. A run reports where LABRUN_CLASS names the socket at which this listens; the student is told so. What they
 type at machines is not reported. docs/class.md tells how a course's server is set up, and what is kept of whom.`,
 		Example: `  labrun class --socket /run/labrun/class       hear the runs that have LABRUN_CLASS=/run/labrun/class
   labrun class --status                         say how the students stand
   labrun class --store postgres://teacher@db/course`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return p.class(c.Context(), f) },
+		RunE: func(c *cobra.Command, _ []string) error { return p.class(c.Context(), c.Flags().Changed("port"), f) },
 	}
 	c.Flags().StringVar(&f.socket, "socket", "", "hear runs at this `path`; else LABRUN_CLASS")
 	c.Flags().StringVar(&f.store, "store", "",
 		"keep it in this `database`: a file, or postgres://…; else a file in the state folder")
 	c.Flags().IntVar(&f.days, "keep", 200, "forget a run when nothing was heard of it for so many `days`")
+	c.Flags().IntVar(&f.port, "port", usualClassPort, "show the page on this `port` of 127.0.0.1, and on no other")
+	c.Flags().StringArrayVar(
+		&f.origins, "origin", nil, "the `URL` at which browsers find the page, if a proxy leads there; may be repeated",
+	)
+	c.Flags().BoolVar(&f.noOpen, "no-open", false, "open no browser")
 	c.Flags().BoolVar(&f.status, "status", false, "say how the students stand, and exit")
 	c.Flags().BoolVar(&f.json, "json", false, "with --status: as JSON")
 	c.Flags().StringVar(&f.forget, "forget", "", "remove what is kept of this `student`, and exit")
 	return c
 }
 
-func (p *program) class(ctx context.Context, f classFlags) error {
+func (p *program) class(ctx context.Context, portAsked bool, f classFlags) error {
 	switch {
 	case f.json && !f.status:
 		return &usageError{"class: --json goes with --status"}
@@ -83,6 +99,10 @@ func (p *program) class(ctx context.Context, f classFlags) error {
 		return &usageError{"class: where do runs report? Say --socket PATH, and give students LABRUN_CLASS=PATH: " +
 			"a file's name in a folder that they can reach, such as /run/labrun/class"}
 	}
+	origins, err := parseOrigins(f.origins)
+	if err != nil {
+		return err
+	}
 	its, err := class.New(ctx, class.Options{
 		Store: store, Folder: folder, Keep: time.Duration(f.days) * 24 * time.Hour, Now: time.Now,
 		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
@@ -96,8 +116,39 @@ func (p *program) class(ctx context.Context, f classFlags) error {
 		return &environmentError{fmt.Errorf("class: %w", err)}
 	}
 	defer gate.Close()
-	p.tell(p.Out, "hearing the runs that have LABRUN_CLASS=%s; Ctrl-C ends it", socket)
-	if err := its.Collect(ctx, gate); err != nil {
+	listener, err := p.listen(f.port, portAsked)
+	if err != nil {
+		return err
+	}
+	secret, err := serve.Secret(folder)
+	if err != nil {
+		listener.Close()
+		return &environmentError{err}
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	server := serve.New(serve.Options{
+		Page: web.Files(), Missing: web.Missing(), Secret: secret, Origins: origins, Version: version(), Language: p.spoken(),
+		State: folder, Sessions: class.Doors(folder), Owner: os.Getuid(), Class: its,
+		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
+	}, port)
+	local := &url.URL{Scheme: "http", Host: "127.0.0.1:" + port, Path: "/"}
+	for _, at := range append([]*url.URL{local}, origins...) {
+		p.tell(p.Out, "the class is at %s?key=%s", at, secret)
+	}
+	p.tell(p.Out, "it hears the runs that have LABRUN_CLASS=%s; Ctrl-C ends it, and students go on", socket)
+	if !f.noOpen {
+		p.openBrowser(local.String() + "?key=" + server.Opening())
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	showing := make(chan error, 1)
+	go func() {
+		defer cancel()
+		showing <- server.Serve(ctx, listener)
+	}()
+	err = its.Collect(ctx, gate)
+	cancel()
+	if err = errors.Join(err, <-showing); err != nil {
 		return &environmentError{fmt.Errorf("class: %w", err)}
 	}
 	return nil

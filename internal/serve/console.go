@@ -35,7 +35,7 @@ const longestKeys, mostKeys = 512 << 10, 1 << 20
 func (s *Server) console(w http.ResponseWriter, r *http.Request, v visitor, names []string) {
 	boot, _ := strconv.Atoi(r.URL.Query().Get("boot"))
 	from, _ := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
-	options := attach.SeatOptions{Boot: boot, From: from, Watch: !v.student, Language: s.languageOf(r)}
+	options := attach.SeatOptions{Boot: boot, From: from, Watch: !v.student && !v.teacher, Language: s.languageOf(r)}
 	s.connect(w, r, v, names[0], func(l *link, run attach.Found) bridge {
 		c := &consoled{link: l, watch: options.Watch, shown: make(chan struct{}, 1)}
 		c.typed = sync.NewCond(&c.mu)

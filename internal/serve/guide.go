@@ -27,7 +27,7 @@ const mostSaid = 8
 func (s *Server) guide(w http.ResponseWriter, r *http.Request, v visitor, names []string) {
 	watching, alone := s.say(r, "serve watching"), s.say(r, "serve alone")
 	s.connect(w, r, v, names[0], func(l *link, run attach.Found) bridge {
-		g := &guided{link: l, run: run, readonly: !v.student, watching: watching, alone: alone}
+		g := &guided{link: l, run: run, readonly: !v.student, teacher: v.teacher, watching: watching, alone: alone}
 		return bridge{longest: longestWords, hear: g.hear, speak: func(ctx context.Context) error {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
@@ -45,6 +45,7 @@ type guided struct {
 	*link
 	run      attach.Found
 	readonly bool
+	teacher  bool   // who may type at consoles while they are invited
 	watching string // what somebody is told who only watches
 	alone    string // what they are told where labrun plays by itself
 
@@ -69,7 +70,7 @@ func (g *guided) introduce(mission string) error {
 	}
 	return g.say(map[string]any{
 		"event": "session", "session": g.run.Session(), "mission": mission,
-		"machines": machines, "readonly": g.readonly,
+		"machines": machines, "readonly": g.readonly, "teacher": g.teacher,
 	})
 }
 

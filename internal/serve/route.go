@@ -36,6 +36,7 @@ var routes = []struct {
 	{open, end(`phrases/([^/]+)\.json`), (*Server).phrases},
 	{open, end(`oauth_callback`), (*Server).fromHub},
 	{look, end(`api/home`), (*Server).home},
+	{look, end(`api/class`), (*Server).overview},
 	{look, end(`api/watch`), (*Server).watch},
 	{act, end(`api/start`), (*Server).start},
 	{act, end(`api/stop`), (*Server).stop},

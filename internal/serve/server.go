@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/labrun/labrun/internal/class"
 	"github.com/labrun/labrun/internal/jupyterhub"
 	"github.com/labrun/labrun/internal/mission"
 )
@@ -37,6 +38,8 @@ type Options struct {
 	Hub *jupyterhub.Contract
 	// Idle is how long nobody may be at work before the server ends itself; 0: for ever.
 	Idle time.Duration
+	// Class is the course whose teacher this serves, with its runs' doors as Sessions; nil: it serves a student.
+	Class *class.Class
 	// Tell says something to the user at the terminal.
 	Tell func(format string, args ...any)
 }

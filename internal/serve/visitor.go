@@ -24,6 +24,7 @@ type visitor struct {
 	browser string // tells browsers apart
 	student bool   // they may do all; else they look at one run
 	all     bool   // they look at all runs, as teachers do whom a hub lets in
+	teacher bool   // they look on at all runs, and type where a student has invited them
 	watched string // the run that they look at, as named by runName
 }
 
@@ -77,7 +78,13 @@ func (s *Server) visitor(r *http.Request) (v visitor, known bool) {
 	for _, cookie := range r.CookiesNamed(s.cookieName()) { // below one prefix there may be another's
 		parts := strings.Split(cookie.Value, "!")
 		if len(parts) == cookieParts && same(parts[2], s.sign("cookie", parts[0], parts[1])) {
-			return visitor{browser: parts[0], student: parts[1] == "", watched: parts[1]}, true
+			v := visitor{browser: parts[0], watched: parts[1]}
+			if keyed := parts[1] == ""; s.Class == nil {
+				v.student = keyed
+			} else {
+				v.teacher, v.all = keyed, keyed
+			}
+			return v, true
 		}
 	}
 	return visitor{}, false

@@ -159,6 +159,13 @@ export class Console {
     this.fit();
   }
 
+  /** Lets keys be typed here, or not. @param {boolean} may */
+  allow(may) {
+    if (this.readonly === !may) return;
+    this.readonly = !may;
+    this.terminal.options.disableStdin = !may;
+  }
+
   focus() {
     this.terminal.focus();
   }

@@ -81,6 +81,7 @@ export class Consoles {
         console = new Console(name, place, { base, readonly: this.#readonly(name), screen, changed: () => this.changed() });
         this.#consoles.set(name, console);
       }
+      console.allow(!this.#readonly(name));
       if (!this.#visible(name)) continue;
       if (this.#pictured(name)) this.#picture(name, console);
       else if (place.clientWidth > 0) console.start();
@@ -140,7 +141,14 @@ export class Consoles {
 
   /** Whether one can only look on there. @param {string} name */
   #readonly(name) {
-    return this.run.readonly || this.run.console(name).played;
+    const { readonly, teacher, invited } = this.run;
+    return (readonly && !(teacher && invited)) || this.run.console(name).played;
+  }
+
+  /** Why one can only look on. @param {boolean} played */
+  #looking(played) {
+    if (played) return say("page played console");
+    return this.run.teacher ? say("page class looking") : say("page watching console");
   }
 
   /** @param {string} name */
@@ -196,7 +204,7 @@ export class Consoles {
       ${screen ? this.#screen(name) : nothing}
       <div class="screen ${screen ? "text" : ""}" data-terminal=${name} ?hidden=${this.#pictured(name)}></div>
       ${screen ? this.#views(name) : nothing}
-      ${this.#readonly(name) ? html`<p class="line">${say(played ? "page played console" : "page watching console")}</p>` : this.#line(name)}
+      ${this.#readonly(name) ? html`<p class="line">${this.#looking(played)}</p>` : this.#line(name)}
       ${lost ? html`<p class="lost" role="status">${say("page console lost")}</p>` : nothing}
     </section>`;
   }

@@ -46,6 +46,9 @@ export class Run {
   mission = ""; // as api/start takes it
   language = "";
   readonly = false;
+  teacher = false; // who looks on is the teacher, who may type while they are invited
+  invited = false; // the student lets them
+  student = ""; // who plays; empty: they have said no name
   title = "";
   minutes = 0;
   guided = true;
@@ -121,7 +124,7 @@ function add(run, entry) {
 /** @type {Record<string, (run: Run, e: any) => void>} */
 const fold = {
   session(run, e) {
-    Object.assign(run, { session: e.session, mission: e.mission, language: e.language, readonly: e.readonly });
+    Object.assign(run, { session: e.session, mission: e.mission, language: e.language, readonly: e.readonly, teacher: Boolean(e.teacher) });
     for (const m of e.machines ?? []) {
       Object.assign(run.machine(m.name), { screen: Boolean(m.screen), browser: Boolean(m.browser), consoles: m.consoles ?? [] });
     }
@@ -136,7 +139,7 @@ const fold = {
     }
   },
   run_started(run, e) {
-    Object.assign(run, { title: e.title, minutes: e.minutes ?? 0, guided: Boolean(e.guided) });
+    Object.assign(run, { title: e.title, minutes: e.minutes ?? 0, guided: Boolean(e.guided), student: e.student ?? "" });
     name(run, e.titles ?? [], e.steps);
     boards(run, e.challenges ?? []);
   },
@@ -244,6 +247,10 @@ const fold = {
   },
   helped(run, e) {
     add(run, { kind: "helped", event: e });
+  },
+  invited(run, e) {
+    run.invited = Boolean(e.on);
+    add(run, { kind: "note", event: { phrase: e.on ? "class invited" : "class alone", args: [] } });
   },
   told(run, e) {
     add(run, { kind: "told", event: e });

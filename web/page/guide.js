@@ -74,6 +74,7 @@ function welcome(run) {
   if (!e) return nothing;
   return html`<div class="welcome">
     <p>${e.steps === 1 ? say("page welcome one") : say("page welcome", e.steps)} ${e.minutes ? say("minutes", e.minutes) : nothing}</p>
+    ${e.class ? html`<p>${rich(say("class told"))}</p>` : nothing}
     ${e.damaged ? html`<p>${say("damaged", e.damaged)}</p>` : nothing}
     ${e.why === "changed" ? html`<p>${say("changed")}</p>` : nothing}
     ${e.why === "finished" ? html`<p>${say("finished once", e.finished)}</p>` : nothing}

@@ -205,7 +205,10 @@ export class Lab {
   // What the card and texts have done: see Acts in now.js.
 
   may() {
-    return this.run.readonly || this.state !== "open" ? [] : (this.run.asked?.may ?? []);
+    if (this.run.readonly || this.state !== "open") return [];
+    // What is asked was told before the teacher was invited, perhaps.
+    const { invited, asked } = this.run;
+    return (asked?.may ?? []).map((/** @type {string} */ word) => (["invite", "alone"].includes(word) ? (invited ? "alone" : "invite") : word));
   }
 
   /** The JupyterHub that lets in; empty: a key does. */

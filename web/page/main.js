@@ -38,7 +38,10 @@ async function show() {
   shown?.dispose();
   shown = undefined;
   clear();
-  if (wanted) {
+  if (!wanted && home.class) {
+    const { Class } = await import("./class.js");
+    shown = new Class(page, home);
+  } else if (wanted) {
     const { Lab } = await import("./lab.js");
     shown = new Lab(page, wanted, home);
   } else {

@@ -132,7 +132,7 @@ function hint(h, asked, acts) {
 }
 
 /** The words that have a button of their own; the others are behind «more». */
-const first = ["yes", "no", "hint", "check", "ok", "next", "do", "leave"];
+const first = ["yes", "no", "hint", "check", "ok", "next", "do", "leave", "invite", "alone"];
 
 /**
  * @param {Run} run

@@ -42,9 +42,11 @@ function button(name, sign, act) {
 export function top(lab) {
   const { run, state } = lab;
   return html`<header id="top">
-    <a class="brand" href="#" title=${say("page list")}><span aria-hidden="true">❯_</span> labrun</a>
+    <a class="brand" href="#" title=${run.teacher ? say("page class back") : say("page list")}><span aria-hidden="true">❯_</span> labrun</a>
     <h1>${run.title}</h1>
-    ${run.readonly ? html`<span class="badge">${say("page watching")}</span>` : nothing}
+    ${run.readonly && run.student ? html`<span class="badge">${run.student}</span>` : nothing}
+    ${run.readonly ? html`<span class="badge ${run.invited && run.teacher ? "good" : ""}">${
+      run.teacher && run.invited ? say("page class invited") : say("page watching")}</span>` : nothing}
     <span id="connection" data-state=${state} role="status">${state === "open" ? html`<span class="hidden">${
       say("page connection open")}</span>` : say(`page connection ${state}`)}
       ${state === "waiting" ? html`<button type="button" class="inline" @click=${() => lab.socket.retry()}>${
