@@ -278,7 +278,7 @@ func (p *packed) task(thread *starlark.Thread, c pack.Challenge) error {
 	}
 	var wrong []starlark.Value
 	for _, w := range c.Wrong {
-		typed := starlark.String(typedAs(w.Lines))
+		typed := starlark.String(p.expand(typedAs(w.Lines)))
 		if w.Printed {
 			wrong = append(wrong, starlark.Tuple{typed, starlark.String(w.Why)})
 		} else {
@@ -349,7 +349,7 @@ func (p *packed) solution(c pack.Challenge) starlark.Value {
 			}}, nil)
 		})
 	default:
-		return starlark.String(typedAs(a.Lines))
+		return starlark.String(p.expand(typedAs(a.Lines)))
 	}
 }
 
@@ -369,8 +369,9 @@ func (c *call) typeAt(p *packed, lines []pack.Line) error {
 		if err := terminal.Ready(c.ctx); err != nil {
 			return err
 		}
-		c.acted(on.name(), line.Text)
-		if err := terminal.Type(c.ctx, line.Text+"\n"); err != nil {
+		text := c.expand(line.Text)
+		c.acted(on.name(), text)
+		if err := terminal.Type(c.ctx, text+"\n"); err != nil {
 			return err
 		}
 		if err := terminal.Finished(c.ctx); err != nil {
@@ -438,7 +439,7 @@ func (p *packed) tell(v pack.Verdict) string {
 func (p *packed) run(ctx context.Context, script pack.Script, limit time.Duration) (pack.Verdict, error) {
 	guest := p.lab.Machine(p.in.config.Name)
 	box := fmt.Sprintf("/run/labrun-%d", time.Now().UnixNano())
-	errand := script.Carry(box)
+	errand := script.Carry(box, p.variables()...)
 	ctx, cancel := p.lab.Within(ctx, limit, overtime(limit))
 	defer cancel()
 	if errand.Archive != nil {

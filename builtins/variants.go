@@ -157,6 +157,32 @@ func Fill(text string, drawn []Variant) string {
 	})
 }
 
+// variable is what a pack's scripts find a variant's value in.
+func (v Variant) variable() string { return "LABRUN_" + strings.ToUpper(v.Name) }
+
+// variables are those of a pack's scripts, each with its value.
+func (s *Session) variables() (all []string) {
+	for _, v := range s.declared.Variants {
+		all = append(all, v.variable()+"="+v.Value)
+	}
+	return all
+}
+
+var variable = regexp.MustCompile(`\$(LABRUN_[A-Z0-9_]+|\{LABRUN_[A-Z0-9_]+\})`)
+
+// expand puts the values of those variables into a text that is typed at a console, whose
+// shell does not have them.
+func (s *Session) expand(text string) string {
+	return variable.ReplaceAllStringFunc(text, func(found string) string {
+		for _, v := range s.declared.Variants {
+			if strings.Trim(found, "${}") == v.variable() {
+				return v.Value
+			}
+		}
+		return found
+	})
+}
+
 // veil has a text say of each secret only what it is called: for what labrun records and
 // says by itself.
 func (s *Session) veil(text string) string {

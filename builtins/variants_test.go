@@ -30,6 +30,21 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// A pack's answers are typed into a shell that knows nothing of the draws.
+func TestExpand(t *testing.T) {
+	s := &Session{declared: Declaration{Variants: drawn}}
+	for text, want := range map[string]string{
+		"nc -l $LABRUN_PORT":                       "nc -l 8123",
+		"echo ${LABRUN_USER_1}x $LABRUN_USER_1.":   "echo annx ann.",
+		"$LABRUN_PORTS $LABRUN $HOME {port}":       "$LABRUN_PORTS $LABRUN $HOME {port}",
+		"echo \"$LABRUN_FLAG\" >/srv/$LABRUN_PORT": "echo \"8wc8w87y4g3fmyqq8ya9\" >/srv/8123",
+	} {
+		if got := s.expand(text); got != want {
+			t.Errorf("expand(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
 // What labrun itself says and records tells no secret, also where an error is wrapped.
 func TestVeil(t *testing.T) {
 	s := &Session{declared: Declaration{Variants: drawn}}

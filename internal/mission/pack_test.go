@@ -28,7 +28,7 @@ func provePack(t *testing.T, name string) (told []string) {
 	}
 	store := labtest.Store(t)
 	defer store.Close()
-	source := "mission(title = \"Lab\", api = 1)\npc = machine(\"pc\", image = \"debian\")\npack(\"./" + name + "\", on = pc)\n"
+	source := "mission(title = \"Lab\", api = 1)\nport = variant(\"port\", [8123])\nflag = secret(\"flag\")\npc = machine(\"pc\", image = \"debian\")\npack(\"./" + name + "\", on = pc)\n"
 	files := folder("lab.star", source)
 	tree := os.DirFS("../pack/testdata")
 	err = fs.WalkDir(tree, name, func(at string, e fs.DirEntry, err error) error {
@@ -107,6 +107,15 @@ func TestProvePacks(t *testing.T) {
 			"Make one: not solved before",
 			"Make one: wrong answer 1 fails: two.sh cannot be run; it does not print 1 and 2",
 			"Make one: begins anew",
+		},
+		"drawn": {
+			"Lab: solved",
+			"Lab: twice",
+			"Door 8123: solved",
+			"Door 8123: not solved before",
+			"Door 8123: wrong answer 1 fails: there is no door 8123",
+			"Door 8123: the hint of task solves it",
+			"Door 8123: begins anew",
 		},
 		"killercoda": {
 			"Files, first steps: solved",

@@ -218,10 +218,14 @@ const inCommand = 16 << 10
 // Carry returns what a machine needs to run the script in the folder box, which is not there
 // yet: the command unpacks it, runs the script, leaves nothing of it behind, and ends as the
 // script does. What the script prints, errors included, is its output, in order.
-func (s *Script) Carry(box string) Errand {
+func (s *Script) Carry(box string, variables ...string) Errand {
 	run := "./" + relative(s.in, s.at)
 	if s.shell != "" {
 		run = fmt.Sprintf("$(command -v %s || echo sh) %s", s.shell, run)
+	}
+	for _, v := range variables {
+		name, value, _ := strings.Cut(v, "=")
+		run = name + "=" + quote(value) + " " + run
 	}
 	archive := s.archive(path.Base(box))
 	unpack := fmt.Sprintf("tar -xf %[1]s.tar; rm -f %[1]s.tar", box)

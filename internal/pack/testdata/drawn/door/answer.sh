@@ -1,0 +1,1 @@
+cp /tmp/labrun-drawn/word /tmp/labrun-drawn/$LABRUN_PORT
