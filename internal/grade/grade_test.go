@@ -18,6 +18,7 @@ import (
 // Whatever a submission's process does, it has a result and no other's suffers; what was
 // judged is not judged again, and what failed is.
 func TestEachSubmissionHasItsOwnResult(t *testing.T) {
+	t.Parallel()
 	p, journal := batchOf(t, map[string]string{
 		"ann.labrun":      "confirmed ann",
 		"bob.labrun":      "differs bob",
@@ -64,11 +65,12 @@ func TestEachSubmissionHasItsOwnResult(t *testing.T) {
 
 // A replay without end is ended with all that it has started.
 func TestLimit(t *testing.T) {
+	t.Parallel()
 	p, _ := batchOf(t, map[string]string{"endless.labrun": "hang"})
-	p.Limit = time.Second
+	p.Limit = 3 * time.Second
 	pid := filepath.Join(t.TempDir(), "pid")
 	p.Replay = []string{"/bin/sh", "-c", "sleep 3600 >/dev/null 2>&1 & echo $! >" + pid + "; wait"}
-	if got := judged(t, p, Here(1))["endless.labrun"]; got != "failed timeout: it was not played to its end within 1s" {
+	if got := judged(t, p, Here(1))["endless.labrun"]; got != "failed timeout: it was not played to its end within 3s" {
 		t.Errorf("it says %q", got)
 	}
 	data, err := os.ReadFile(pid)
@@ -84,8 +86,9 @@ func TestLimit(t *testing.T) {
 
 // A replay that tells how far it came when its time was over is listened to.
 func TestLimitTellsHowFar(t *testing.T) {
+	t.Parallel()
 	p, _ := batchOf(t, map[string]string{"slow.labrun": "hang"})
-	p.Limit = time.Second
+	p.Limit = 3 * time.Second
 	p.Replay = []string{
 		"/bin/sh", "-c",
 		`trap 'echo "{\"format\":1,\"verdict\":\"failed\",\"cause\":\"host\",\"student\":\"ann\"}"; exit 4' TERM; while :; do sleep 0.1; done`,
@@ -101,16 +104,18 @@ func TestLimitTellsHowFar(t *testing.T) {
 
 // A replay that takes all memory is ended by its limit, not the computer's.
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	p, _ := batchOf(t, map[string]string{"huge.labrun": "huge"})
 	p.Memory = 200
-	p.Replay = []string{"/bin/sh", "-c", "tail /dev/zero"}
-	if got := judged(t, p, Here(1))["huge.labrun"]; !strings.HasPrefix(got, "failed host: its process ended without a verdict") {
+	p.Replay = []string{"/bin/sh", "-c", "head -c 1G /dev/zero | tail >/dev/null || exit 9"}
+	if got := judged(t, p, Here(1))["huge.labrun"]; !strings.HasPrefix(got, "failed host: its process ended without a verdict (exit status 9)") {
 		t.Errorf("it says %q", got)
 	}
 }
 
 // A grading that was stopped goes on where it stopped.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	gate := filepath.Join(t.TempDir(), "gate")
 	p, journal := batchOf(t, map[string]string{
 		"a.labrun": "confirmed ann", "b.labrun": "wait " + gate, "c.labrun": "confirmed cleo",

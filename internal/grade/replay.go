@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -54,20 +55,14 @@ func (p *Plan) Judge(ctx context.Context, i int) (*Result, error) {
 func (p *Plan) replay(ctx context.Context, file string) (v handin.Verdict, said string) {
 	limited, cancel := context.WithTimeoutCause(ctx, p.Limit, errLimit)
 	defer cancel()
-	cmd := exec.CommandContext(limited, p.Replay[0], append(p.Replay[1:len(p.Replay):len(p.Replay)], file)...)
+	line := append(p.limits(), append(slices.Clip(p.Replay), file)...)
+	cmd := exec.CommandContext(limited, line[0], line[1:]...)
 	out, words := &bounded{most: longest}, &tail{}
 	cmd.Stdout, cmd.Stderr = out, words
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = grace
 	if err := host.StartChild(cmd); err != nil {
 		return failed(handin.Host, "its process does not start: "+err.Error()), ""
-	}
-	if p.Memory > 0 {
-		if err := host.LimitData(cmd.Process.Pid, uint64(p.Memory)<<20); err != nil {
-			cmd.Cancel()
-			cmd.Wait()
-			return failed(handin.Host, "its process's memory cannot be limited: "+err.Error()), ""
-		}
 	}
 	err := cmd.Wait()
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it had a session of its own
@@ -96,6 +91,16 @@ func (p *Plan) replay(ctx context.Context, file string) (v handin.Verdict, said 
 		return failed(handin.Host, withLast(fmt.Sprintf("its process ended without a verdict (%v)", err), said)), said
 	}
 	return failed(handin.Host, withLast(fmt.Sprintf("its process printed no verdict (%v)", wrong), said)), said
+}
+
+// limits are the beginning of a command line whose process, with all that it starts, has the
+// plan's memory and no more: not shared memory nor address space, but what each has for
+// itself. The limit has to hold before the process begins, which util-linux's prlimit does.
+func (p *Plan) limits() []string {
+	if p.Memory == 0 || runtime.GOOS != "linux" {
+		return nil
+	}
+	return []string{"prlimit", fmt.Sprintf("--data=%d", p.Memory<<20), "--"}
 }
 
 func failed(cause handin.Cause, reason string) handin.Verdict {

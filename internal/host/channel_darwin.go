@@ -65,6 +65,3 @@ func Unread(fd int) (int, error) {
 
 // LimitMemory does nothing: macOS keeps no limit of another process, nor one of address space.
 func LimitMemory(pid int, bytes uint64) error { return nil }
-
-// LimitData does nothing, as LimitMemory.
-func LimitData(pid int, bytes uint64) error { return nil }

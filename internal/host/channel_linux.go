@@ -40,15 +40,8 @@ func ThroughFolder(folder, file string, f func(name string) error) error {
 func Unread(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.TIOCINQ) }
 
 // LimitMemory limits the address space of a child, in bytes.
-func LimitMemory(pid int, bytes uint64) error { return limit(pid, unix.RLIMIT_AS, bytes) }
-
-// LimitData limits what a child, and each process that it starts from then on, has of memory
-// for itself, in bytes: what is shared with others, or is address space and no more, does
-// not count.
-func LimitData(pid int, bytes uint64) error { return limit(pid, unix.RLIMIT_DATA, bytes) }
-
-func limit(pid, resource int, bytes uint64) error {
-	err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: bytes, Max: bytes}, nil)
+func LimitMemory(pid int, bytes uint64) error {
+	err := unix.Prlimit(pid, unix.RLIMIT_AS, &unix.Rlimit{Cur: bytes, Max: bytes}, nil)
 	if err == unix.ESRCH { // it has ended
 		return nil
 	}
