@@ -17,7 +17,7 @@ c = get_config()  # noqa: F821
 # ---- what a course may want to change
 
 # All that the class leaves behind is in here: who may log in, images, progress, records, the hub's own database.
-folder = os.environ.get("LABRUN_CLASS", "/var/lib/labrun-class")
+folder = os.environ.get("LABRUN_CLASS_FOLDER", "/var/lib/labrun-class")
 
 # Where the proxy listens. For the world, put nginx with HTTPS before it, or give JupyterHub a certificate (ssl_cert, ssl_key).
 c.JupyterHub.bind_url = "http://127.0.0.1:8000/"
@@ -25,6 +25,9 @@ c.JupyterHub.bind_url = "http://127.0.0.1:8000/"
 # What labrun is started with; name missions at the end, else all that are built in are offered. A server in which nobody
 # has done anything for so long saves and ends itself: that needs no culler, and no page that was left open holds memory.
 c.Spawner.cmd = ["labrun", "serve", "--jupyterhub", "--idle", "45m"]
+
+# Where `labrun class` hears how far everybody is, for the teacher's view; students are told so. Empty: nowhere.
+class_socket = os.path.join(folder, "class.socket")
 
 # MiB that a student's lab takes, and that all else on the server does. Week 1 takes 850 at most.
 lab_memory, other_memory = 900, 2048
@@ -39,6 +42,8 @@ c.JupyterHub.concurrent_spawn_limit = 10 * (os.cpu_count() or 1)  # a server sta
 # university's own logins remove this class, and set JupyterHub's authenticator_class and allowed_users.
 
 students = os.path.join(folder, "students")
+hub = os.path.join(folder, "hub")  # what the hub itself keeps
+os.makedirs(hub, mode=0o700, exist_ok=True)
 
 
 def people():
@@ -79,6 +84,12 @@ c.JupyterHub.load_roles = [
 class LabSpawner(LocalProcessSpawner):
     """Starts labrun by the hub's own account: JupyterHub's spawner wants one for each student."""
 
+    async def start(self):
+        # A server outlives the hub, and must not write to who reads no more.
+        with open(os.path.join(hub, "servers.log"), "ab") as log:
+            self.popen_kwargs = {"stdout": log, "stderr": log}
+            return await super().start()
+
     def make_preexec_fn(self, name):
         return lambda: os.chdir(folder)
 
@@ -90,6 +101,7 @@ c.JupyterHub.spawner_class = LabSpawner
 c.Spawner.environment = {
     "LABRUN_CACHE": os.path.join(folder, "cache"),  # one for all: what is in memory of an image is there once
     "XDG_STATE_HOME": os.path.join(folder, "state"),
+    "LABRUN_CLASS": class_socket,
     **{name: os.environ[name] for name in ("LABRUN_MIRROR",) if name in os.environ},
 }
 key = os.path.join(folder, "course.key")
@@ -102,8 +114,6 @@ c.LocalProcessSpawner.interrupt_timeout = 60  # a stopped server saves its lab f
 
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.last_activity_interval = 60
-hub = os.path.join(folder, "hub")
-os.makedirs(hub, mode=0o700, exist_ok=True)
 c.JupyterHub.db_url = "sqlite:///" + os.path.join(hub, "jupyterhub.sqlite")
 c.JupyterHub.cookie_secret_file = os.path.join(hub, "cookie_secret")
 os.environ.setdefault("NODE_PATH", "/usr/share/nodejs")  # Debian's proxy finds its parts also with a node of others

@@ -37,13 +37,14 @@ const (
 type use int
 
 const (
-	labs use = iota // play labs, in a terminal
-	page            // build the page of `labrun serve`: npm alone is some 400 packages, so it is for those who want it
-	test            // run labrun's own tests
+	labs    use = iota // play labs, in a terminal
+	page               // build the page of `labrun serve`: npm alone is some 400 packages, so it is for those who want it
+	classes            // serve a class: deploy/jupyterhub
+	test               // run labrun's own tests
 )
 
 // uses are their names on the command line; labs are always wanted.
-var uses = map[string]use{"serve": page, "test": test}
+var uses = map[string]use{"serve": page, "class": classes, "test": test}
 
 // tools is the one list of what labrun needs from the system: doctor checks it
 // and --mend installs it.
@@ -65,6 +66,8 @@ var tools = []tool{
 	{"tmux", "tmux", "shows the guide and the consoles side by side (--tmux)", labs, may},
 	{"npm", "npm", "gets the libraries of the page of labrun serve when labrun is built", page, must},
 	{"/usr/share/seabios/bios.bin", "seabios", "starts PCs that run in a browser", page, must},
+	{"jupyterhub", "jupyterhub", "gives each student of a class a server of their own", classes, must},
+	{"configurable-http-proxy", "node-configurable-http-proxy", "leads browsers to the students' servers", classes, must},
 	{"chromium", "chromium", "is a student's browser in labrun's own tests", test, must},
 	{"nasm", "nasm", "assembles a guest with a screen in labrun's own tests", test, must},
 	{"busybox", "busybox", "is a guest's shell in labrun's own tests", test, must},
@@ -109,10 +112,11 @@ type finding struct {
 func (p *program) newDoctor() *cobra.Command {
 	var mend bool
 	c := &cobra.Command{
-		Use:   "doctor [serve|test|PROCESSOR|MISSION]",
+		Use:   "doctor [serve|class|test|PROCESSOR|MISSION]",
 		Short: "what this computer has and lacks for running labs, and how to mend it",
 		Long: `What this computer has and lacks for running labs, and how to mend it. With "serve" also for building labrun with
-the page of labrun serve, with "test" for that and for running labrun's own tests; with a processor such as riscv64, or
+the page of labrun serve, with "class" for that and for a class on this server (docs/class.md), with "test" for all that
+and for running labrun's own tests; with a processor such as riscv64, or
 with a mission, also for machines with that one, or with that mission's.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

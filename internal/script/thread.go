@@ -159,6 +159,7 @@ func (t *Thread) watch(held uint64) {
 		if now := t.beats.Load(); now != beats || t.busy.Load() > 0 {
 			beats, since = now, time.Now()
 		}
+		long := time.Since(since) > longestOperation // before the heap is looked at, which takes long where others have the processors
 		switch {
 		case t.ctx.Err() != nil:
 			if cancelled.IsZero() {
@@ -170,7 +171,7 @@ func (t *Thread) watch(held uint64) {
 			}
 		case overfull(held):
 			t.halt(t.Thread, fmt.Errorf("the script uses more than %d MiB of memory", maxHeap>>20))
-		case time.Since(since) > longestOperation:
+		case long:
 			t.halt(t.Thread, fmt.Errorf("an operation of the script takes more than %v", longestOperation))
 		}
 	}
