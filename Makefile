@@ -52,7 +52,7 @@ unit: | go
 check: | go
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt'd: $$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags measure ./cmd/labrun
+	$(GO) vet -tags measure ./cmd/labrun ./internal/class
 	$(GO) vet -tags guard ./internal/host
 	$(GO) test -tags guard -run Child ./internal/host
 	for t in linux/arm64 darwin/arm64; do GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build ./... || exit; done

@@ -31,7 +31,7 @@ var levels = map[string]int{
 	"/internal/labtest":               3,
 	"/internal/labtest/fakeqemu":      2,
 	"/internal/labtest/fakeqemu/qemu": 3,
-	"/internal/class":                 2,
+	"/internal/class":                 3,
 	"/internal/qemu":                  1,
 	"/internal/control":               1,
 	"/internal/report":                1,

@@ -36,7 +36,7 @@ type called struct {
 const firstRetry, lastRetry = time.Second, 30 * time.Second
 
 // Report has the run report to a class, whose socket is given, until the run is over: it tells
-// what happens (see reported), and lets the class in as a guest. A class that is not there is
+// what happens (see Reported), and lets the class in as a guest. A class that is not there is
 // looked for again and again; the run goes on without.
 func (s *Server) Report(class string) {
 	s.tasks.Go(func() {
@@ -93,7 +93,7 @@ func (s *Server) report(class string) (done bool) {
 	t := &teller{conn: conn, ended: s.ctx, last: func() time.Time { return s.last }}
 	n := 0
 	for record := range s.lab.Events().Follow(ctx) {
-		if record.Event = reported(record.Event); record.Event == nil {
+		if record.Event = Reported(record.Event); record.Event == nil {
 			continue
 		}
 		if n++; n > first.Have && t.line(record) != nil {
@@ -125,10 +125,10 @@ func (s *Server) back(class, call string) {
 // longestReported is what a class is told of a text of the mission's, in bytes.
 const longestReported = 1 << 10
 
-// reported is what a class is told of an event; nil: nothing. It is decided here, in the
+// Reported is what a class is told of an event; nil: nothing. It is decided here, in the
 // student's own process: how far they are, what they were asked and answered, what they were
 // refused and helped with. What they type at machines, and what these print, is not told.
-func reported(e event.Event) event.Event {
+func Reported(e event.Event) event.Event {
 	switch e := e.(type) {
 	case event.RunStarted, event.Recalled, event.StepEnded, event.Redone, event.Fulfilled,
 		event.Answered, event.Helped, event.Completed, event.Paused, event.Board, event.Invited:

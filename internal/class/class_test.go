@@ -26,11 +26,11 @@ type course struct {
 	stop func() // which returns when everything was written
 }
 
-func newCourse(t *testing.T) *course {
+func newCourse(t *testing.T, database string) *course {
 	t.Helper()
 	folder := t.TempDir()
 	c := &course{t: t, folder: folder, socket: filepath.Join(folder, "socket")}
-	c.begin(filepath.Join(folder, "class.db"))
+	c.begin(database)
 	return c
 }
 
@@ -143,7 +143,11 @@ func step(n int) event.StepStarted {
 // told meanwhile is not lost.
 func TestCollect(t *testing.T) {
 	t.Parallel()
-	c := newCourse(t)
+	keepsACourse(t, filepath.Join(t.TempDir(), "kept", "class.db"))
+}
+
+func keepsACourse(t *testing.T, database string) {
+	c := newCourse(t, database)
 	ann, bob := c.joins("ann"), c.joins("bob")
 	ann.tell(step(1), event.Instructed{Number: 1, Verb: "type", Say: "On debian, type:", Text: "ip a"},
 		event.Fulfilled{Number: 1, By: "student"}, event.StepEnded{Index: 1, Passed: true, Seconds: 60}, step(2),
@@ -170,7 +174,7 @@ func TestCollect(t *testing.T) {
 
 	c.stop()
 	bob.tell(event.StepEnded{Index: 1, Passed: true, Seconds: 30}, step(2))
-	c.begin(filepath.Join(c.folder, "class.db"))
+	c.begin(database)
 	c.until("bob is at step 2", func(o Overview) bool {
 		return len(o.Students) == 2 && o.Students[1].At == 2 && o.Students[1].Done == 1 && o.Students[0].Missed == 1
 	})
@@ -182,6 +186,18 @@ func TestCollect(t *testing.T) {
 	}
 	if _, err := Forget(t.Context(), c.store, c.folder, "bob"); err == nil || !strings.Contains(err.Error(), "another labrun class") {
 		t.Errorf("while the class is open, a student is forgotten: %v", err)
+	}
+	c.stop()
+	store, err := OpenStore(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if n, err := Forget(t.Context(), store, c.folder, "bob"); n != 1 || err != nil {
+		t.Errorf("bob is forgotten: %d, %v", n, err)
+	}
+	if runs, err := store.Runs(t.Context()); err != nil || len(runs) != 1 || runs[0].Student != "ann" || len(runs[0].Hints) != 1 {
+		t.Errorf("%+v, %v", runs, err)
 	}
 }
 

@@ -23,6 +23,7 @@ type Options struct {
 	Store *Store
 	// Folder has what belongs to the class while it runs: a lock, and the doors of the runs that report.
 	Folder string
+	Handed string        // a folder to which submissions are handed in; empty: none
 	Keep   time.Duration // how long a run is kept after the last that was heard of it; 0: for ever
 	Now    func() time.Time
 	Tell   func(format string, args ...any) // says something to whoever runs the class
@@ -41,6 +42,8 @@ type Class struct {
 	next  int64
 	names map[int]string // accounts, by user
 
+	refused map[string]bool // what was handed in and cannot be read
+
 	saving sync.Mutex // held while something is written, so that an older state never follows a newer one
 }
 
@@ -50,7 +53,7 @@ func New(ctx context.Context, o Options) (*Class, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Class{options: o, lock: lock, runs: map[string]*Run{}, dirty: map[*Run]bool{}, of: map[string]int{}, names: map[int]string{}}
+	c := &Class{options: o, lock: lock, runs: map[string]*Run{}, dirty: map[*Run]bool{}, of: map[string]int{}, names: map[int]string{}, refused: map[string]bool{}}
 	if err = c.forget(ctx); err != nil {
 		lock.Close()
 		return nil, err
@@ -148,6 +151,15 @@ func (c *Class) Collect(ctx context.Context, gate *attach.Gate) error {
 			}
 		}
 	})
+	if c.options.Handed != "" {
+		tasks.Go(func() {
+			for err := error(nil); err == nil; err = host.Sleep(saving, handedEvery) {
+				if err := c.TakeFolder(saving, c.options.Handed); err != nil && saving.Err() == nil {
+					c.options.Tell("%v: it is tried again", err)
+				}
+			}
+		})
+	}
 	err := gate.Serve(ctx, c.hear)
 	cancel()
 	tasks.Wait()

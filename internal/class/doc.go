@@ -12,7 +12,7 @@
 //   - The kernel says whose process reports. No user needs a token, and none can report as
 //     another. Where a course's students share an account, as below some hubs, the ID that a run was
 //     given (--student) tells them apart, and it is shown whose process said so.
-//   - What leaves the run is decided in the student's own process: what attach.reported lets
+//   - What leaves the run is decided in the student's own process: what attach.Reported lets
 //     through, and who may type. What students type at machines never comes here.
 //   - The class needs no rights: it is a user like any other. JupyterHub's spawner, or the login, sets
 //     one variable. It works with containers that are given the socket.

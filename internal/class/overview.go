@@ -34,6 +34,7 @@ type Student struct {
 	Hints   int       `json:"hints"`
 	Missed  int       `json:"missed"`
 	Helped  int       `json:"helped"`
+	Handed  time.Time `json:"handed,omitzero"` // when they last handed something in
 }
 
 // Mission sums up how a course does in a mission.
@@ -86,16 +87,27 @@ const mostHints = 10
 // NewOverview sums up runs, in the order in which they came.
 func NewOverview(runs []*Run, now time.Time) Overview {
 	type whose struct{ account, student, mission string }
-	last, missions := map[whose]*Run{}, map[string][]*Run{}
+	last, missions, handed := map[whose]*Run{}, map[string][]*Run{}, map[whose]time.Time{}
 	for _, r := range runs { // in the order in which they came
 		if r.Mission == "" { // it has said nothing yet
 			continue
+		}
+		if r.Account == handedIn {
+			if its := (whose{"", r.Student, r.Mission}); handed[its].Before(r.Started) {
+				handed[its] = r.Started
+			}
 		}
 		its := whose{r.Account, r.Student, r.Mission}
 		if before := last[its]; before == nil || !r.Started.Before(before.Started) {
 			last[its] = r
 		}
 		missions[r.Mission] = append(missions[r.Mission], r)
+	}
+	// Whose runs have reported, needs no row of what they handed in.
+	for its := range last {
+		if its.account != handedIn {
+			delete(last, whose{handedIn, its.student, its.mission})
+		}
 	}
 	o := Overview{At: now, Missions: []Mission{}, Students: []Student{}}
 	for mission, all := range missions {
@@ -108,6 +120,7 @@ func NewOverview(runs []*Run, now time.Time) Overview {
 		m := sum(present)
 		for _, r := range present {
 			s := m.student(r, now)
+			s.Handed = handed[whose{"", r.Student, r.Mission}]
 			if step := s.At - 1; s.Live && step >= 0 && step < len(m.Steps) {
 				m.Steps[step].Here++
 				if s.Stuck {

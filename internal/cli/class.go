@@ -19,6 +19,7 @@ import (
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/class"
 	"github.com/labrun/labrun/internal/markdown"
+	"github.com/labrun/labrun/internal/report"
 	"github.com/labrun/labrun/internal/run"
 	"github.com/labrun/labrun/internal/serve"
 	"github.com/labrun/labrun/web"
@@ -28,10 +29,10 @@ import (
 const usualClassPort = 8027
 
 type classFlags struct {
-	socket, store, forget string
-	days, port            int
-	origins               []string
-	noOpen, status, json  bool
+	socket, store, handed, forget string
+	days, port                    int
+	origins                       []string
+	noOpen, status, json          bool
 }
 
 func (p *program) newClass() *cobra.Command {
@@ -52,6 +53,7 @@ type at machines is not reported. docs/class.md tells how a course's server is s
 	c.Flags().StringVar(&f.socket, "socket", "", "hear runs at this `path`; else LABRUN_CLASS")
 	c.Flags().StringVar(&f.store, "store", "",
 		"keep it in this `database`: a file, or postgres://…; else a file in the state folder")
+	c.Flags().StringVar(&f.handed, "handed", "", "take what is handed in to this `folder` (labrun submit) as well")
 	c.Flags().IntVar(&f.days, "keep", 200, "forget a run when nothing was heard of it for so many `days`")
 	c.Flags().IntVar(&f.port, "port", usualClassPort, "show the page on this `port` of 127.0.0.1, and on no other")
 	c.Flags().StringArrayVar(
@@ -94,6 +96,11 @@ func (p *program) class(ctx context.Context, portAsked bool, f classFlags) error
 		p.tell(p.Out, "%d runs of %s are forgotten", n, f.forget)
 		return nil
 	}
+	if f.handed != "" {
+		if _, err := os.ReadDir(f.handed); err != nil {
+			return &usageError{fmt.Sprintf("class: --handed: %v", err)}
+		}
+	}
 	socket := cmp.Or(f.socket, p.Getenv("LABRUN_CLASS"))
 	if socket == "" {
 		return &usageError{"class: where do runs report? Say --socket PATH, and give students LABRUN_CLASS=PATH: " +
@@ -104,7 +111,7 @@ func (p *program) class(ctx context.Context, portAsked bool, f classFlags) error
 		return err
 	}
 	its, err := class.New(ctx, class.Options{
-		Store: store, Folder: folder, Keep: time.Duration(f.days) * 24 * time.Hour, Now: time.Now,
+		Store: store, Folder: folder, Handed: f.handed, Keep: time.Duration(f.days) * 24 * time.Hour, Now: time.Now,
 		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
 	})
 	if err != nil {
@@ -162,9 +169,17 @@ func (p *program) classStatus(ctx context.Context, store *class.Store, folder st
 	}
 	o := class.NewOverview(runs, time.Now())
 	if asJSON {
+		similar := map[string][]class.Similar{}
+		for _, m := range o.Missions {
+			similar[m.Mission] = class.FindSimilar(runs, m.Mission)
+		}
 		encoder := json.NewEncoder(p.Out)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(o)
+		return encoder.Encode(struct {
+			class.Overview
+			Similar map[string][]class.Similar `json:"similar"` // by mission
+			Kept    []*class.Run               `json:"kept"`    // all that there is
+		}{o, similar, runs})
 	}
 	if len(o.Students) == 0 {
 		fmt.Fprintln(p.Err, "no student's run has reported yet")
@@ -201,6 +216,11 @@ func (p *program) classStatus(ctx context.Context, store *class.Store, folder st
 		if err := table.Flush(); err != nil {
 			return err
 		}
+		for _, s := range class.FindSimilar(runs, m.Mission) {
+			fmt.Fprintf(p.Out, "%s and %s have in common: %s few others made; %d of %d pauses; %s done within seconds of one another\n",
+				markdown.Clean(s.Students[0]), markdown.Clean(s.Students[1]), report.Count(len(s.Mistakes), "mistake"), s.Alike, s.Pauses,
+				report.Count(s.Together, "instruction"))
+		}
 	}
 	return nil
 }
@@ -217,6 +237,9 @@ func classState(s class.Student) string {
 		words = append(words, "at work")
 	default:
 		words = append(words, "away")
+	}
+	if !s.Handed.IsZero() {
+		words = append(words, "handed in")
 	}
 	if s.Invited {
 		words = append(words, "asks for help")

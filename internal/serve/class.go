@@ -19,3 +19,12 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request, v visitor, _ [
 	}
 	s.answer(w, http.StatusOK, class.NewOverview(s.Class.Runs(), time.Now()))
 }
+
+// similar points out whose work in a mission is alike.
+func (s *Server) similar(w http.ResponseWriter, r *http.Request, v visitor, _ []string) {
+	if !v.teacher {
+		s.refuse(w, http.StatusNotFound, "there is no class here")
+		return
+	}
+	s.answer(w, http.StatusOK, map[string]any{"similar": class.FindSimilar(s.Class.Runs(), r.URL.Query().Get("mission"))})
+}

@@ -37,6 +37,7 @@ var routes = []struct {
 	{open, end(`oauth_callback`), (*Server).fromHub},
 	{look, end(`api/home`), (*Server).home},
 	{look, end(`api/class`), (*Server).overview},
+	{look, end(`api/class/similar`), (*Server).similar},
 	{look, end(`api/watch`), (*Server).watch},
 	{act, end(`api/start`), (*Server).start},
 	{act, end(`api/stop`), (*Server).stop},

@@ -31,10 +31,15 @@ import { languageSelect, themeButton } from "./top.js";
  * @property {number} hints
  * @property {number} missed
  * @property {number} helped
+ * @property {string} [handed] when they handed something in
  */
 /** @typedef {{ title: string, here: number, stuck: number, done: number, median?: number, hints: number, missed: number, helped: number }} Step */
 /** @typedef {{ step: number, what: string, level: number, text: string, students: number }} Hint */
 /** @typedef {{ mission: string, title: string, students: number, live: number, finished: number, steps: Step[], hints?: Hint[] }} Mission */
+/**
+ * @typedef {{ students: [string, string], mistakes?: { step: number, what: string, said: string }[], pauses: number, alike: number,
+ *   together: number }} Similar
+ */
 /** @typedef {{ at: string, missions: Mission[], students: Student[] }} Overview */
 
 /** How often it is asked for, in milliseconds, while somebody looks at it. */
@@ -48,6 +53,8 @@ export class Class {
   /** @type {Set<string> | undefined} who asks for help */
   #calling;
   #mission = kept("class mission", "");
+  /** @type {{ mission: string, pairs: Similar[] } | undefined} what was asked for last */
+  #similar;
   #show = "all";
 
   /**
@@ -70,7 +77,7 @@ export class Class {
     try {
       this.overview = await get("api/class");
       this.error = "";
-      shared = new Set(/** @type {Overview} */ (this.overview).students.map((s) => s.account)).size < 2;
+      shared = new Set(/** @type {Overview} */ (this.overview).students.map((s) => s.account).filter((a) => a !== "(handed in)")).size < 2;
     } catch (error) {
       const { status, message } = /** @type {{ status?: number, message: string }} */ (error);
       this.error = status === 401 ? message : say("page class lost");
@@ -142,7 +149,22 @@ export class Class {
         ${this.#students(theirs, Date.parse(at))}
       </section>
       ${m.hints?.length ? html`<section aria-labelledby="class-hints"><h2 id="class-hints">${say("page class hints")}</h2>${
-        hints(m)}</section>` : nothing}`;
+        hints(m)}</section>` : nothing}
+      <section aria-labelledby="class-similar"><h2 id="class-similar">${say("page class similar")}</h2>
+        <p class="kept">${say("page class similar how")}</p>
+        ${this.#similar?.mission === m.mission ? similar(this.#similar.pairs, m) : html`<button type="button" data-do="similar"
+          @click=${() => this.#compare(m)}>${say("page class similar find")}</button>`}</section>`;
+  }
+
+  /** @param {Mission} m */
+  async #compare(m) {
+    try {
+      const { similar: pairs } = await get(`api/class/similar?mission=${encodeURIComponent(m.mission)}`);
+      this.#similar = { mission: m.mission, pairs: pairs ?? [] };
+    } catch (error) {
+      this.error = /** @type {Error} */ (error).message;
+    }
+    this.draw();
   }
 
   #filter() {
@@ -202,7 +224,7 @@ export class Class {
 let shared = true; // all students have one account
 
 /** Who it is; whose process said so, if that is called otherwise, and could be. @param {Student} s */
-const name = (s) => (shared || s.student === s.account ? s.student : say("page class account", s.student, s.account));
+const name = (s) => (shared || s.account === "(handed in)" || s.student === s.account ? s.student : say("page class account", s.student, s.account));
 
 /** When something was last heard of a student. @param {Student} s @param {number} now */
 const ago = (s, now) => duration(Math.max(0, now - Date.parse(s.heard)) / 1000);
@@ -225,7 +247,8 @@ function state(s) {
   let how = badge("away", "away");
   if (s.ended) how = badge(s.ended, s.ended === "finished" ? "good" : "away");
   else if (s.live) how = badge("live");
-  return html`${s.invited ? badge("calls") : nothing}${s.stuck ? badge("stuck", "stuck") : how}`;
+  return html`${s.invited ? badge("calls") : nothing}${s.stuck ? badge("stuck", "stuck") : how}${
+    s.handed ? badge("handed", "good") : nothing}`;
 }
 
 /** @param {Mission} m */
@@ -241,6 +264,21 @@ function steps(m) {
       <td class="number">${s.done}</td>
       <td class="number">${s.median ? duration(s.median) : "–"}</td>
       <td class="number">${s.hints}</td><td class="number">${s.missed}</td><td class="number">${s.helped}</td></tr>`)}</tbody>
+  </table></div>`;
+}
+
+/**
+ * @param {Similar[]} pairs
+ * @param {Mission} m
+ */
+function similar(pairs, m) {
+  if (!pairs.length) return html`<p class="dim" role="status">${say("page class similar none")}</p>`;
+  return html`<div class="table" tabindex="0" role="group" aria-labelledby="class-similar"><table>
+    <thead><tr>${["pair", "shared", "pauses", "together"].map((column) => html`<th scope="col" class=${
+      ["pauses", "together"].includes(column) ? "number" : ""}>${say(`page class column ${column}`)}</th>`)}</tr></thead>
+    <tbody>${pairs.map((p) => html`<tr data-pair=${p.students.join(" ")}><th scope="row">${say("page class pair", ...p.students)}</th>
+      <td>${(p.mistakes ?? []).map((e) => html`<p>${say("page challenge", e.step, m.steps[e.step - 1]?.title ?? "")}: ${e.said}</p>`)}</td>
+      <td class="number">${p.alike} / ${p.pauses}</td><td class="number">${p.together}</td></tr>`)}</tbody>
   </table></div>`;
 }
 
