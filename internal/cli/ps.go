@@ -42,14 +42,14 @@ func (p *program) newPs() *cobra.Command {
 						state = "on for " + (time.Duration(m.Seconds) * time.Second).String()
 					}
 					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%d\n", run.Session(), run.PID,
-						markdown.Clean(run.Mission), cmp.Or(run.Place, "-"), m.Name, state, m.Viewers)
+						missionOf(run), cmp.Or(run.Place, "-"), m.Name, state, m.Viewers)
 					for _, further := range m.Consoles {
 						fmt.Fprintf(table, "\t\t\t\t%s\t\t%d\n", further.Name, further.Viewers)
 					}
 				}
 				if len(run.Machines) == 0 {
 					fmt.Fprintf(table, "%s\t%d\t%s\t%s\t-\t-\t-\n", run.Session(), run.PID,
-						markdown.Clean(run.Mission), cmp.Or(run.Place, "-"))
+						missionOf(run), cmp.Or(run.Place, "-"))
 				}
 			}
 			return table.Flush()
@@ -57,6 +57,14 @@ func (p *program) newPs() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line for each lab")
 	return c
+}
+
+// missionOf is the mission of a run, and who plays it.
+func missionOf(run attach.Found) string {
+	if run.Student == "" {
+		return markdown.Clean(run.Mission)
+	}
+	return markdown.Clean(run.Mission + " (" + run.Student + ")")
 }
 
 func (p *program) listJSON(found []attach.Found) error {
