@@ -62,7 +62,10 @@ func (p *program) who() (course.Student, error) {
 	}
 	if file := p.courseKeyFile(); file != "" {
 		if who.Key, err = course.ReadKey(file); err != nil {
-			return course.Student{}, &usageError{fmt.Sprintf("--course-key: %v", err)}
+			if said = "--course-key"; f.key == "" {
+				said = "LABRUN_COURSE_KEY"
+			}
+			return course.Student{}, &usageError{fmt.Sprintf("%s: %v", said, err)}
 		}
 	}
 	return who, nil
