@@ -84,6 +84,10 @@ func (d *depot) fault(err error) error {
 	var said *errcode.ErrorResponse
 	var lookup *net.DNSError
 	var transfer *url.Error
+	var connection *net.OpError // of a blob's, whose url.Error has been taken off
+	broke := func(err error) error {
+		return fmt.Errorf("%s cannot be reached, or broke off: %w: try again, what has arrived is not sent again", host, err)
+	}
 	switch {
 	case errors.Is(err, errdef.ErrNotFound):
 		return fmt.Errorf("there is no such bundle; compare its name, tag and digest with what `labrun images push` said. " +
@@ -99,7 +103,9 @@ func (d *depot) fault(err error) error {
 		return fmt.Errorf("%s sent something else than it has promised (%w), so nothing of it was kept: try again, and if it stays so, "+
 			"tell whoever runs it", host, err)
 	case errors.As(err, &transfer):
-		return fmt.Errorf("%s cannot be reached, or broke off: %w: try again, what has arrived is not sent again", host, transfer.Err)
+		return broke(transfer.Err)
+	case errors.As(err, &connection):
+		return broke(connection)
 	}
 	return err
 }
