@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -55,6 +56,9 @@ func (d *Draft) Complete(place Place) []Completion {
 	case c.in != nil && c.in.Kind == script.CommentToken:
 		return nil
 	case c.in != nil:
+		if offers := d.completeVariant(c, place); offers != nil {
+			return offers
+		}
 		return d.completeString(c)
 	}
 	if n := len(c.tokens); n > 0 && c.tokens[n-1].Kind == script.NumberToken && c.tokens[n-1].To >= c.offset {
@@ -256,6 +260,27 @@ func parameterAt(params []builtins.Param, call openCall) int {
 		}
 	}
 	return -1
+}
+
+// openBrace is a variant's name that was begun in a text.
+var openBrace = regexp.MustCompile(`(?:^|[^$])\{([a-z][a-z0-9_]*)?$`)
+
+// completeVariant completes a variant's name in braces; nil if none was begun.
+func (d *Draft) completeVariant(c cursor, place Place) []Completion {
+	text := d.file.lines.text
+	begun := openBrace.FindStringSubmatch(text[c.in.From:c.offset])
+	if begun == nil {
+		return nil
+	}
+	offers := completer{replace: d.file.lines.span(c.offset-len(begun[1]), c.offset)}
+	for _, name := range d.files.drawn(d.recovered(place.Line)) {
+		item := Completion{Label: name, Kind: "value", Detail: "what is drawn for the student", Fits: true}
+		if !strings.HasPrefix(text[c.offset:], "}") {
+			item.Insert = name + "}"
+		}
+		offers.offer(item)
+	}
+	return offers.list
 }
 
 // completeString completes the strings that name things: images and files.

@@ -14,15 +14,7 @@ import (
 func (n *linter) variants() {
 	var names []string
 	for _, s := range n.sources {
-		n.callsIn(s, func(call *syntax.CallExpr) {
-			e, _ := n.builtin(call.Fn)
-			if e.Name != "variant" && e.Name != "secret" {
-				return
-			}
-			if name, ok := n.value(s, argument(call, e, "name")).(starlark.String); ok {
-				names = append(names, string(name))
-			}
-		})
+		names = append(names, n.drawn(s)...)
 	}
 	if len(names) == 0 {
 		return
@@ -33,7 +25,7 @@ func (n *linter) variants() {
 		}
 	}
 	for _, s := range n.sources {
-		n.callsIn(s, func(call *syntax.CallExpr) {
+		callsIn(s, func(call *syntax.CallExpr) {
 			for _, x := range readable(n.builtins, call) {
 				n.placeholders(s, leading(x), names)
 			}
@@ -41,8 +33,22 @@ func (n *linter) variants() {
 	}
 }
 
+// drawn are the names of the variants that a file draws, as far as that can be seen.
+func (snap *snapshot) drawn(s *sourceFile) (names []string) {
+	callsIn(s, func(call *syntax.CallExpr) {
+		e, _ := snap.builtin(call.Fn)
+		if e.Name != "variant" && e.Name != "secret" {
+			return
+		}
+		if name, ok := snap.value(s, argument(call, e, "name")).(starlark.String); ok {
+			names = append(names, string(name))
+		}
+	})
+	return names
+}
+
 // callsIn calls a function for every call in a file.
-func (n *linter) callsIn(s *sourceFile, each func(*syntax.CallExpr)) {
+func callsIn(s *sourceFile, each func(*syntax.CallExpr)) {
 	if s.tree == nil {
 		return
 	}

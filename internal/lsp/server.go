@@ -150,7 +150,7 @@ func (s *server) initialize(_ context.Context, req *jrpc2.Request) (any, error) 
 		Capabilities: capabilities{
 			PositionEncoding:       "utf-16",
 			TextDocumentSync:       syncOptions{OpenClose: true, Change: syncWhole},
-			CompletionProvider:     triggers{[]string{".", `"`, "'", "/", "(", ","}},
+			CompletionProvider:     triggers{[]string{".", `"`, "'", "/", "(", ",", "{"}},
 			SignatureHelpProvider:  triggers{[]string{"(", ","}},
 			HoverProvider:          true,
 			DefinitionProvider:     true,

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/labrun/labrun/builtins"
 	"github.com/labrun/labrun/internal/course"
 )
 
@@ -29,6 +30,29 @@ step(second)
 	ann, again, bob := of(course.Student{ID: "ann"}), of(course.Student{ID: "ann", Imagined: true}), of(course.Student{ID: "bob"})
 	if ann != again || ann == bob {
 		t.Errorf("ann's is %s, that of who plays as ann %s, bob's %s", ann, again, bob)
+	}
+}
+
+// An edition that draws something else does not fit machines that were made with the draws
+// before; one that draws the same does.
+func TestEditionsDrawTheSame(t *testing.T) {
+	of := func(values string) builtins.Declaration {
+		m, err := Load(t.Context(), folder("lab.star", `mission(title = "Lab", api = 1)
+port = variant("port", `+values+`)
+def first():
+    """First"""
+step(first)
+`), "lab.star", "lab.star", Options{Who: course.Student{ID: "ann"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Declared()
+	}
+	if err := fits(of("[8001]"), of("range(8001, 8002)")); err != nil {
+		t.Errorf("the same draw: %v", err)
+	}
+	if err := fits(of("[8001]"), of("[8002]")); err == nil || !strings.Contains(err.Error(), "it draws other variants") {
+		t.Errorf("another draw: %v", err)
 	}
 }
 
