@@ -25,6 +25,7 @@ import (
 //	exits CODE PROGRAM [ARGUMENT…]      run a program, and expect that exit code
 //	until PATTERN PROGRAM [ARGUMENT…]   run a program again and again, until its output matches
 //	word SESSION WORD [TEXT]            say a student's word to a run through its door
+//	forge KIND IN OUT [OLD NEW]         make of a submission one that is not honest
 //
 // Each script has a home of its own, with nothing in it. The file boot.img is a disk that boots, and does nothing. In the folder $FAKES are images whose machines are fakes (package
 // fakeqemu), if the condition [fakes] says that there can be some on this computer.
@@ -51,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"exits": exits,
 			"until": until,
 			"word":  word,
+			"forge": forge,
 		},
 		Condition: func(condition string) (bool, error) {
 			if condition == "fakes" {

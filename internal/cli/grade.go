@@ -138,7 +138,7 @@ func (p *program) grade(ctx context.Context, c *cobra.Command, args []string, f 
 	plan.Results = filepath.Join(out, "results")
 	pending := plan.Pending()
 	if kept := len(plan.Submissions) - len(pending); kept > 0 {
-		p.tell(p.Err, "%d of %s judged already, or the same as another", kept, report.Count(len(plan.Submissions), "submission"))
+		p.tell(p.Err, "%d of %s need not be played again", kept, report.Count(len(plan.Submissions), "submission"))
 	}
 	if f.engine == "plan" {
 		return p.savePlan(plan, pending, out)

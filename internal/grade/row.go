@@ -114,7 +114,8 @@ func missionOf(missions []Mission, name string) *Mission {
 }
 
 // count decides which of a student's submissions for a mission goes to the gradebook: the
-// one with most points, the first of those. Handing in once more takes nothing away.
+// one with most points, of those one that is confirmed, of those the first. Handing in once
+// more takes nothing away.
 func count(rows []Row) {
 	best := map[[2]string]int{}
 	for i, r := range rows {
@@ -122,7 +123,7 @@ func count(rows []Row) {
 			continue
 		}
 		whose := [2]string{r.Student, r.Mission}
-		if other, ok := best[whose]; !ok || *r.Points > *rows[other].Points {
+		if other, ok := best[whose]; !ok || better(r, rows[other]) {
 			best[whose] = i
 		}
 	}
@@ -136,6 +137,14 @@ func count(rows []Row) {
 			r.Notes = append(r.Notes, "what counts is "+rows[at].File)
 		}
 	}
+}
+
+// better reports whether a row counts before an earlier one.
+func better(r, than Row) bool {
+	if *r.Points != *than.Points {
+		return *r.Points > *than.Points
+	}
+	return r.Judgement == handin.Confirmed && than.Judgement != handin.Confirmed
 }
 
 // number is a number of points as people write it.

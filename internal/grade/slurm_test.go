@@ -94,7 +94,7 @@ func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("there are no %s after three minutes", what)
+			t.Fatalf("three minutes, and no %s", what)
 		}
 	}
 }
