@@ -172,6 +172,9 @@ func (c *Caller) Hear(have int, tell func(line []byte) error) error {
 	return follow(c.conn, longestTold, tell)
 }
 
+// HangUp ends the connection, and Hear with it.
+func (c *Caller) HangUp() { c.conn.Close() }
+
 func (c *Caller) say(kind byte, what called) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()

@@ -290,7 +290,7 @@ func TestStuck(t *testing.T) {
 	now := time.Now()
 	var runs []*Run
 	at := func(student string, since time.Duration, done bool) {
-		r := &Run{ID: int64(len(runs)), Student: student, Mission: "week1", Heard: now, Live: 1, At: 1,
+		r := &Run{ID: int64(len(runs)), Student: student, Mission: "week1", Heard: now, Live: true, At: 1,
 			Steps: []Step{{Title: "one", State: "here", Began: now.Add(-since)}}}
 		if done {
 			r.Steps[0].State, r.Steps[0].Seconds, r.Ended = "done", since.Seconds(), "finished"
@@ -308,5 +308,22 @@ func TestStuck(t *testing.T) {
 	o := NewOverview(runs, now)
 	if s := o.Missions[0].Steps[0]; s.Stuck != 1 || s.Done != 3 || !o.Students[0].Stuck || o.Students[1].Stuck {
 		t.Errorf("%+v, %+v", s, o.Students)
+	}
+}
+
+// A run that reports by two connections at a time, as where one is dead and nobody knows it yet, is heard once.
+func TestRunThatReportsTwice(t *testing.T) {
+	t.Parallel()
+	c := newCourse(t, filepath.Join(t.TempDir(), "class.db"))
+	ann := c.joins("ann")
+	ann.door.Report(c.socket)
+	ann.tell(step(1))
+	for range 100 {
+		ann.tell(event.Hinted{Level: 1, Of: 2})
+	}
+	c.until("ann has taken a hundred hints", func(o Overview) bool { return len(o.Students) == 1 && o.Students[0].Hints >= 100 })
+	ann.leave()
+	if runs := c.Runs(); len(runs) != 1 || runs[0].Lines != 102 || runs[0].Steps[0].Hints != 100 {
+		t.Errorf("%+v", runs[0])
 	}
 }

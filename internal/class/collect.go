@@ -103,7 +103,7 @@ func Look(ctx context.Context, s *Store, folder string) ([]*Run, error) {
 	}
 	for _, r := range runs {
 		if _, err := os.Stat(filepath.Join(Doors(folder), r.Door())); err == nil {
-			r.Live = 1
+			r.Live = true
 		}
 	}
 	return runs, nil
@@ -172,12 +172,23 @@ func (c *Class) Collect(ctx context.Context, gate *attach.Gate) error {
 
 // hear hears a run until it is over, or gone for now.
 func (c *Class) hear(ctx context.Context, caller *attach.Caller) {
-	r, have := c.enter(caller)
+	r := c.enter(caller)
 	if r == nil {
 		return
 	}
+	// A run reports by one connection: whatever is left of an earlier one is dead.
+	select {
+	case r.seat <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-r.seat }()
+	have := c.begin(r, caller)
 	defer c.leave(r)
-	if closeDoor, err := caller.Door(ctx, filepath.Join(Doors(c.options.Folder), r.Door())); err == nil { // else an earlier connection of the same run still has it
+	closeDoor, err := caller.Door(ctx, filepath.Join(Doors(c.options.Folder), r.Door()))
+	if err != nil {
+		c.options.Tell("%v: nobody can look on there", err)
+	} else {
 		defer closeDoor()
 	}
 	over := caller.Hear(have, func(line []byte) error {
@@ -195,34 +206,47 @@ func (c *Class) hear(ctx context.Context, caller *attach.Caller) {
 }
 
 // mostRuns is how many runs are kept of one account: students may share one.
-const mostRuns = 50_000
+const mostRuns = 20_000
 
-// enter finds a run, or begins to keep it, and tells how much of it is known; nil: there are too
+// enter finds a run, or begins to keep it, and sends away who has reported as that run before; nil: there are too
 // many of this account.
-func (c *Class) enter(caller *attach.Caller) (r *Run, have int) {
+func (c *Class) enter(caller *attach.Caller) *Run {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	account := c.account(caller.UID)
-	r = &Run{Account: account, Session: caller.Session, Started: caller.Started, Student: account}
+	r := &Run{Account: account, Session: caller.Session, Started: caller.Started, Student: account}
 	if known := c.runs[r.key()]; known != nil {
 		r = known
 	} else {
 		if c.of[account] >= mostRuns {
-			return nil, 0
+			return nil
 		}
 		c.of[account]++
 		c.next++
 		r.ID, r.Heard = c.next, c.options.Now()
 		c.runs[r.key()] = r
 	}
-	r.Live++
-	return r, r.Lines
+	if r.seat == nil {
+		r.seat = make(chan struct{}, 1)
+	}
+	if r.caller != nil {
+		r.caller.HangUp()
+	}
+	return r
+}
+
+// begin notes that a run reports, and tells how much of it is known.
+func (c *Class) begin(r *Run, caller *attach.Caller) (have int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.Live, r.caller = true, caller
+	return r.Lines
 }
 
 func (c *Class) leave(r *Run) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.Live--
+	r.Live, r.caller = false, nil
 }
 
 // account is the name of a user; the caller holds c.mu.
@@ -280,7 +304,7 @@ func (c *Class) forget(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, r := range c.runs {
-		if r.Heard.Before(before) && r.Live == 0 {
+		if r.Heard.Before(before) && !r.Live {
 			delete(c.runs, key)
 			delete(c.dirty, r)
 			c.of[r.Account]--

@@ -148,7 +148,7 @@ func sum(runs []*Run) Mission {
 		m.Steps = append(m.Steps, StepSum{Title: step.Title})
 	}
 	for _, r := range runs {
-		if r.Live > 0 {
+		if r.Live {
 			m.Live++
 		}
 		if len(r.Steps) > 0 && r.Finished() == len(r.Steps) {
@@ -181,7 +181,7 @@ func sum(runs []*Run) Mission {
 // student is how the student of a run stands.
 func (m *Mission) student(r *Run, now time.Time) Student {
 	s := Student{
-		Student: r.Student, Account: r.Account, Mission: r.Mission, Title: r.Title, Live: r.Live > 0, Heard: r.Heard,
+		Student: r.Student, Account: r.Account, Mission: r.Mission, Title: r.Title, Live: r.Live, Heard: r.Heard,
 		Ended: r.Ended, Done: r.Finished(), Steps: len(r.Steps), Asked: r.Asked, Invited: r.Invited,
 	}
 	if s.Live {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/report"
 )
@@ -34,7 +35,10 @@ type Run struct {
 	Mistakes []Mistake `json:"mistakes,omitempty"`
 	Done     []Mark    `json:"done,omitempty"` // instructions that the student did, as they were done
 
-	Live int `json:"-"` // connections by which it reports now
+	Live bool `json:"-"` // it reports now
+
+	caller *attach.Caller // by which it reports
+	seat   chan struct{}  // held by the connection that is heard
 }
 
 // Step is how a step stands: "ahead", "here", "done", "skipped", "left", or of a challenge "begun".
@@ -85,7 +89,7 @@ type Mark struct {
 
 // The bounds of what is kept of a run, which is a stranger's: steps, entries of each list,
 // bytes of a text.
-const mostSteps, mostEntries, longestText = 500, 500, 300
+const mostSteps, mostEntries, longestText = 500, 300, 200
 
 // take folds a line of what a run reports. A line that cannot be read counts, and does nothing.
 func (r *Run) take(line []byte, now time.Time) {
