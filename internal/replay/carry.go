@@ -132,9 +132,6 @@ func (c *copyist) hear(e event.Event) {
 	c.told = append(c.told, textsOf(e)...)
 }
 
-// present is a text of then as it is here; so far it is the same.
-func (c *copyist) present(text string) string { return text }
-
 // keys are what is typed here for what was typed then: each value in them that the student had
 // seen is the one that stands here where that one stood.
 func (c *copyist) keys(then event.Keyed, at time.Time) string {

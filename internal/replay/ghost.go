@@ -23,6 +23,8 @@ const (
 	settledElse = 1500 * time.Millisecond
 	quiet       = 12 * time.Second // unchanged: a console has no more to say, whatever it said then
 
+	longestPause = 5 * time.Second // of the student's between two acts that the ghost makes, too, before a word
+
 	patience  = time.Minute      // nothing moves: what was waited for does not come
 	lostFaith = 10 * time.Second // the same, after the first time
 	longest   = 20 * time.Minute // nothing is asked: labrun, too, may be stuck
@@ -53,6 +55,7 @@ type ghost struct {
 	note     func(a act, why string)
 
 	seats map[string]*seat
+	acted time.Time // when something was done last
 
 	mu       sync.Mutex
 	progress progress
@@ -143,6 +146,7 @@ func (g *ghost) play(ctx context.Context) {
 		case doIt:
 			missed = 0
 			g.do(ctx, a)
+			g.acted = time.Now()
 		case leaveOut:
 		case never:
 			if missed++; missed >= mostMissed {
@@ -182,7 +186,9 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 		if now {
 			switch {
 			case a.word != nil && (a.asked == "" || asked != nil && asks(*asked) == a.asked):
-				return doIt
+				if g.calm() && time.Since(g.acted) >= min(a.pause, longestPause) {
+					return doIt
+				}
 			case a.word != nil && late && asked != nil && time.Since(still) > quiet:
 				g.note(a, fmt.Sprintf("the student said %q, and what that was about was over", a.word.Word))
 				return leaveOut
@@ -212,6 +218,18 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 			return never
 		}
 	}
+}
+
+// calm reports whether what was typed has had its effect, as far as the consoles tell: a word
+// such as check or leave is about that.
+func (g *ghost) calm() bool {
+	for _, s := range g.seats {
+		c, err := s.station.Console()
+		if err == nil && s.console == c && min(time.Since(s.at), time.Since(c.LastByte())) < 2*settled {
+			return false
+		}
+	}
+	return true
 }
 
 // waits says whether a console waits for an act's keys as it did then; -1: not yet. Mostly it
@@ -248,14 +266,16 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 		unchanged = min(unchanged, time.Since(s.at))
 		output -= s.printed
 	}
-	enough := output*10 >= a.output*9
-	same := loose(at) == loose(g.copy.present(a.keys.At))
+	// How much of the echo of what was typed before was there by then is chance.
+	enough := output >= a.output*9/10-a.echo
+	rest := min(settled, max(look, a.pause/2)) // nobody types faster than the student did
+	same := loose(at) == loose(a.keys.At)
 	switch {
-	case same && at != "" && unchanged >= settled && (output > 0 || a.output == 0 || s.console != c):
+	case same && at != "" && unchanged >= rest && (output > 0 || a.output == 0 || s.console != c):
 		return doIt
-	case same && at == "" && enough && unchanged >= settled:
+	case same && at == "" && enough && unchanged >= rest:
 		return doIt
-	case alike(at, a.keys.At) && enough && output > 0 && unchanged >= 2*settled:
+	case alike(at, a.keys.At) && output > 0 && (enough && unchanged >= 2*settled || unchanged >= settledElse):
 		return doIt // a prompt, but the folder, or the host's name, is another one
 	case unchanged < settledElse && !(enough && time.Since(began) > quiet):
 		return -1

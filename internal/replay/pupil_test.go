@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -133,7 +134,7 @@ type pupil struct {
 	seats  map[string]*attach.Seat
 }
 
-const longEnough = 2 * time.Minute
+const longEnough = 3 * time.Minute
 
 // until waits until something holds. A student who is not there any more does nothing.
 func (p *pupil) until(what string, holds func() bool) {
@@ -184,6 +185,20 @@ func (p *pupil) sees(name, end string) {
 		c, err := station.Console()
 		return err == nil && strings.HasSuffix(c.At(), end)
 	})
+}
+
+// reads waits until the consoles have shown a pattern, and returns the last that its group found.
+func (p *pupil) reads(pattern string) (found string) {
+	p.t.Helper()
+	re := regexp.MustCompile(pattern)
+	p.until("reads "+pattern, func() bool {
+		all := re.FindAllStringSubmatch(shown(p.l), -1)
+		if len(all) > 0 {
+			found = all[len(all)-1][1]
+		}
+		return found != ""
+	})
+	return found
 }
 
 // types types keys one by one, as somebody who sits there.

@@ -27,42 +27,110 @@ def second():
 
 def third():
     """The third step"""
-    run(debian, "sh -c 'sleep 1234 & echo $! >/root/pid'", check = True)
-    send(debian, "echo it is $(cat /root/pid)")
+    run(debian, "od -An -N2 -d /dev/urandom | tr -d ' ' >/root/number", check = True)
+    send(debian, "echo it is $(cat /root/number)")
     wait_prompt(debian)
-    task(debian, "End it.", solution = "kill $(cat /root/pid)", check = lambda: run(debian, "kill -0 $(cat /root/pid)").status != 0)
+    task(debian, "Copy it.", solution = "cp /root/number /root/copy", check = lambda: run(debian, "cmp /root/number /root/copy").status == 0)
+
+def says(name):
+    return run(debian, "cat /root/%s" % name).stdout == "yes\n"
+
+def lock():
+    run(debian, "echo no >/root/fourth", check = True)
+
+def fourth():
+    """The fourth"""
+    task(debian, "Let /root/fourth say yes.", solution = "echo yes >/root/fourth", check = lambda: says("fourth"), hints = ["echo"])
+
+def fifth():
+    """The fifth"""
+    task(debian, "Let /root/fifth say yes.", solution = "echo yes >/root/fifth", check = lambda: says("fifth"), hints = ["echo"])
 
 step(first)
 step(second)
 step(third)
+challenge(fourth, setup = lock)
+challenge(fifth)
 `
 
+// begins does the first step with what goes wrong on the way.
+func (p *pupil) begins() {
+	p.asked("boot")
+	p.types("debian", "\r")
+	p.enters("debian", "login: ", "root")
+	p.enters("debian", "assword: ", "wrong")
+	p.enters("debian", "login: ", "root")
+	p.enters("debian", "assword: ", "root")
+	p.asked("send hostname")
+	p.enters("debian", "# ", "echo other")
+	p.hears("missed", 1)
+	p.enters("debian", "# ", "hostname the-name")
+	p.enters("debian", "# ", "hostname")
+	p.asked("What is it?")
+	p.says("answer", "1")
+	p.says("hint", "")
+	p.says("answer", "2")
+	p.asked("How is it?")
+	p.says("answer", "Fine.")
+}
+
+// An honest student's work comes to the same: with mistakes, hints, a program that reads what is
+// typed, a number that is another one each time, a step begun anew, and a break.
 func TestHonest(t *testing.T) {
+	labtest.Parallel(t)
 	s := newSchool(t, labtest.Store(t), smallLab)
 	s.plays(func(p *pupil) {
-		p.asked("boot")
-		p.types("debian", "\r")
-		p.enters("debian", "login: ", "root")
-		p.enters("debian", "assword: ", "wrong")
-		p.enters("debian", "login: ", "root")
-		p.enters("debian", "assword: ", "root")
-		p.asked("send hostname")
-		p.enters("debian", "# ", "echo other")
-		p.hears("missed", 1)
-		p.enters("debian", "# ", "hostname the-name")
-		p.enters("debian", "# ", "hostname")
-		p.asked("What is it?")
-		p.says("answer", "1")
-		p.says("hint", "")
-		p.says("answer", "2")
-		p.asked("How is it?")
-		p.says("answer", "Fine.")
+		p.begins()
 		p.asked("task")
 		p.says("hint", "")
+		p.enters("debian", "# ", "cat >/root/note")
+		p.reads(`(>/root/note)\n`)
+		p.types("debian", "hallo\x7f\x7f\x7f\x7fello\r")
+		p.reads(`\n(hello)\n`)
+		p.types("debian", "\x04")
+		p.asked("echo it is")
+		p.says("redo", "")
+		p.hears("redone", 1)
+		p.asked("echo it is")
+		p.enters("debian", "# ", "cat /root/number | sed 's/^/it is /'")
+		p.asked("If yours does the same")
+		p.says("ok", "")
+		p.asked("Copy it.")
+		p.enters("debian", "# ", "echo "+p.reads(`it is (\d+)\n`)+" >/root/copy")
+		p.asked("board")
+		p.says("goto", "1")
+		p.asked("fourth say yes")
+		p.enters("debian", "# ", "echo maybe >/root/fourth")
+		p.hears("missed", 2)
+		p.says("leave", "")
+		p.asked("board")
+		p.says("goto", "2")
+		p.asked("fifth say yes")
+		p.enters("debian", "# ", "echo half")
+	})
+	s.plays(func(p *pupil) {
+		p.asked("board")
+		p.says("goto", "2")
+		p.asked("fifth say yes")
+		p.says("do", "")
+		p.asked("board")
+		p.says("goto", "1")
+		p.asked("fourth say yes")
+		p.says("reset", "")
+		p.asked("sure")
+		p.says("yes", "")
+		p.asked("fourth say yes")
+		p.enters("debian", "# ", "echo yes >/root/fourth")
+		p.hears("completed", 1)
 	})
 	v := s.judges(s.handsIn())
-	if v.Judgement != handin.Confirmed || v.Steps[0].Found.Hints != 1 || v.Student != "b10" {
-		text, _ := json.MarshalIndent(v, "", " ")
+	text, _ := json.MarshalIndent(v, "", " ")
+	if v.Judgement != handin.Confirmed || v.Steps[0].Found.Hints != 1 || v.Student != "b10" || v.Steps[4].Found.Helped != 1 {
 		t.Errorf("%s", text)
+	}
+	for _, step := range v.Steps {
+		if step.Found.State == "" {
+			t.Errorf("%s", text)
+		}
 	}
 }

@@ -68,6 +68,7 @@ type act struct {
 	keys   *event.Keyed
 	pause  time.Duration // since the act before
 	output int64         // bytes that the console had printed since the keys before; of the first, since its start
+	echo   int64         // how long those were
 }
 
 // A score is what the student did in one run, and when.
@@ -84,7 +85,7 @@ func scoreOf(records []event.Record) *score {
 	s := &score{}
 	last := map[string]event.Keyed{} // of each console
 	asked := map[int]string{}
-	step, done, number := 0, false, 0
+	step, done, number, gone := 0, false, 0, false
 	for i, r := range records {
 		c, isCue := cueOf(r.Event)
 		switch e := r.Event.(type) {
@@ -102,7 +103,7 @@ func scoreOf(records []event.Record) *score {
 				number = e.Number
 			}
 		case event.Fulfilled:
-			done = done || e.Number == number
+			done = done || e.Number == number && e.By != "nobody"
 		case event.Helped:
 			s.author = s.author || e.Word == "goto"
 		}
@@ -111,13 +112,16 @@ func scoreOf(records []event.Record) *score {
 			s.cues, done = append(s.cues, c), false
 			continue
 		}
+		if gone {
+			continue
+		}
 		a := act{cue: len(s.cues) - 1, done: done, line: i + 1, step: step, time: r.Time}
 		if n := len(s.acts); n > 0 {
 			a.pause = r.Time.Sub(s.acts[n-1].time)
 		}
 		switch e := r.Event.(type) {
 		case event.Commanded:
-			if e.Word == "quit" { // at the end of the run, whoever ended it
+			if gone = e.Word == "quit"; gone { // the ghost goes at the end of the run, whoever ended it
 				continue
 			}
 			a.word, a.asked = &e, asked[e.Number]
@@ -139,6 +143,7 @@ func (s *score) key(a act, e event.Keyed, last map[string]event.Keyed) {
 	a.output = e.Printed
 	if typed && e.Printed >= before.Printed && !before.Off {
 		a.output -= before.Printed
+		a.echo = int64(len(before.Keys)) + 1
 	}
 	if n := len(s.acts); n > 0 && typed {
 		switch b := &s.acts[n-1]; {
@@ -147,8 +152,9 @@ func (s *score) key(a act, e event.Keyed, last map[string]event.Keyed) {
 			// The guest has dropped what was typed before, as it does where that comes too soon.
 			b.keys, b.line, b.done = &e, a.line, a.done
 			return
-		case e.At != "" && e.At == b.keys.At+b.keys.Keys && !strings.ContainsFunc(b.keys.Keys, control):
-			// The same line goes on.
+		case e.At != "" && e.At == b.keys.At+b.keys.Keys && !strings.ContainsFunc(b.keys.Keys, control),
+			a.pause < ahead && e.At != "" && strings.HasPrefix(b.keys.At+strings.TrimRight(b.keys.Keys, "\r"), e.At):
+			// The same line goes on, or one that was typed before the echo of the one before was there.
 			whole := *b.keys
 			whole.Keys += e.Keys
 			b.keys = &whole
@@ -158,6 +164,9 @@ func (s *score) key(a act, e event.Keyed, last map[string]event.Keyed) {
 	a.keys = &e
 	s.acts = append(s.acts, a)
 }
+
+// ahead is how soon after a line the next one is typed that does not wait for anything.
+const ahead = 300 * time.Millisecond
 
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
@@ -189,7 +198,7 @@ func (p *progress) follow(e event.Event) {
 	case event.Keyed, event.Commanded, event.Progress:
 		return
 	case event.Fulfilled:
-		p.done = p.done || e.Number == p.asked
+		p.done = p.done || e.Number == p.asked && e.By != "nobody"
 	}
 	p.events++
 	own, ok := cueOf(e)
