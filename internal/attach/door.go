@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 	"unicode"
+
+	"github.com/labrun/labrun/internal/event"
 )
 
 // What a stranger may say: a word is the name of one, a text what a student would type
@@ -46,13 +48,16 @@ func (s *Server) there(conn *net.UnixConn) (ctx context.Context, release func())
 }
 
 // tell sends what happens in the run, from its beginning, as JSON lines until it is over
-// and all was told.
-func (s *Server) tell(conn *net.UnixConn) {
+// and all was told. A guest sees a student type, and is not told it once more.
+func (s *Server) tell(conn *net.UnixConn, guest bool) {
 	ctx, release := s.there(conn)
 	defer release()
 	t := &teller{conn: conn, ended: s.ctx, last: func() time.Time { return s.last }}
 	defer context.AfterFunc(s.ctx, t.hurry)()
 	for record := range s.lab.Events().Follow(ctx) {
+		if _, typed := record.Event.(event.Keyed); typed && guest {
+			continue
+		}
 		if t.line(record) != nil {
 			return
 		}

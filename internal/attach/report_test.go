@@ -85,10 +85,10 @@ func TestReport(t *testing.T) {
 	b.events.Emit(event.StepStarted{Title: "one", Narration: "long"})
 	b.events.Emit(event.RunEnded{Records: "/home/nini"})
 	b.events.Close()
-	b.server.Close()
 	if err := <-c.over; err != nil {
 		t.Error(err)
 	}
+	b.server.Close()
 	close(c.lines)
 	var all []string
 	for line := range c.lines {
@@ -133,6 +133,18 @@ func TestGuest(t *testing.T) {
 	}
 	if run, err := At(t.Context(), folder); err != nil || run.Title != "Lab" {
 		t.Errorf("%+v, %v", run, err)
+	}
+	b.events.Emit(event.Keyed{Keys: "secret"})
+	b.events.Emit(event.Notice{Text: "shown"})
+	enough := errors.New("enough")
+	err = Events(t.Context(), folder, func(line []byte) error {
+		if strings.Contains(string(line), "secret") {
+			t.Errorf("a guest is told %s", line)
+		}
+		return enough
+	})
+	if err != enough {
+		t.Error(err)
 	}
 	var refused *RefusedError
 	if err := Stop(t.Context(), folder); !errors.As(err, &refused) {

@@ -200,7 +200,7 @@ func (s *Server) answer(conn *net.UnixConn, guest bool) {
 		readFrame(conn) // the client waits for the end, and so for this connection's
 	case "events":
 		if stop() && writeJSON(conn, frameAnswer, answer{}) == nil {
-			s.tell(conn)
+			s.tell(conn, guest)
 		}
 	case "network":
 		if stop() && writeJSON(conn, frameAnswer, answer{}) == nil {
