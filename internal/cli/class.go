@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -46,6 +47,7 @@ is for teachers only. A run reports where LABRUN_CLASS names the socket at which
 type at machines is not reported. docs/class.md tells how a course's server is set up, and what is kept of whom.`,
 		Example: `  labrun class --socket /run/labrun/class       hear the runs that have LABRUN_CLASS=/run/labrun/class
   labrun class --status                         say how the students stand
+  labrun class --status --json --student ann    all that is kept of one of them
   labrun class --store postgres://teacher@db/course`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.class(c.Context(), c.Flags().Changed("port"), f) },
@@ -166,6 +168,9 @@ func (p *program) classStatus(ctx context.Context, store *class.Store, folder st
 	runs, err := class.Look(ctx, store, folder)
 	if err != nil {
 		return &environmentError{err}
+	}
+	if p.student.id != "" {
+		runs = slices.DeleteFunc(runs, func(r *class.Run) bool { return r.Student != p.student.id })
 	}
 	o := class.NewOverview(runs, time.Now())
 	if asJSON {
