@@ -212,8 +212,9 @@ func (p *program) prove(
 }
 
 // jobs is in how many labs a mission's trials are made side by side: as many as are wanted,
-// or else as there are processors, if two thirds of the free memory are enough for that. A
-// mission that works on this computer's own files or shells has one lab.
+// or else as there are processors and one more, since a trial waits now and then, if two
+// thirds of the free memory are enough for that. A mission that works on this computer's own
+// files or shells has one lab.
 func jobs(m *mission.Mission, l *lab.Lab, wanted int) int {
 	switch {
 	case len(m.Declared().Needs) > 0:
@@ -225,7 +226,7 @@ func jobs(m *mission.Mission, l *lab.Lab, wanted int) int {
 	if err != nil {
 		return 1
 	}
-	return max(1, min(runtime.NumCPU(), mostJobs, free*2/3/max(1, l.Memory())))
+	return max(1, min(runtime.NumCPU()+1, mostJobs, free*2/3/max(1, l.Memory())))
 }
 
 // proof tells the trials of one mission.

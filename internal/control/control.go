@@ -99,6 +99,7 @@ type Shell struct {
 	turn chan struct{} // holds a token while nobody has the shell; whoever took it may touch the rest
 
 	serial    int
+	runs      int          // commands whose output was had
 	announced bool         // Ready was seen
 	heard     console.Mark // what is before this was looked through for another Ready
 	defined   bool
@@ -229,6 +230,21 @@ func (s *Shell) Do(ctx context.Context, commands string) error {
 		return fmt.Errorf("%s's control channel: %w", s.Machine, err)
 	}
 	return nil
+}
+
+// Ask is Do for commands that print something: the rest of a line, which is returned.
+func (s *Shell) Ask(ctx context.Context, commands string) (said string, err error) {
+	if s.foreign {
+		return "", fmt.Errorf("%s has no control channel", s.Machine)
+	}
+	err = s.converse(ctx, func(c *conversation) (err error) {
+		said, err = c.hear(ctx, commands)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("%s's control channel: %w", s.Machine, err)
+	}
+	return said, nil
 }
 
 // ReadFile returns the content of a file of the guest, MaxFile bytes at most.

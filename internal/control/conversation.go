@@ -115,6 +115,20 @@ func (c *conversation) do(ctx context.Context, commands string) error {
 	return err
 }
 
+func (c *conversation) hear(ctx context.Context, commands string) (string, error) {
+	c.serial++
+	if err := c.send(
+		ctx, fmt.Sprintf(`printf '%%s%%s ' @labrun-says- %d; { %s; } 2>/dev/null; echo`, c.serial, commands),
+	); err != nil {
+		return "", err
+	}
+	said, err := c.expect(ctx, fmt.Sprintf(`@labrun-says-%d ([^\n]*)\n`, c.serial))
+	if err != nil {
+		return "", err
+	}
+	return said[0], nil
+}
+
 func (c *conversation) run(ctx context.Context, command string, limit time.Duration) (Result, error) {
 	var result Result
 	whole := ctx
@@ -164,7 +178,19 @@ func (c *conversation) run(ctx context.Context, command string, limit time.Durat
 		}
 		*part.into = string(data)
 	}
-	return result, c.send(whole, "rm -f "+base+".*")
+	return result, c.send(whole, c.forget(base))
+}
+
+// swept is after how many commands the files of their outputs are removed.
+const swept = 50
+
+// forget is what empties the files of an output. That takes no program; removing them would,
+// each time, so it is done now and then.
+func (c *conversation) forget(base string) string {
+	if c.runs++; c.runs%swept == 0 {
+		return fmt.Sprintf("rm -f %[1]s/*.out %[1]s/*.err", c.userland.folder)
+	}
+	return fmt.Sprintf(": >%[1]s.out; : >%[1]s.err", base)
 }
 
 // word is a command as the shell is told it: one word.

@@ -90,6 +90,11 @@ func (c Commands) Identify(key []byte) string {
 	return call(c.Identity, fmt.Sprintf("%x", key))
 }
 
+// AskPrograms asks for the processes that run in Linux, without the kernel's own: their IDs,
+// with a space between them.
+const AskPrograms = `for labrun_p in /proc/[0-9]*; do labrun_c=; read -r labrun_c <$labrun_p/cmdline; ` +
+	`[ -z "$labrun_c" ] || printf '%s ' "${labrun_p#/proc/}"; done`
+
 // AskSavable succeeds when the guest, at its first prompt, may be saved.
 func (c Commands) AskSavable() string { return call(cmp.Or(c.Savable, linux.Savable)) }
 

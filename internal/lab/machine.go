@@ -6,12 +6,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
 	"github.com/labrun/labrun/internal/control"
 	"github.com/labrun/labrun/internal/event"
+	"github.com/labrun/labrun/internal/guestos"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/pc"
 	"github.com/labrun/labrun/internal/qemu"
@@ -361,6 +363,20 @@ func (m *Machine) Run(ctx context.Context, command string, limit time.Duration) 
 		g.up.Store(true)
 	}
 	return result, err
+}
+
+// Programs returns the IDs of the processes that run on the machine, without its kernel's
+// own. No program is started there to find out.
+func (m *Machine) Programs(ctx context.Context) ([]string, error) {
+	g, err := m.current()
+	if err != nil {
+		return nil, err
+	}
+	if err := g.settle(ctx); err != nil {
+		return nil, err
+	}
+	said, err := g.shell.Ask(ctx, guestos.AskPrograms)
+	return strings.Fields(said), err
 }
 
 // ReadFile reads a file of the guest over the control channel.

@@ -106,6 +106,8 @@ type prover struct {
 
 	saving time.Duration // that the last saving of the lab has taken
 	shells string        // what stood on the consoles when the present board began
+
+	running map[string]bool // what ran on the machines then; nil: it could not be had
 }
 
 // bench is a lab in which trials are made, and the mission as it is played there.

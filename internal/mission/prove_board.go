@@ -20,6 +20,7 @@ func (p *prover) board(first, end int) (solved bool, err error) {
 	}
 	defer os.RemoveAll(begins.folder)
 	p.lead.board, p.shells = begins.folder, shellsOf(p.lead.lab)
+	p.running, _ = programs(p.crew.ctx, p.lead.lab)
 	from := first
 	if p.proof.Start.From > 0 {
 		from = p.proof.Start.From - 1
@@ -91,6 +92,11 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 		defer func() { b.board = "" }()
 	}
 	all := variations(seen.Instructions)
+	for k := range all {
+		if p.running != nil {
+			all[k].rehearsal.Idle = idleSince(p.running, b.lab)
+		}
+	}
 	var slots []*slot
 	for _, v := range all {
 		slots = append(slots, group.add(v.trial(p.trial(index, v.name))))
