@@ -1,11 +1,17 @@
 package replay
 
 import (
+	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/labrun/labrun/internal/course"
 	"github.com/labrun/labrun/internal/handin"
 	"github.com/labrun/labrun/internal/labtest"
+	"github.com/labrun/labrun/internal/mission"
 )
 
 const smallLab = `mission(title = "A lab", api = 1)
@@ -132,5 +138,64 @@ func TestHonest(t *testing.T) {
 		if step.Found.State == "" {
 			t.Errorf("%s", text)
 		}
+	}
+}
+
+// What is not honest, or not of this mission, is told apart, and why.
+func TestToldApart(t *testing.T) {
+	labtest.Parallel(t)
+	s := newSchool(t, labtest.Store(t), smallLab)
+	s.plays(func(p *pupil) {
+		p.begins()
+		p.asked("task")
+	})
+	honest, err := os.ReadFile(s.handsIn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := s.handsInEdited(func(c *handin.Claim) { c.Steps[1].State = "done" })
+	lowered := s.handsInEdited(func(c *handin.Claim) { c.Steps[0].Hints = 0 })
+	v := s.judges(edited)
+	if v.Judgement != handin.Differs || v.Steps[0].Differs != "" || v.Steps[1].Found.State != "" || !strings.Contains(v.Reason, "claimed to be done, and played again it was not come to its end") {
+		t.Errorf("a verdict was edited: %+v", v)
+	}
+	if v = s.judges(lowered); v.Judgement != handin.Differs || !strings.Contains(v.Reason, "hints were asked for 0 times, and played again that was 1 times") {
+		t.Errorf("hints were left out: %+v", v)
+	}
+
+	file := filepath.Join(t.TempDir(), "lab-b10.labrun")
+	if err := os.WriteFile(file, honest[:len(honest)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	whole := filepath.Join(t.TempDir(), "lab-b10.labrun")
+	if err := os.WriteFile(whole, honest, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Load: s.load, Store: s.store}
+	refused := func(file string, o Options, cause handin.Cause, words string) {
+		t.Helper()
+		if v := Judge(t.Context(), file, o); v.Judgement != handin.Refused || v.Cause != cause || !strings.Contains(v.Reason, words) {
+			t.Errorf("%+v, want it refused (%s): %s", v, cause, words)
+		}
+	}
+	refused(file, o, handin.Damaged, "cut off")
+	other := o
+	other.Student = "b11"
+	refused(whole, other, handin.Student, "b10's, and was handed in as b11's")
+	keyed := o
+	keyed.Key = course.Key("sixteen bytes or more")
+	refused(whole, keyed, handin.Course, "without the course's key")
+	none := o
+	none.Load = func(context.Context, string, course.Student, string) (*mission.Mission, error) { return nil, nil }
+	refused(whole, none, handin.Mission, "not among those")
+	if err := os.WriteFile(s.file, []byte(smallLab+"\n# a change\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(whole, o, handin.Mission, "has changed since it was played (lab.star)")
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	o.Changed = true
+	if v := Judge(stopped, whole, o); v.Judgement != handin.Failed || v.Cause != handin.TimedOut {
+		t.Errorf("it was stopped: %+v", v)
 	}
 }
