@@ -17,6 +17,7 @@ import (
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/lab"
 	"github.com/labrun/labrun/internal/mission"
+	"github.com/labrun/labrun/internal/phrase"
 	"github.com/labrun/labrun/internal/report"
 	"github.com/labrun/labrun/internal/run"
 )
@@ -230,6 +231,9 @@ func (p *program) play(
 		p.tell(
 			p.Err, "report: %s, with the run's other records beside it", filepath.Join(result.Records, report.PageFile),
 		)
+		if o.Student != nil {
+			p.tell(p.Err, "%s", phrase.In(p.spoken()).Say("submit kept"))
+		}
 	}
 	if result.Err != nil {
 		return errReported(result.ExitCode())
