@@ -106,37 +106,10 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 		name = "begins anew"
 	}
 	once := group.add(p.trial(index, name))
-	plays := 2 // the second begins from what the solution has left
-	last := "" // what was typed last that may have changed a shell
-	for k, v := range all {
-		if v.idle() {
-			slots[k].end(slots[k].trial)
-			continue
-		}
-		t := slots[k].begin()
-		for fresh := false; ; fresh = true {
-			fresh = fresh || !kept || changesShell.MatchString(last) || shellsOf(b.lab) != p.shells
-			if fresh {
-				if err := goBack(); err != nil {
-					return false, err
-				}
-			}
-			t = slots[k].known()
-			if err := v.try(ctx, b, index, nil, &t); err != nil {
-				return false, err
-			}
-			if last = strings.Join(v.rehearsal.Lines, "\n"); v.rehearsal.Solves && t.Failure == "" {
-				plays = 1 // as the hint's solution has
-			}
-			if t.Failure == "" || fresh {
-				break
-			}
-			last = "exit" // whatever it was that failed
-		}
-		slots[k].end(t)
-	}
 	t := once.begin()
-	if !kept || changesShell.MatchString(last) || shellsOf(b.lab) != p.shells {
+	plays := 1 // it begins from what the solution has left
+	if !kept || shellsOf(b.lab) != p.shells {
+		plays = 2 // or the second one does
 		if err := goBack(); err != nil {
 			return false, err
 		}
@@ -160,6 +133,32 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 		}
 	}
 	once.end(t)
+	last := "" // what was typed last that may have changed a shell
+	for k, v := range all {
+		if v.idle() {
+			slots[k].end(slots[k].trial)
+			continue
+		}
+		t := slots[k].begin()
+		for fresh := false; ; fresh = true {
+			fresh = fresh || !kept || changesShell.MatchString(last) || shellsOf(b.lab) != p.shells
+			if fresh {
+				if err := goBack(); err != nil {
+					return false, err
+				}
+			}
+			t = slots[k].known()
+			if err := v.try(ctx, b, index, nil, &t); err != nil {
+				return false, err
+			}
+			last = strings.Join(v.rehearsal.Lines, "\n")
+			if t.Failure == "" || fresh {
+				break
+			}
+			last = "exit" // whatever it was that failed
+		}
+		slots[k].end(t)
+	}
 	return true, nil
 }
 

@@ -131,6 +131,7 @@ func taskVariations(target int, task string, i builtins.Instruction) []variation
 		v := hintVariation(i.Hints[len(i.Hints)-1], "task", i.Position.String())
 		v.name = task + v.name
 		v.rehearsal.Target, v.rehearsal.Solves = target, true
+		v.known = v.notTried == "" && strings.Join(v.rehearsal.Lines, "\n") == strings.TrimSpace(i.Solution)
 		all = append(all, v)
 	}
 	return all
