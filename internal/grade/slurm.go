@@ -25,7 +25,7 @@ import (
 // at the same paths as this computer.
 type Slurm struct {
 	Folder string   // where the job's files are
-	Task   []string // the command that does a part: a plan's path and the part follow it
+	Task   []string // the command that does a part: the part and the plan's path follow it
 	Jobs   int      // how many tasks at the same time; 0: as the cluster likes
 	Note   func(string)
 	Poll   time.Duration // how long between two looks at the job
@@ -111,7 +111,7 @@ var batch = template.Must(template.New("").Funcs(template.FuncMap{"quote": quote
 #SBATCH --time={{.Minutes}}
 {{if .Memory}}#SBATCH --mem={{.Memory}}M
 {{end -}}
-exec{{range .Task}} {{quote .}}{{end}} {{quote .Plan}} "$SLURM_ARRAY_TASK_ID/{{.Of}}"
+exec{{range .Task}} {{quote .}}{{end}} "$SLURM_ARRAY_TASK_ID/{{.Of}}" {{quote .Plan}}
 `))
 
 // quote makes a word of a shell's out of a text.
