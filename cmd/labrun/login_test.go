@@ -5,30 +5,44 @@ import (
 	"testing"
 )
 
-// TestGuidedLoginAsAnother: a step that wants somebody else at a console is not content
-// with whoever sits there.
-func TestGuidedLoginAsAnother(t *testing.T) {
+// TestGuidedPeople: a step that wants somebody else at a console is not content with whoever
+// sits there; and of several people at one machine's consoles, each is asked at their own.
+func TestGuidedPeople(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots a virtual machine: run without -short")
 	}
 	file := filepath.Join(t.TempDir(), "who.star")
 	save(t, file, `mission(title = "Who", api = 1)
 pc = machine("pc", image = "debian", hostname = "pc")
+niko = console(pc, "niko", user = "niko")
+nora = console(pc, "nora", user = "nora", played = True)
 
 def who():
     """Who"""
     boot(pc)
-    run(pc, "id nini || useradd -m -s /bin/bash nini; echo nini:green | chpasswd", check = True)
+    run(pc, "for who in nini niko nora; do id $who || useradd -m -s /bin/bash $who; done; echo nini:green | chpasswd", check = True)
     login(pc)
     login(pc, user = "nini", password = "green")
     send(pc, "id -un")
     assert_contains(pc, "nini", hint = "Type `+"`id -un`"+`.")
 
+def together():
+    """Together"""
+    send(niko, "tty")
+    assert_contains(niko, "/dev/ttyS", hint = "Type `+"`tty`"+` at niko's console.")
+    send(nora, "echo 'for niko' >/tmp/note; cat /tmp/note")
+    assert_contains(nora, "for niko")
+    send(niko, "cat /tmp/note")
+    assert_contains(niko, "for niko", hint = "Read /tmp/note.")
+    task(niko, "Take the note home.", solution = "cp /tmp/note ~", check = lambda: run(pc, "stat -c %U /home/niko/note").stdout == "niko\n",
+        hints = ["`+"`cp`"+`"])
+
 step(who)
+step(together)
 `)
 	env := []string{"XDG_STATE_HOME=" + t.TempDir()}
 	guide := sits(t, "the student at the guide", env, "--guide", "--lang", "en", file)
-	guide.sees("labrun will lead you through one step")
+	guide.sees("labrun will lead you through 2 steps")
 	guide.sees("> Switch on pc")
 	pc := guide.attaches("the student at pc", env, "pc")
 	pc.sees("Enter")
@@ -52,7 +66,23 @@ step(who)
 	login("nini", "green")
 	guide.sees("> On pc, type: id -un")
 	pc.types("id -un")
-	guide.sees("Mission complete: its one step is done.")
+	guide.sees("> On pc/niko, type: tty")
+	niko := guide.attaches("the student at pc/niko", env, "pc/niko")
+	niko.sees(`niko@pc:~. $`)
+	pc.types("tty") // by nini, at another console
+	pc.sees("/dev/ttyS0")
+	niko.types("tyt")
+	guide.sees("Not yet")
+	niko.types("tty")
+	guide.sees("nora is at work on pc/nora, and types: `echo 'for niko' >/tmp/note; cat /tmp/note")
+	guide.sees("> On pc/niko, type: cat /tmp/note")
+	niko.types("cat /tmp/note")
+	guide.sees("Take the note home.")
+	pc.types("cp /tmp/note .") // nini has it, and niko has not
+	niko.types("cp /tmp/not ~")
+	guide.sees("Not yet")
+	niko.types("cp /tmp/note ~")
+	guide.sees("Mission complete: all 2 steps are done.")
 	guide.sees("The machines stay on")
 	guide.types("quit")
 	guide.leaves(0)
