@@ -234,9 +234,14 @@ func (p *pupil) types(name, keys string) {
 	}
 }
 
-// enters types a line at a prompt.
+// enters types a line at a prompt, once what was typed before has ended.
 func (p *pupil) enters(name, prompt, line string) {
 	p.t.Helper()
+	p.sees(name, prompt)
+	station, _ := p.l.Station(name)
+	if c, err := station.Console(); err == nil {
+		c.Finished(p.ctx)
+	}
 	p.sees(name, prompt)
 	p.types(name, line+"\r")
 }
