@@ -196,7 +196,7 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 				if what := g.waits(a, late, began); what >= 0 {
 					return what
 				}
-			case a.word == nil && a.keys == nil:
+			case a.word == nil && a.keys == nil && g.calm():
 				return doIt
 			}
 		}

@@ -113,6 +113,7 @@ func TestHonest(t *testing.T) {
 		p.says("goto", "2")
 		p.asked("fifth say yes")
 		p.enters("debian", "# ", "echo half")
+		p.reads(`\n(half)\n`)
 	})
 	s.plays(func(p *pupil) {
 		p.asked("board")
