@@ -184,6 +184,12 @@ func send(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s, ok := c.talker("on").(*seat); ok && s.config.User != "" && terminal.LastLine().Number == 0 {
+		// Whoever is named there is logged in from the start, which takes a moment.
+		if err := terminal.Ready(c.ctx); err != nil {
+			return nil, err
+		}
+	}
 	text := c.text("text")
 	c.acted(c.talker("on").name(), text)
 	if c.played() && c.student() {
