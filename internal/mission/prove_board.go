@@ -65,8 +65,7 @@ func (p *prover) board(first, end int) (solved bool, err error) {
 // whatever there is, so it is all that comes before most trials, as it does when a student
 // resets the challenge: going back to the board's beginning takes longer. That is done where
 // there is no set-up, where what was tried has left a console's shell as no set-up can mend
-// it, and before a trial is said to have failed. So a challenge is mostly tried after another
-// one, as a student's is.
+// it, before a trial is said to have failed, and where another challenge was tried before.
 func (p *prover) challenge(b *bench, index int, group *group, begins string) (solved bool, err error) {
 	ctx, anew := p.crew.ctx, b.m.Declared().Steps[index].Setup != nil
 	goBack := func() error {
@@ -158,6 +157,7 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 			last = "exit" // whatever it was that failed
 		}
 		slots[k].end(t)
+		b.board = "" // no student goes on to another challenge from a wrong answer
 	}
 	return true, nil
 }
