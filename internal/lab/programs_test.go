@@ -1,9 +1,12 @@
 package lab
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/labtest"
 )
 
@@ -26,14 +29,23 @@ func TestPrograms(t *testing.T) {
 		}
 		return all
 	}
-	before := programs()
-	if len(before) < 2 { // its first program, and the shells
-		t.Errorf("there run %q", before)
+	if all := programs(); len(all) < 2 { // its first program, and the shells
+		t.Errorf("there run %q", all)
 	}
-	if r, err := mini.Run(ctx, "sleep 600 & echo $!", time.Minute); err != nil || r.Status != 0 {
+	r, err := mini.Run(ctx, "sleep 600 & echo $!", time.Minute)
+	if err != nil || r.Status != 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if after := programs(); len(after) != len(before)+1 {
-		t.Errorf("there run %q, and before a program was begun %q", after, before)
+	sleeper := strings.TrimSpace(r.Stdout)
+	if all := programs(); !slices.Contains(all, sleeper) {
+		t.Errorf("there run %q, and %s was left running", all, sleeper)
+	}
+	if r, err := mini.Run(ctx, "kill "+sleeper, time.Minute); err != nil || r.Status != 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for slices.Contains(programs(), sleeper) { // until its parent has heard
+		if err := host.Sleep(ctx, 100*time.Millisecond); err != nil {
+			t.Fatalf("%s still runs: %v", sleeper, err)
+		}
 	}
 }

@@ -164,7 +164,7 @@ def make_one():
 def one():
     """One"""
     task(pc, "Remove /srv/one.", solution = "rm /srv/one", check = gone("one"),
-        hints = ["`+"`rm /srv/one`"+`"], wrong = ["cd /srv/kept", "umask 077", "touch /srv/one", "(sleep 0.5; rm /srv/one) &"])
+        hints = ["`+"`rm /srv/one`"+`"], wrong = ["cd /srv/kept", "umask 077", "touch /srv/one", "sh -c '(sleep 0.5; rm /srv/one) >/dev/null 2>&1 &'"])
 
 def make_two():
     run(pc, "mkdir -p /srv/two; test ! -e /srv/solved-two || rm -r /srv/two", check = True)
@@ -190,7 +190,7 @@ def after():
 step(after)
 `),
 		"2 solved", "2 not solved before", "2 wrong answer 1 fails", "2 wrong answer 2 fails", "2 wrong answer 3 fails",
-		"2 wrong answer 4 fails FAILED: the check accepts `(sleep 0.5; rm /srv/one) &`", // a moment later
+		"2 wrong answer 4 fails FAILED: the check accepts `sh -c '(sleep 0.5; rm /srv/one) >/dev/null 2>&1 &'`", // a moment later
 		"2 the hint of task solves it", "2 begins anew",
 		"3 solved", "3 not solved before", "3 wrong answer 1 fails", "3 wrong answer 2 fails FAILED: the check accepts `rm -r /srv/two`",
 		"3 the hint of task solves it not tried: the hint shows nothing in backquotes to type",
