@@ -32,7 +32,7 @@ func packs() []Entry {
 		Summary: "make a folder of scripts the mission's next challenges",
 		Detail: "The folder stays as its author wrote it: a folder for each challenge, with `check.sh`, `setup.sh`, `README.md`, `hints.md`, `answer.sh` and `wrong-*.sh`; " +
 			"a scenario of Killercoda (`index.json`); or a track of Instruqt (`track.yml`), whose steps come in their order. " +
-			"Its scripts run in the machine as root, and nothing of them stays there. [packs.md](packs.md) tells what is read, and how.",
+			"Its scripts run in the machine as root, and nothing of them is there while a student types. [packs.md](packs.md) tells what is read, and how.",
 		Example: `pack("./lab", on = debian)`,
 	}}
 }
@@ -63,6 +63,7 @@ type packed struct {
 	shown  string          // the mission's folder, as messages call it
 	at     syntax.Position // of the call of pack
 	folder string
+	there  map[string]bool // folders in the machine that scripts were left in
 }
 
 func declarePack(c *call) (starlark.Value, error) {
@@ -237,12 +238,12 @@ const (
 func (p *packed) setUp(thread *starlark.Thread, c pack.Challenge) error {
 	return p.enter(thread, &Entry{Name: "setup", Phase: Acting, Effect: Changes | Runs, call: func(call *call) (starlark.Value, error) {
 		if c.Cleanup != nil {
-			if _, err := p.run(call.ctx, *c.Cleanup, setUpTime); err != nil {
+			if _, err := p.run(call.ctx, *c.Cleanup, setUpTime, false); err != nil {
 				return nil, err
 			}
 		}
 		for _, script := range c.Setup {
-			v, err := p.run(call.ctx, script, setUpTime)
+			v, err := p.run(call.ctx, script, setUpTime, false)
 			if err != nil {
 				return nil, err
 			}
@@ -338,7 +339,7 @@ func (p *packed) solution(c pack.Challenge) starlark.Value {
 	case a.Run != nil:
 		return p.function("answer of "+c.Name, pack.Place{File: a.Name, Line: 1}, func(thread *starlark.Thread) error {
 			return p.enter(thread, &Entry{Name: "answer", Phase: Acting, Effect: Changes | Runs, call: func(call *call) (starlark.Value, error) {
-				_, err := p.run(call.ctx, *a.Run, answerTime) // whether it has done it, the check says
+				_, err := p.run(call.ctx, *a.Run, answerTime, false) // whether it has done it, the check says
 				return nil, err
 			}}, nil)
 		})
@@ -384,7 +385,7 @@ func (c *call) typeAt(p *packed, lines []pack.Line) error {
 // check runs a challenge's check and says what it found.
 func (p *packed) check(thread *starlark.Thread, script pack.Script) error {
 	return p.enter(thread, &Entry{Name: "check", Phase: Acting, Effect: Looks | Runs, call: func(call *call) (starlark.Value, error) {
-		v, err := p.run(call.ctx, script, checkTime)
+		v, err := p.run(call.ctx, script, checkTime, true)
 		switch {
 		case err != nil:
 			return nil, err
@@ -435,13 +436,28 @@ func (p *packed) tell(v pack.Verdict) string {
 	return text
 }
 
-// run carries a script into the machine, runs it there, and takes it away again.
-func (p *packed) run(ctx context.Context, script pack.Script, limit time.Duration) (pack.Verdict, error) {
+// run carries a script into the machine, runs it there, and takes it away again. One that is
+// run again and again may stay, in a folder of root's, where nobody but labrun plays: carrying
+// costs a machine without KVM as much as a short script does.
+func (p *packed) run(ctx context.Context, script pack.Script, limit time.Duration, stays bool) (pack.Verdict, error) {
 	guest := p.lab.Machine(p.in.config.Name)
+	stays = stays && !p.lab.Interactive()
 	box := fmt.Sprintf("/run/labrun-%d", time.Now().UnixNano())
-	errand := script.Carry(box, p.variables()...)
+	if stays {
+		box = "/run/labrun-" + script.Digest()
+	}
+	errand := script.Carry(box, stays, p.variables()...)
 	ctx, cancel := p.lab.Within(ctx, limit, overtime(limit))
 	defer cancel()
+	if stays && p.there[box] {
+		result, err := guest.Run(ctx, errand.Again, limit)
+		if err != nil {
+			return pack.Verdict{}, fmt.Errorf("%s: %w", script.Name, err)
+		}
+		if result.Stdout != pack.Gone { // else the machine was started again, or restored
+			return pack.Judge(result.Status, result.Stdout), nil
+		}
+	}
 	if errand.Archive != nil {
 		if err := guest.WriteFile(ctx, box+".tar", errand.Archive, 0o600); err != nil {
 			return pack.Verdict{}, err
@@ -451,5 +467,9 @@ func (p *packed) run(ctx context.Context, script pack.Script, limit time.Duratio
 	if err != nil {
 		return pack.Verdict{}, fmt.Errorf("%s: %w", script.Name, err)
 	}
+	if p.there == nil {
+		p.there = map[string]bool{}
+	}
+	p.there[box] = true
 	return pack.Judge(result.Status, result.Stdout), nil
 }

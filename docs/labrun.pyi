@@ -231,7 +231,7 @@ def console(machine: Machine, name: str, *, user: str = "", played: bool = False
 def pack(folder: str, on: Machine | Console) -> list[str]:
     r'''Make a folder of scripts the mission's next challenges.
 
-    The folder stays as its author wrote it: a folder for each challenge, with `check.sh`, `setup.sh`, `README.md`, `hints.md`, `answer.sh` and `wrong-*.sh`; a scenario of Killercoda (`index.json`); or a track of Instruqt (`track.yml`), whose steps come in their order. Its scripts run in the machine as root, and nothing of them stays there. [packs.md](packs.md) tells what is read, and how.
+    The folder stays as its author wrote it: a folder for each challenge, with `check.sh`, `setup.sh`, `README.md`, `hints.md`, `answer.sh` and `wrong-*.sh`; a scenario of Killercoda (`index.json`); or a track of Instruqt (`track.yml`), whose steps come in their order. Its scripts run in the machine as root, and nothing of them is there while a student types. [packs.md](packs.md) tells what is read, and how.
 
     folder: beside the script, such as `"./lab"`
     on: where the student sits: a machine, or one of its consoles

@@ -201,6 +201,9 @@ func (l *Lab) Machines() []*Machine {
 // Running reports whether a machine of the lab is on.
 func (l *Lab) Running() bool { return slices.ContainsFunc(l.Machines(), (*Machine).Running) }
 
+// Interactive reports whether a student may type at the lab's consoles.
+func (l *Lab) Interactive() bool { return l.options.Interactive }
+
 // Prepare gets everything that booting needs: the images, built or fetched if
 // they are not at hand, and the verdict on acceleration. It may take minutes the
 // first time and reports progress. Calling it again costs nothing.

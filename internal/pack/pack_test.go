@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // folder makes a file system of files with a name and a text.
@@ -269,6 +270,52 @@ func TestInstruqt(t *testing.T) {
 	}
 }
 
+// TestStays: where they may, a script's files stay as long as scripts leave them alone.
+func TestStays(t *testing.T) {
+	p := read(t, map[string]string{
+		"lab/lib.sh":     "failed() { fail-message \"$@\"; }\n",
+		"lab/a/check.sh": "#!/bin/bash\n. ../lib.sh\n[ ! -f \"$SAY\" ] || . \"$SAY\"\n[ -s /dev/null ] || failed none\necho \"at $PWD\"\n",
+		"lab/a/data":     "data",
+	})
+	box, say := filepath.Join(t.TempDir(), "box"), filepath.Join(t.TempDir(), "say")
+	e := p.Challenges[0].Check.Carry(box, true, "SAY="+say)
+	play := func(command string) string {
+		output, _ := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput()
+		return string(output)
+	}
+	want := "at " + box + "/a\n✗ none\n"
+	if got := play(e.Again); got != Gone {
+		t.Errorf("before it is carried in: %q", got)
+	}
+	for _, change := range []string{"", "echo more >>data", ": >new", "rm data", "touch ../lib.sh", "mkdir ../b"} {
+		if got := play(e.Command); got != want {
+			t.Fatalf("carried in: %q", got)
+		}
+		if got := play(e.Again); got != want {
+			t.Errorf("again: %q", got)
+		}
+		if err := os.WriteFile(say, []byte(change), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond) // a file system's clock ticks
+		if got := play(e.Again); got != want {
+			t.Errorf("while it does %q: %q", change, got)
+		}
+		if err := os.Remove(say); err != nil {
+			t.Fatal(err)
+		}
+		switch got := play(e.Again); {
+		case change == "" && got != want:
+			t.Errorf("a third time: %q", got)
+		case change != "" && got != Gone:
+			t.Errorf("after %q: %q", change, got)
+		}
+		if err := os.RemoveAll(box); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestCarry: a script runs where its files are, and nothing of them is left.
 func TestCarry(t *testing.T) {
 	p := read(t, map[string]string{
@@ -284,7 +331,7 @@ func TestCarry(t *testing.T) {
 		output    string
 	}{{2, 3, "✗ here data\n"}, {0, 1, "✗ no good\n"}, {1, 2, fmt.Sprintln(inCommand + 25)}} {
 		box := filepath.Join(t.TempDir(), "box")
-		e := p.Challenges[c.challenge].Check.Carry(box)
+		e := p.Challenges[c.challenge].Check.Carry(box, false)
 		if e.Archive != nil {
 			if err := os.WriteFile(box+".tar", e.Archive, 0o600); err != nil {
 				t.Fatal(err)

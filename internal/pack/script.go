@@ -3,6 +3,7 @@ package pack
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -209,16 +210,22 @@ func (r *reader) startsIn(name string, tree *syntax.File, carried []file) string
 type Errand struct {
 	Archive []byte // a tar archive that is to be there before, at the path box.tar, root's alone; nil: the command has it
 	Command string // for the machine's sh, as root
+	Again   string // the same for a machine that may have the script's files still: it prints Gone if not; empty: nothing stays
 }
+
+// Gone is what [Errand.Again] prints, and nothing else, where the files are not there.
+const Gone = "labrun: the script is not there\n"
 
 // inCommand is how big an archive, in bytes, goes along in the command: one exchange with the
 // machine instead of three, and half of the programs that run there for a script.
 const inCommand = 16 << 10
 
 // Carry returns what a machine needs to run the script in the folder box, which is not there
-// yet: the command unpacks it, runs the script, leaves nothing of it behind, and ends as the
-// script does. What the script prints, errors included, is its output, in order.
-func (s *Script) Carry(box string, variables ...string) Errand {
+// yet: the command unpacks it, runs the script, and ends as the script does. What the script
+// prints, errors included, is its output, in order. Nothing of it is left behind, unless it
+// stays: then the box is kept as long as scripts change nothing in it. Variables are those of
+// the script's environment, as NAME=VALUE.
+func (s *Script) Carry(box string, stays bool, variables ...string) Errand {
 	run := "./" + relative(s.in, s.at)
 	if s.shell != "" {
 		run = fmt.Sprintf("$(command -v %s || echo sh) %s", s.shell, run)
@@ -233,11 +240,38 @@ func (s *Script) Carry(box string, variables ...string) Errand {
 		unpack = "echo " + base64.StdEncoding.EncodeToString(archive) + " | base64 -d | tar -xf -"
 		archive = nil
 	}
-	return Errand{archive, fmt.Sprintf(`cd %[1]s && umask 077 && %[2]s
-cd %[3]s/%[4]s && umask 022
-PATH=%[3]s/.bin:$PATH LANG=C.UTF-8 USER=root LOGNAME=root %[5]s 2>&1
-s=$?; [ ! -f %[3]s/.failed ] || { cat %[3]s/.failed; [ $s != 0 ] || s=1; }
-cd /; rm -rf %[3]s; exit $s`, path.Dir(box), unpack, box, quote(s.in), run)}
+	unpack = fmt.Sprintf("cd %s && umask 077 && %s\n", path.Dir(box), unpack)
+	play := fmt.Sprintf(`cd %[1]s/%[2]s && umask 022
+PATH=%[1]s/.bin:$PATH LANG=C.UTF-8 USER=root LOGNAME=root %[3]s 2>&1
+s=$?; [ ! -s %[1]s/.failed ] || { cat %[1]s/.failed; : >%[1]s/.failed; [ $s != 0 ] || s=1; }
+`, box, quote(s.in), run)
+	end := fmt.Sprintf("cd /; rm -rf %s; exit $s", box)
+	if !stays {
+		return Errand{Archive: archive, Command: unpack + play + end}
+	}
+	// What is newer than the mark was changed by a script, or in a folder, added or removed.
+	mark := fmt.Sprintf(": >%s/.mark\n", box)
+	end = fmt.Sprintf("cd %[1]s && for f in %[2]s; do [ ! \"$f\" -nt .mark ] || { cd /; rm -rf %[1]s; break; }; done; exit $s", box, s.carried())
+	return Errand{
+		Archive: archive, Command: unpack + mark + play + end,
+		Again: fmt.Sprintf("[ -f %s/.mark ] || { printf %s; exit 1; }\n", box, quote(strings.ReplaceAll(Gone, "\n", `\n`))) + play + end,
+	}
+}
+
+// Digest names the script with all that is carried in with it: 16 hexadecimal digits.
+func (s *Script) Digest() string {
+	return fmt.Sprintf("%x", sha256.Sum256(append(s.archive("."), s.at...)))[:16]
+}
+
+// carried are the names of the files and folders in the box, as words of a shell.
+func (s *Script) carried() string {
+	var names []string
+	for _, f := range s.files {
+		for name := f.name; !slices.Contains(names, quote(name)); name = path.Dir(name) {
+			names = append(names, quote(name))
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // archive is a tar archive of a folder with the script, its files, and the command with which
@@ -246,8 +280,10 @@ func (s *Script) archive(folder string) []byte {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	w.WriteHeader(&tar.Header{Name: folder + "/", Mode: 0o700, Typeflag: tar.TypeDir})
-	failing := file{".bin/fail-message", 0o700, fmt.Appendf(nil, "#!/bin/sh\necho \"✗ $*\" >>\"${0%%/*}/../.failed\"\n")}
-	for _, f := range append(slices.Clip(s.files), failing) {
+	for _, f := range append(slices.Clip(s.files),
+		file{".bin/fail-message", 0o700, fmt.Appendf(nil, "#!/bin/sh\necho \"✗ $*\" >>\"${0%%/*}/../.failed\"\n")},
+		file{".failed", 0o600, nil},
+	) {
 		w.WriteHeader(&tar.Header{Name: path.Join(folder, f.name), Mode: int64(f.mode.Perm()), Size: int64(len(f.data)), Typeflag: tar.TypeReg})
 		w.Write(f.data) // a buffer takes everything
 	}
