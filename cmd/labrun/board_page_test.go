@@ -9,14 +9,22 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// boardLab is a mission of three challenges on a small machine.
+// boardLab is a mission of three challenges on a small machine, the last at another console of it; at one more sits
+// somebody whom labrun plays.
 const boardLab = `mission(title = "Three notes", api = 1)
 box = machine("box", image = "mini")
+niko = console(box, "niko", user = "niko")
+nora = console(box, "nora", user = "nora", played = True)
 
 def begin():
     """Begin"""
     boot(box, student = False)
+    for name, number in [("niko", 1001), ("nora", 1002)]:
+        run(box, "mkdir /home/%s; echo %s:x:%d:1000::/home/%s:/bin/sh >>/etc/passwd; chown %d /home/%s" % (name, name, number, name, number, name), check = True)
     login(box)
+    login(nora)
+    send(nora, "echo $USER is here, too")
+    assert_contains(nora, "nora is here, too")
 
 def says(name):
     return run(box, "cat /root/%s" % name).stdout == "yes\n"
@@ -41,9 +49,9 @@ def second():
 def third():
     """The third note
 
-    There is none yet.
+    It is niko's.
     """
-    task(box, "Let /root/third say yes.", solution = "echo yes >/root/third", check = lambda: says("third"), hints = ["echo"])
+    task(niko, "Let /home/niko/third say yes.", solution = "echo yes >third", check = lambda: says("../home/niko/third"), hints = ["echo"])
 
 step(begin)
 challenge(first, setup = lock)
@@ -51,8 +59,9 @@ challenge(second)
 challenge(third)
 `
 
-// TestBoardInAPage plays a student at a board in a browser, with the mouse, by keyboard, and on a telephone; then their
-// page is loaded anew, the lab is stopped, and they go on. At the end the machine stays until they have looked around.
+// TestBoardInAPage plays a student at a board in a browser, with the mouse, by keyboard, and on a telephone, and at
+// several consoles of one machine; then their page is loaded anew, the lab is stopped, and they go on. At the end the
+// machine stays until they have looked around.
 func TestBoardInAPage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "notes.star")
 	if err := os.WriteFile(file, []byte(boardLab), 0o644); err != nil {
@@ -69,6 +78,22 @@ func TestBoardInAPage(t *testing.T) {
 	if value[bool](p, `!!document.querySelector('[data-word="leave"], [data-reset]')`) {
 		t.Error("there is something to leave, or to begin anew")
 	}
+
+	// Where labrun plays somebody, one looks on: what is typed there goes nowhere.
+	p.click(`[data-tab="box/nora"]`)
+	p.reads("box/nora", "nora is here, too")
+	p.sees(`[data-console="box/nora"] .line`, "you look on")
+	p.types("box/nora", "echo not I")
+	p.click(`[data-tab="box"]`)
+	p.types("box", "echo nora is alone >/dev/ttyS3")
+	p.reads("box/nora", "nora is alone")
+	if said := p.console("box/nora"); strings.Contains(said, "not I") {
+		t.Errorf("nora's console shows %s", said)
+	}
+	p.click("#split")
+	p.accessible("consoles")
+	p.picture("consoles")
+	p.click("#split")
 
 	p.click(`[data-goto="2"]`)
 	p.sees(`[data-shown="3"] h2`, "Challenge 2 of 3: The second note")
@@ -126,13 +151,16 @@ func TestBoardInAPage(t *testing.T) {
 	p.sees(`[data-shown="board"] h2`, "題目：解出 2 / 3 題")
 	p.click(`[data-goto="3"]`)
 	p.askedFor("task")
-	p.types("box", "echo yes >third")
+	p.sees(`[data-tab="box/niko"].here`)
+	p.types("box", "echo yes >/home/niko/second") // root's
+	p.types("box/niko", "id -un; tty; echo yes >third")
 
 	// All is solved: the machine stays on, in another page and a terminal as well.
 	p.askedFor("stay")
 	p.accessible("board-end")
 	p.types("box", "echo still $((40+2))")
 	p.reads("box", "still 42")
+	p.reads("box/niko", "niko\n/dev/ttyS")
 	p.click(`[data-word="quit"]`)
 	p.innocent(c.host())
 }
