@@ -66,15 +66,7 @@ func (p *program) export(ctx context.Context, c *cobra.Command, args []string, f
 	if _, err := os.Lstat(f.output); err == nil {
 		return &usageError{fmt.Sprintf("export: %s is there already: name a folder that is not", f.output)}
 	}
-	lock, err := p.lockFor(args[0])
-	if err != nil {
-		return err
-	}
-	options, err := p.loading(lock)
-	if err != nil {
-		return err
-	}
-	m, err := p.load(ctx, c, args[0], options)
+	m, lock, err := p.find(ctx, c, args[0])
 	if err != nil {
 		return err
 	}

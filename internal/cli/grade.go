@@ -185,15 +185,7 @@ func (p *program) planOf(ctx context.Context, c *cobra.Command, f gradeFlags) (*
 	basis := sha256.New()
 	fmt.Fprintln(basis, version(), who.Key.Fingerprint(), p.strict, f.allow.host)
 	for _, name := range f.missions {
-		lock, err := p.lockFor(name)
-		if err != nil {
-			return nil, nil, err
-		}
-		options, err := p.loading(lock)
-		if err != nil {
-			return nil, nil, err
-		}
-		m, err := p.load(ctx, c, name, options)
+		m, lock, err := p.find(ctx, c, name)
 		if err != nil {
 			return nil, nil, err
 		}

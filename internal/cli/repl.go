@@ -57,16 +57,7 @@ with the names that the mission has. Its steps are not played.
 }
 
 func (p *program) repl(ctx context.Context, c *cobra.Command, file string, allow consent) error {
-	lock, err := p.lockFor(file)
-	if err != nil {
-		return err
-	}
-	options, err := p.loading(lock)
-	if err != nil {
-		return err
-	}
-	options.NoSteps = true
-	m, err := p.load(ctx, c, file, options)
+	m, lock, err := p.find(ctx, c, file, func(o *mission.Options) { o.NoSteps = true })
 	if err != nil {
 		return err
 	}

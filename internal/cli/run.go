@@ -68,6 +68,25 @@ func (p *program) loading(lock *image.Lock) (mission.Options, error) {
 	}, err
 }
 
+// find loads a mission with the images that it may use; how, may be changed in some way.
+func (p *program) find(
+	ctx context.Context, c *cobra.Command, name string, ways ...func(*mission.Options),
+) (*mission.Mission, *image.Lock, error) {
+	lock, err := p.lockFor(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	options, err := p.loading(lock)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, way := range ways {
+		way(&options)
+	}
+	m, err := p.load(ctx, c, name, options)
+	return m, lock, err
+}
+
 // load finds a mission: a file, or the name of one that is built in.
 func (p *program) load(
 	ctx context.Context, c *cobra.Command, name string, o mission.Options,
@@ -142,15 +161,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, args []string, f ru
 	if err != nil {
 		return err
 	}
-	lock, err := p.lockFor(name)
-	if err != nil {
-		return err
-	}
-	options, err := p.loading(lock)
-	if err != nil {
-		return err
-	}
-	m, err := p.load(ctx, c, name, options)
+	m, lock, err := p.find(ctx, c, name)
 	if err != nil {
 		return err
 	}

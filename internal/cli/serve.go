@@ -95,16 +95,8 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 		}
 	}
 	load := func(ctx context.Context, name, language string) (*mission.Mission, error) {
-		lock, err := p.lockFor(name) // anew: images may have been added meanwhile
-		if err != nil {
-			return nil, err
-		}
-		options, err := p.loading(lock)
-		if err != nil {
-			return nil, err
-		}
-		options.Language = language
-		return p.load(ctx, c, name, options)
+		m, _, err := p.find(ctx, c, name, func(o *mission.Options) { o.Language = language })
+		return m, err
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {

@@ -52,15 +52,7 @@ Nothing else of your computer is in it. It can be played again, which is how it 
 }
 
 func (p *program) submit(ctx context.Context, c *cobra.Command, name, out string) error {
-	lock, err := p.lockFor(name)
-	if err != nil {
-		return err
-	}
-	options, err := p.loading(lock)
-	if err != nil {
-		return err
-	}
-	m, err := p.load(ctx, c, name, options)
+	m, lock, err := p.find(ctx, c, name)
 	if err != nil {
 		return err
 	}
