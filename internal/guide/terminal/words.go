@@ -17,10 +17,12 @@ import (
 // Run takes the student's words until ctx ends or the terminal is gone, which is a word
 // as well: quit.
 func (v *View) Run(ctx context.Context) {
-	ahead := true // what comes next was said before what went before it was heard
+	ahead := true  // what comes next was said before what went before it was heard
+	quits := false // the last word was quit, which may be under way yet
 	for {
 		if line, ok := v.input.line(); ok {
-			if name, _ := word(line); name == "quit" && !ahead {
+			name, _ := word(line)
+			if quits = name == "quit"; quits && !ahead {
 				v.dialogue.Command(ctx, guide.Command{Word: name}) // whatever labrun is at
 			} else {
 				v.hear(ctx, line)
@@ -34,7 +36,7 @@ func (v *View) Run(ctx context.Context) {
 		select {
 		case chunk, ok := <-v.input.chunks:
 			if !ok {
-				if _, err := v.dialogue.Asked(ctx); err == nil {
+				if _, err := v.dialogue.Asked(ctx); err == nil && !quits {
 					v.say("terminal lost")
 					v.dialogue.Command(ctx, guide.Command{Word: "quit"}) // which is taken everywhere
 				}
