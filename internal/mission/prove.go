@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/labrun/labrun/builtins"
@@ -115,8 +114,6 @@ type bench struct {
 	m      *Mission
 	lab    *lab.Lab
 	events *event.Log
-
-	board string // the state in which the board begins whose challenges are tried here; empty: go back first
 }
 
 // play plays a step from its beginning as an actor does; nil: as a run does.
@@ -213,7 +210,7 @@ func (p *prover) step(index int) (solved bool, err error) {
 		states, since = append(states, s), time.Now()
 		return nil
 	}}
-	if solved, err := p.solve(p.lead, index, group, seen, nil); !solved || err != nil {
+	if solved, err := p.solve(p.lead, index, group, seen); !solved || err != nil {
 		return false, err
 	}
 	if !last {
@@ -264,24 +261,11 @@ func (p *prover) step(index int) (solved bool, err error) {
 }
 
 // solve plays a step as labrun does, and tells whether it is solved, and whether its tasks
-// were not solved before. Where that is not so, again, if it is not nil, brings the lab to a
-// better state for another try. Its error ends the proof.
-func (p *prover) solve(
-	b *bench, index int, group *group, seen *builtins.Rehearsal, again func() error,
-) (solved bool, err error) {
+// were not solved before. Its error ends the proof.
+func (p *prover) solve(b *bench, index int, group *group, seen *builtins.Rehearsal) (solved bool, err error) {
 	slot := group.add(p.trial(index, "solved"))
 	t := slot.begin()
-	afresh := *seen
-	err = b.play(p.crew.ctx, index, seen)
-	solvedBefore := func(i builtins.Instruction) bool { return i.Solved }
-	if again != nil && !fatal(p.crew.ctx, err) && (err != nil || slices.ContainsFunc(seen.Instructions, solvedBefore)) {
-		if err := again(); err != nil {
-			return false, err
-		}
-		*seen = afresh
-		err = b.play(p.crew.ctx, index, seen)
-	}
-	if err != nil {
+	if err = b.play(p.crew.ctx, index, seen); err != nil {
 		if fatal(p.crew.ctx, err) {
 			return false, err
 		}

@@ -19,7 +19,7 @@ func (p *prover) board(first, end int) (solved bool, err error) {
 		return false, err
 	}
 	defer os.RemoveAll(begins.folder)
-	p.lead.board, p.shells = begins.folder, shellsOf(p.lead.lab)
+	p.shells = shellsOf(p.lead.lab)
 	p.running, _ = programs(p.crew.ctx, p.lead.lab)
 	from := first
 	if p.proof.Start.From > 0 {
@@ -65,31 +65,20 @@ func (p *prover) board(first, end int) (solved bool, err error) {
 // whatever there is, so it is all that comes before most trials, as it does when a student
 // resets the challenge: going back to the board's beginning takes longer. That is done where
 // there is no set-up, where what was tried has left a console's shell as no set-up can mend
-// it, before a trial is said to have failed, and where another challenge was tried before.
+// it, before a trial is said to have failed, and where the challenge's trials begin.
 func (p *prover) challenge(b *bench, index int, group *group, begins string) (solved bool, err error) {
 	ctx, anew := p.crew.ctx, b.m.Declared().Steps[index].Setup != nil
-	goBack := func() error {
-		b.board = begins
-		return b.lab.Restore(ctx, begins)
-	}
-	again := goBack
-	if !anew || b.board != begins || shellsOf(b.lab) != p.shells {
-		again = nil
-		if err := goBack(); err != nil {
-			return false, err
-		}
+	goBack := func() error { return b.lab.Restore(ctx, begins) }
+	if err := goBack(); err != nil { // no student goes on to another challenge from a wrong answer
+		return false, err
 	}
 	seen := &builtins.Rehearsal{Target: -1, Until: -1}
-	if solved, err := p.solve(b, index, group, seen, again); !solved || err != nil {
-		b.board = ""
+	if solved, err := p.solve(b, index, group, seen); !solved || err != nil {
 		return false, err
 	}
 	kept := anew && !slices.ContainsFunc(seen.Instructions, func(i builtins.Instruction) bool {
 		return changesShell.MatchString(i.Typed())
 	})
-	if !kept {
-		defer func() { b.board = "" }()
-	}
 	all := variations(seen.Instructions)
 	for k := range all {
 		if p.running != nil {
@@ -157,7 +146,6 @@ func (p *prover) challenge(b *bench, index int, group *group, begins string) (so
 			last = "exit" // whatever it was that failed
 		}
 		slots[k].end(t)
-		b.board = "" // no student goes on to another challenge from a wrong answer
 	}
 	return true, nil
 }
