@@ -164,6 +164,7 @@ func (d *Dialogue) Begin(anew bool) (from int) {
 	for _, s := range d.options.Mission.GuideSteps() {
 		names = append(names, s.Name)
 	}
+	d.mu.Lock() // there may be who looks on already
 	next, known := p.Next(names)
 	e := event.Welcomed{Steps: len(names), Minutes: d.options.Minutes, Damaged: p.Damaged, Class: d.options.Class}
 	switch {
@@ -189,7 +190,6 @@ func (d *Dialogue) Begin(anew bool) (from int) {
 	}
 	p.fitBoard(challenges)
 	e.From, e.Challenges, e.Solved = next+1, len(challenges), p.Solved()
-	d.mu.Lock()
 	d.at = next
 	d.mu.Unlock()
 	d.tell(func() event.Event {
