@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 
+from jupyterhub import version_info
 from jupyterhub.auth import Authenticator
 from jupyterhub.spawner import LocalProcessSpawner
 
@@ -26,8 +27,9 @@ c.JupyterHub.bind_url = "http://127.0.0.1:8000/"
 # has done anything for so long saves and ends itself: that needs no culler, and no page that was left open holds memory.
 c.Spawner.cmd = ["labrun", "serve", "--jupyterhub", "--idle", "45m"]
 
-# Where `labrun class` hears how far everybody is, for the teacher's view; students are told so. Empty: nowhere.
-class_socket = os.path.join(folder, "class.socket")
+# The teacher's view, at /services/class/: where it listens, which is for the proxy only. Students are told that their
+# labs report to it. None: there is no such view, and nothing is reported.
+class_url = "http://127.0.0.1:8027"
 
 # MiB that a student's lab takes, and that all else on the server does. Week 1 takes 850 at most.
 lab_memory, other_memory = 900, 2048
@@ -43,6 +45,8 @@ c.JupyterHub.concurrent_spawn_limit = 10 * (os.cpu_count() or 1)  # a server sta
 
 students = os.path.join(folder, "students")
 hub = os.path.join(folder, "hub")  # what the hub itself keeps
+state = os.path.join(folder, "state")  # progress and records, and what the class keeps
+class_socket = os.path.join(folder, "class.socket")  # where labs report
 os.makedirs(hub, mode=0o700, exist_ok=True)
 
 
@@ -72,11 +76,11 @@ class ListAuthenticator(Authenticator):
 
 c.JupyterHub.authenticator_class = ListAuthenticator
 
-# Teachers see who has a server, may start and stop it, and look on in it; they type nothing there.
+# Teachers see who has a server, may start and stop it, and look on in it; they type nothing there. And the class.
 c.JupyterHub.load_roles = [
     {
         "name": "teacher",
-        "scopes": ["admin-ui", "list:users", "read:users", "servers", "access:servers"],
+        "scopes": ["admin-ui", "list:users", "read:users", "servers", "access:servers", "access:services!service=class"],
         "users": [name for name, rest in people().items() if "teacher" in rest[1:]],
     }
 ]
@@ -103,8 +107,8 @@ class LabSpawner(LocalProcessSpawner):
 c.JupyterHub.spawner_class = LabSpawner
 c.Spawner.environment = {
     "LABRUN_CACHE": os.path.join(folder, "cache"),  # one for all: what is in memory of an image is there once
-    "XDG_STATE_HOME": os.path.join(folder, "state"),
-    "LABRUN_CLASS": class_socket,
+    "XDG_STATE_HOME": state,
+    "LABRUN_CLASS": class_socket if class_url else "",
     **{name: os.environ[name] for name in ("LABRUN_MIRROR",) if name in os.environ},
 }
 key = os.path.join(folder, "course.key")
@@ -112,6 +116,24 @@ if os.path.exists(key):
     c.Spawner.environment["LABRUN_COURSE_KEY"] = key
 c.Spawner.http_timeout = c.Spawner.start_timeout = 120  # when a whole class comes at nine o'clock
 c.LocalProcessSpawner.interrupt_timeout = 60  # a stopped server saves its lab first
+
+# ---- the teacher's view, which the hub starts
+
+handed = os.path.join(folder, "handed")  # what is put there counts as handed in
+os.makedirs(handed, mode=0o700, exist_ok=True)
+if class_url:
+    c.JupyterHub.services = [
+        {
+            "name": "class",
+            "url": class_url,
+            # It ends with the hub, however that ends: the next one starts its own.
+            "command": ["setpriv", "--pdeathsig", "TERM"]
+            + ["labrun", "class", "--jupyterhub", "--socket", class_socket, "--handed", handed],
+            "environment": {"HOME": folder, "XDG_STATE_HOME": state},
+            "oauth_no_confirm": True,  # it is the hub's own, and asks only who somebody is
+            "display": version_info >= (5,),  # before, its menu has it for all, also for whom it then turns away
+        }
+    ]
 
 # ---- what outlives what: servers go on while the hub is started anew, and it finds them again
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/class"
+	"github.com/labrun/labrun/internal/jupyterhub"
 	"github.com/labrun/labrun/internal/markdown"
 	"github.com/labrun/labrun/internal/report"
 	"github.com/labrun/labrun/internal/run"
@@ -33,7 +33,7 @@ type classFlags struct {
 	socket, store, handed, forget string
 	days, port                    int
 	origins                       []string
-	noOpen, status, json          bool
+	noOpen, hub, status, json     bool
 }
 
 func (p *program) newClass() *cobra.Command {
@@ -48,7 +48,8 @@ type at machines is not reported. docs/class.md tells how a course's server is s
 		Example: `  labrun class --socket /run/labrun/class       hear the runs that have LABRUN_CLASS=/run/labrun/class
   labrun class --status                         say how the students stand
   labrun class --status --json --student ann    all that is kept of one of them
-  labrun class --store postgres://teacher@db/course`,
+  labrun class --store postgres://teacher@db/course
+  labrun class --jupyterhub     as a JupyterHub starts it: who is a teacher, the hub says`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.class(c.Context(), c.Flags().Changed("port"), f) },
 	}
@@ -62,9 +63,13 @@ type at machines is not reported. docs/class.md tells how a course's server is s
 		&f.origins, "origin", nil, "the `URL` at which browsers find the page, if a proxy leads there; may be repeated",
 	)
 	c.Flags().BoolVar(&f.noOpen, "no-open", false, "open no browser")
+	c.Flags().BoolVar(&f.hub, "jupyterhub", false, "be a JupyterHub's service: the hub lets browsers in (docs/class.md)")
 	c.Flags().BoolVar(&f.status, "status", false, "say how the students stand, and exit")
 	c.Flags().BoolVar(&f.json, "json", false, "with --status: as JSON")
 	c.Flags().StringVar(&f.forget, "forget", "", "remove what is kept of this `student`, and exit")
+	for _, flag := range []string{"port", "origin"} { // the hub says both
+		c.MarkFlagsMutuallyExclusive("jupyterhub", flag)
+	}
 	return c
 }
 
@@ -112,6 +117,12 @@ func (p *program) class(ctx context.Context, portAsked bool, f classFlags) error
 	if err != nil {
 		return err
 	}
+	var hub *jupyterhub.Contract
+	if f.hub {
+		if hub, err = p.hub(ctx, jupyterhub.ReadService); err != nil {
+			return err
+		}
+	}
 	its, err := class.New(ctx, class.Options{
 		Store: store, Folder: folder, Handed: f.handed, Keep: time.Duration(f.days) * 24 * time.Hour, Now: time.Now,
 		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
@@ -125,7 +136,7 @@ func (p *program) class(ctx context.Context, portAsked bool, f classFlags) error
 		return &environmentError{fmt.Errorf("class: %w", err)}
 	}
 	defer gate.Close()
-	listener, err := p.listen(f.port, portAsked)
+	listener, err := p.listen(hub, f.port, portAsked)
 	if err != nil {
 		return err
 	}
@@ -137,17 +148,15 @@ func (p *program) class(ctx context.Context, portAsked bool, f classFlags) error
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	server := serve.New(serve.Options{
 		Page: web.Files(), Missing: web.Missing(), Secret: secret, Origins: origins, Version: version(), Language: p.spoken(),
-		State: folder, Sessions: class.Doors(folder), Owner: os.Getuid(), Class: its,
+		State: folder, Sessions: class.Doors(folder), Owner: os.Getuid(), Hub: hub, Class: its,
 		Tell: func(format string, args ...any) { p.tell(p.Err, format, args...) },
 	}, port)
-	local := &url.URL{Scheme: "http", Host: "127.0.0.1:" + port, Path: "/"}
-	for _, at := range append([]*url.URL{local}, origins...) {
-		p.tell(p.Out, "the class is at %s?key=%s", at, secret)
+	if hub == nil {
+		p.announce(server, "class", port, secret, origins, f.noOpen)
+	} else {
+		p.tell(p.Out, "the class is at %s, as JupyterHub %s says", hub.Prefix, hub.Version)
 	}
 	p.tell(p.Out, "it hears the runs that have LABRUN_CLASS=%s; Ctrl-C ends it, and students go on", socket)
-	if !f.noOpen {
-		p.openBrowser(local.String() + "?key=" + server.Opening())
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	showing := make(chan error, 1)

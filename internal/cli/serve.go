@@ -79,7 +79,7 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	}
 	var hub *jupyterhub.Contract
 	if f.hub {
-		if hub, err = p.hub(ctx); err != nil {
+		if hub, err = p.hub(ctx, jupyterhub.Read); err != nil {
 			return err
 		}
 		p.student.id = hub.User // whatever the environment says
@@ -128,12 +128,7 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	if err != nil {
 		return err
 	}
-	var listener net.Listener
-	if hub == nil {
-		listener, err = p.listen(f.port, c.Flags().Changed("port"))
-	} else if listener, err = net.Listen("tcp", hub.Listen); err != nil {
-		err = &environmentError{fmt.Errorf("listen where JupyterHub says: %w", err)}
-	}
+	listener, err := p.listen(hub, f.port, c.Flags().Changed("port"))
 	if err != nil {
 		return err
 	}
@@ -149,7 +144,8 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 		p.tell(p.Err, "note: %s", missing)
 	}
 	if hub == nil {
-		p.announce(server, port, secret, origins, f)
+		p.announce(server, "lab", port, secret, origins, f.noOpen)
+		p.tell(p.Out, "Ctrl-C ends it and stops the labs that were started here; their progress is kept")
 	} else {
 		p.tell(p.Out, "the lab of %s is at %s, as JupyterHub %s says", hub.User, hub.Prefix, hub.Version)
 	}
@@ -159,21 +155,22 @@ func (p *program) serve(ctx context.Context, c *cobra.Command, names []string, f
 	return nil
 }
 
-// announce says where the page is, and opens it.
-func (p *program) announce(server *serve.Server, port, secret string, origins []*url.URL, f serveFlags) {
+// announce says where the page of what (the lab, the class) is, and opens it.
+func (p *program) announce(server *serve.Server, what, port, secret string, origins []*url.URL, noOpen bool) {
 	local := &url.URL{Scheme: "http", Host: "127.0.0.1:" + port, Path: "/"}
 	for _, at := range append([]*url.URL{local}, origins...) {
-		p.tell(p.Out, "the lab is at %s?key=%s", at, secret)
+		p.tell(p.Out, "the %s is at %s?key=%s", what, at, secret)
 	}
-	p.tell(p.Out, "Ctrl-C ends it and stops the labs that were started here; their progress is kept")
-	if !f.noOpen {
+	if !noOpen {
 		p.openBrowser(local.String() + "?key=" + server.Opening())
 	}
 }
 
 // hub reads and meets the JupyterHub that has started this.
-func (p *program) hub(ctx context.Context) (*jupyterhub.Contract, error) {
-	hub, err := jupyterhub.Read(p.Getenv)
+func (p *program) hub(
+	ctx context.Context, read func(getenv func(string) string) (*jupyterhub.Contract, error),
+) (*jupyterhub.Contract, error) {
+	hub, err := read(p.Getenv)
 	if err != nil {
 		return nil, &usageError{"--jupyterhub: " + err.Error()}
 	}
@@ -218,9 +215,16 @@ func (p *program) again() ([]string, error) {
 	return append(command, p.student.again()...), nil
 }
 
-// listen listens on a port of this computer alone; or, if it was not asked for, on the next
-// that is free.
-func (p *program) listen(port int, asked bool) (net.Listener, error) {
+// listen listens where a hub says; where there is none, on a port of this computer alone, or, if
+// it was not asked for, on the next that is free.
+func (p *program) listen(hub *jupyterhub.Contract, port int, asked bool) (net.Listener, error) {
+	if hub != nil {
+		l, err := net.Listen("tcp", hub.Listen)
+		if err != nil {
+			return nil, &environmentError{fmt.Errorf("listen where JupyterHub says: %w", err)}
+		}
+		return l, nil
+	}
 	for next := port; ; next++ {
 		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(next)))
 		switch {

@@ -1,6 +1,6 @@
-// Package jupyterhub owns what a JupyterHub and a single-user server say to each other: what
-// the hub's spawner puts into the server's environment, and what the server asks of the hub's
-// API. It knows nothing of browsers' requests: that is serve's.
+// Package jupyterhub owns what a JupyterHub and a single-user server, or a service, say to each
+// other: what the hub puts into its environment, and what it asks of the hub's API. It knows
+// nothing of browsers' requests: that is serve's.
 //
 // The contract is JupyterHub's documentation: «The JupyterHub single-user server», «JupyterHub
 // and OAuth», and «Services» with their environment. It is the same in JupyterHub 2 to 5.
@@ -18,11 +18,12 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Contract is what the hub expects of one single-user server, which is one user's.
+// Contract is what the hub expects of one single-user server, which is one user's, or of one of
+// its services, which is nobody's.
 type Contract struct {
-	User     string // whose server it is
+	User     string // whose server it is; empty: it is a service
 	Server   string // its name among the user's; empty: the usual one
-	ClientID string // of the server as an OAuth client, unlike that of all others
+	ClientID string // of the server or service as an OAuth client, unlike that of all others
 	Prefix   string // the path below which browsers find it, with a slash at both ends
 	Home     string // the hub's own page, where a user starts and stops servers
 	Listen   string // the address that it has to answer at, host:port
@@ -40,18 +41,41 @@ type Contract struct {
 // jupyterhub-singleuser does.
 const usualActivity = 5 * time.Minute
 
-// Read reads the contract from a spawner's environment; getenv looks into that.
+// Read reads the contract of a single-user server from its spawner's environment; getenv looks
+// into that.
 func Read(getenv func(string) string) (*Contract, error) {
+	c, err := readBoth(getenv, "JUPYTERHUB_USER")
+	if err != nil {
+		return nil, err
+	}
+	c.User, c.Server = getenv("JUPYTERHUB_USER"), getenv("JUPYTERHUB_SERVER_NAME")
+	if len(c.scopes) == 0 { // else nobody could come in
+		c.scopes = []string{fmt.Sprintf("access:servers!server=%s/%s", c.User, c.Server), "access:servers!user=" + c.User}
+	}
+	return c, nil
+}
+
+// ReadService reads the contract of a service that the hub manages, from its environment.
+func ReadService(getenv func(string) string) (*Contract, error) {
+	c, err := readBoth(getenv, "JUPYTERHUB_SERVICE_NAME")
+	if err == nil && len(c.scopes) == 0 {
+		c.scopes = []string{"access:services!service=" + getenv("JUPYTERHUB_SERVICE_NAME")}
+	}
+	return c, err
+}
+
+// readBoth reads what servers and services are both told; named is the variable that says which one it is.
+func readBoth(getenv func(string) string, named string) (*Contract, error) {
 	need := func(name string) (string, error) {
 		if value := getenv(name); value != "" {
 			return value, nil
 		}
-		return "", fmt.Errorf("read what JupyterHub says: %s is not set: let a hub's spawner start this, "+
+		return "", fmt.Errorf("read what JupyterHub says: %s is not set: let a hub start this, "+
 			"as deploy/jupyterhub/jupyterhub_config.py does", name)
 	}
 	var values []string
 	for _, name := range []string{
-		"JUPYTERHUB_USER", "JUPYTERHUB_CLIENT_ID", "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL",
+		named, "JUPYTERHUB_CLIENT_ID", "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL",
 		"JUPYTERHUB_SERVICE_PREFIX", "JUPYTERHUB_SERVICE_URL", "JUPYTERHUB_BASE_URL",
 	} {
 		value, err := need(name)
@@ -65,9 +89,8 @@ func Read(getenv func(string) string) (*Contract, error) {
 			"cannot: leave c.JupyterHub.internal_ssl out of the hub's configuration")
 	}
 	c := &Contract{
-		User: values[0], Server: getenv("JUPYTERHUB_SERVER_NAME"), ClientID: values[1],
-		Prefix: "/" + strings.Trim(values[4], "/") + "/",
-		token:  values[2], api: strings.TrimSuffix(values[3], "/"), activity: getenv("JUPYTERHUB_ACTIVITY_URL"),
+		ClientID: values[1], Prefix: "/" + strings.Trim(values[4], "/") + "/",
+		token: values[2], api: strings.TrimSuffix(values[3], "/"), activity: getenv("JUPYTERHUB_ACTIVITY_URL"),
 		every: usualActivity,
 	}
 	at, err := url.Parse(values[5])
@@ -89,9 +112,6 @@ func Read(getenv func(string) string) (*Contract, error) {
 			}
 		}
 	}
-	if len(c.scopes) == 0 { // else nobody could come in
-		c.scopes = []string{fmt.Sprintf("access:servers!server=%s/%s", c.User, c.Server), "access:servers!user=" + c.User}
-	}
 	hub := getenv("JUPYTERHUB_HOST") + "/" + strings.TrimPrefix(strings.TrimSuffix(values[6], "/")+"/hub", "/")
 	c.Home = hub + "/home"
 	callback := getenv("JUPYTERHUB_OAUTH_CALLBACK_URL")
@@ -111,7 +131,7 @@ func Read(getenv func(string) string) (*Contract, error) {
 func (c *Contract) Every() time.Duration { return c.every }
 
 // lets reports whether scopes of a token let its bearer in. All scopes in the contract are for
-// this server; one without a filter is for all servers.
+// this server or service; one without a filter is for all of them.
 func (c *Contract) lets(scopes []string) bool {
 	return slices.ContainsFunc(c.scopes, func(wanted string) bool {
 		all, _, _ := strings.Cut(wanted, "!")

@@ -67,6 +67,31 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// A service is told the same as a server, but for whose it is, and has no activity.
+func TestReadService(t *testing.T) {
+	env := environment()
+	for _, name := range []string{"JUPYTERHUB_USER", "JUPYTERHUB_ACTIVITY_URL", "JUPYTERHUB_OAUTH_ACCESS_SCOPES"} {
+		delete(env, name)
+	}
+	env["JUPYTERHUB_SERVICE_NAME"] = "class"
+	env["JUPYTERHUB_SERVICE_PREFIX"] = "/os/services/class/"
+	c, err := ReadService(func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.User != "" || c.Prefix != "/os/services/class/" || !c.lets([]string{"access:services!service=class"}) ||
+		c.lets([]string{"access:servers", "access:services!service=other"}) || c.Active(t.Context(), time.Now()) != nil {
+		t.Errorf("%+v", c)
+	}
+	if _, err := Read(func(name string) string { return env[name] }); err == nil || !strings.Contains(err.Error(), "JUPYTERHUB_USER is not set") {
+		t.Errorf("as a server: %v", err)
+	}
+	delete(env, "JUPYTERHUB_SERVICE_NAME")
+	if _, err := ReadService(func(name string) string { return env[name] }); err == nil || !strings.Contains(err.Error(), "JUPYTERHUB_SERVICE_NAME is not set") {
+		t.Errorf("as nothing: %v", err)
+	}
+}
+
 func TestLets(t *testing.T) {
 	c := read(t, environment())
 	for scope, want := range map[string]bool{

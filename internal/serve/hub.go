@@ -16,7 +16,8 @@ import (
 
 // In a JupyterHub the hub says who comes in: no secret does, only a link for watching. The
 // user whose server this is, is the student; others whom the hub lets in, as it may teachers,
-// look on. Everybody's servers have one host there, so cookies have this one's path.
+// look on. A class is a service there, and whom the hub lets into it is a teacher. All have one
+// host there, so cookies have this one's path.
 
 // guests are the browsers, and programs with a token, that the hub has let in. Who is forgotten
 // logs in again, which a browser does without a word.
@@ -30,7 +31,7 @@ type guest struct {
 	key, token, browser string
 
 	mu      sync.Mutex
-	owner   bool      // the server is theirs
+	owner   bool      // the server is theirs; a class is nobody's
 	session string    // the hub's, which changes when they log out there
 	asked   time.Time // when the hub was asked of them
 	heard   time.Time // when it last said that they may come in
@@ -71,7 +72,7 @@ func (s *Server) guest(r *http.Request) (v visitor, known bool) {
 	} else {
 		delete(s.guests.by, g.key)
 	}
-	return visitor{browser: g.browser, student: owner, all: true}, known
+	return visitor{browser: g.browser, student: owner, all: true, teacher: s.Class != nil}, known
 }
 
 // hubSession is what the hub changes when a browser logs out.
@@ -171,7 +172,11 @@ func (s *Server) fromHub(w http.ResponseWriter, r *http.Request, _ visitor, _ []
 	}
 	switch {
 	case errors.Is(err, jupyterhub.ErrNotLetIn):
-		s.message(w, r, http.StatusForbidden, "serve hub closed", s.say(r, "serve hub try"), false)
+		closed := "serve hub closed"
+		if s.Class != nil {
+			closed = "serve hub teachers"
+		}
+		s.message(w, r, http.StatusForbidden, closed, s.say(r, "serve hub try"), false)
 		return
 	case err != nil:
 		s.Tell("note: let a browser in: %v", err)

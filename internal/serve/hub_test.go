@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/labrun/labrun/internal/class"
 	"github.com/labrun/labrun/internal/jupyterhub"
 	"github.com/labrun/labrun/internal/run"
 )
@@ -23,6 +25,7 @@ import (
 // «as» names. cmd/labrun has a test with the real one.
 type fakeHub struct {
 	*httptest.Server
+	site     string // where the site is, below the proxy
 	mu       sync.Mutex
 	down     bool
 	tokens   map[string]string // users by token
@@ -32,22 +35,31 @@ type fakeHub struct {
 // newFakeHub serves a site as the server of ann.
 func newFakeHub(t *testing.T, change ...func(*Options)) (*fakeHub, *site) {
 	t.Helper()
+	return fakeHubWith(t, "/user/ann/", jupyterhub.Read, change...)
+}
+
+// fakeHubWith serves a site at a prefix, which reads the hub's contract as it does.
+func fakeHubWith(
+	t *testing.T, prefix string, read func(func(string) string) (*jupyterhub.Contract, error), change ...func(*Options),
+) (*fakeHub, *site) {
+	t.Helper()
 	h := &fakeHub{tokens: map[string]string{}}
 	var to *url.URL
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hub/api/", h.api)
-	mux.Handle("/user/ann/", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	mux.Handle(prefix, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", to.Host, r.In.Host
 		r.Out.Header["X-Forwarded-Proto"] = r.In.Header["X-Forwarded-Proto"] // as where another proxy is before the hub's
 	}})
 	h.Server = httptest.NewServer(mux)
+	h.site = h.URL + prefix
 	t.Cleanup(h.Close)
-	contract, err := jupyterhub.Read(func(name string) string {
+	contract, err := read(func(name string) string {
 		return map[string]string{
-			"JUPYTERHUB_USER": "ann", "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-ann", "JUPYTERHUB_API_TOKEN": "own",
+			"JUPYTERHUB_USER": "ann", "JUPYTERHUB_SERVICE_NAME": "class", "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-ann", "JUPYTERHUB_API_TOKEN": "own",
 			"JUPYTERHUB_API_URL": h.URL + "/hub/api", "JUPYTERHUB_BASE_URL": "/", "JUPYTERHUB_ACTIVITY_INTERVAL": "0.01",
 			"JUPYTERHUB_ACTIVITY_URL":   h.URL + "/hub/api/users/ann/activity",
-			"JUPYTERHUB_SERVICE_PREFIX": "/user/ann/", "JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:1/user/ann/",
+			"JUPYTERHUB_SERVICE_PREFIX": prefix, "JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:1" + prefix,
 		}[name]
 	})
 	if err != nil {
@@ -88,8 +100,10 @@ func (h *fakeHub) api(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "{}", http.StatusForbidden)
 			return
 		}
-		scope := map[string]string{"ann": "access:servers!server=ann/", "teacher": "access:servers"}[user]
-		json.NewEncoder(w).Encode(map[string]any{"name": user, "scopes": []string{scope}})
+		scopes := map[string][]string{
+			"ann": {"access:servers!server=ann/"}, "teacher": {"access:servers", "access:services!service=class"},
+		}[user]
+		json.NewEncoder(w).Encode(map[string]any{"name": user, "scopes": scopes})
 	case "/hub/api/users/ann/activity":
 		h.activity = append(h.activity, r.Header.Get("Authorization"))
 	default:
@@ -109,7 +123,7 @@ func (h *fakeHub) comes(x *site, who string) (*browser, *http.Response) {
 	jar, _ := cookiejar.New(nil)
 	at, _ := url.Parse(h.URL)
 	jar.SetCookies(at, []*http.Cookie{{Name: "as", Value: who, Path: "/"}})
-	b := &browser{&http.Client{Jar: jar}, x, h.URL + "/user/ann/"}
+	b := &browser{&http.Client{Jar: jar}, x, h.site}
 	return b, b.get("?language=en")
 }
 
@@ -191,6 +205,44 @@ func TestInAHub(t *testing.T) {
 	guest := &browser{&http.Client{Jar: jar}, x, h.URL + "/user/ann/"}
 	if r := guest.get(link.URL); r.StatusCode != http.StatusOK || !guest.home().Readonly {
 		t.Errorf("who has a link gets %s", r.Status)
+	}
+}
+
+// A class's page is a service of the hub's: teachers come in, and nobody else; no key does.
+func TestAClassInAHub(t *testing.T) {
+	folder := t.TempDir()
+	store, err := class.OpenStore(t.Context(), filepath.Join(folder, "class.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	its, err := class.New(t.Context(), class.Options{Store: store, Folder: folder, Keep: time.Hour, Now: time.Now, Tell: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer its.Close()
+	h, x := fakeHubWith(t, "/services/class/", jupyterhub.ReadService, func(o *Options) { o.Class = its })
+	teacher, r := h.comes(x, "teacher")
+	if text := body(r); r.StatusCode != http.StatusOK || !strings.Contains(text, "the page") {
+		t.Fatalf("the teacher gets %s %q", r.Status, text)
+	}
+	if r := teacher.get("api/class"); r.StatusCode != http.StatusOK {
+		t.Errorf("the teacher's class: %s", r.Status)
+	}
+	if r := teacher.do("POST", "api/start", `{"mission": "lab"}`, "Origin", h.URL); r.StatusCode != http.StatusForbidden {
+		t.Errorf("the teacher starts a lab: %s", r.Status)
+	}
+	ann, r := h.comes(x, "ann")
+	if text := body(r); r.StatusCode != http.StatusForbidden || !strings.Contains(text, "for teachers") {
+		t.Errorf("ann gets %s %q", r.Status, text)
+	}
+	if r := ann.get("?key=" + x.Secret); r.StatusCode != http.StatusForbidden {
+		t.Errorf("ann gets %s with a key", r.Status)
+	}
+	for _, what := range []string{"api/class", "api/class/similar?mission=lab", "api/home"} {
+		if r := ann.get(what); r.StatusCode != http.StatusUnauthorized {
+			t.Errorf("ann asks for %s: %s", what, r.Status)
+		}
 	}
 }
 

@@ -88,7 +88,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case !known && route.kind == socket:
 			s.turnAway(w, r, closeLogin, "log in again")
 		case !known:
-			s.refuse(w, http.StatusUnauthorized, s.say(r, "serve closed"))
+			closed := "serve closed"
+			if s.Hub != nil {
+				closed = "page hub login title"
+			}
+			s.refuse(w, http.StatusUnauthorized, s.say(r, closed))
 		case route.kind == act && !v.student:
 			s.refuse(w, http.StatusForbidden, s.say(r, "serve watching"))
 		case route.kind == act:

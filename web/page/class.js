@@ -59,7 +59,7 @@ export class Class {
 
   /**
    * @param {HTMLElement} element
-   * @param {{ version: string, languages: { tag: string, name: string }[] }} home
+   * @param {{ version: string, languages: { tag: string, name: string }[], hub: string }} home
    */
   constructor(element, home) {
     this.element = element;
@@ -80,6 +80,10 @@ export class Class {
       shared = new Set(/** @type {Overview} */ (this.overview).students.map((s) => s.account).filter((a) => a !== "(handed in)")).size < 2;
     } catch (error) {
       const { status, message } = /** @type {{ status?: number, message: string }} */ (error);
+      if (status === 401 && this.home.hub && this.overview) {
+        location.reload(); // the hub lets in again whoever is logged in there
+        return;
+      }
       this.error = status === 401 ? message : say("page class lost");
     }
     if (this.#disposed) return;

@@ -26,9 +26,11 @@ function plain(text) {
 
 /** @type {{ dispose(): void } | undefined} */
 let shown;
+let hub = ""; // the JupyterHub's page, if one lets in
 
 async function show() {
   const home = await get("api/home");
+  hub = home.hub;
   if (home.missing) {
     plain(home.missing);
     return;
@@ -51,6 +53,9 @@ async function show() {
   }
 }
 
-const start = () => show().catch((error) => plain(error.status === 401 ? say("page login") : String(error.message ?? error)));
+const start = () => show().catch((error) => {
+  if (error.status === 401 && hub) location.reload(); // the way in leads by the hub, which knows who is logged in
+  else plain(error.status === 401 ? say("page login") : String(error.message ?? error));
+});
 addEventListener("hashchange", start);
 start();
