@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -13,60 +14,25 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
-var pupils = flag.Int("pupils", 30, "how many students a class has")
+var (
+	pupils   = flag.Int("pupils", 30, "how many students a class has")
+	browsers = flag.Int("browsers", 2, "how many of them have Chromium")
+	reserve  = flag.Int("reserve", 3000, "how many MB TestMeasureHubMemory leaves to all else")
+)
 
-// TestMeasureHub prints what docs/performance.md has of a class in JupyterHub: students without browsers log in at once, and
+// TestMeasureHub prints what docs/performance.md has of a class in JupyterHub: students log in at once, two of them in Chromium, and
 // each plays week 1's first two steps on a router of their own; the hub, the proxy and the servers are started anew in the middle.
 func TestMeasureHub(t *testing.T) {
-	var names []string
-	for i := range *pupils {
-		names = append(names, fmt.Sprintf("s%02d", i+1))
-	}
-	h := opensHub(t, ownCache(t), names...)
-	began, free := time.Now(), available(t)
-	t.Logf("without students: %s; %d MB are available", h.memory(), free)
-
-	class := make([]*hubStudent, len(names))
-	each := func(what string, f func(s *hubStudent)) {
-		t.Helper()
-		started := time.Now()
-		var all sync.WaitGroup
-		var mu sync.Mutex
-		var took []float64
-		for i := range class {
-			all.Go(func() {
-				began := time.Now()
-				f(class[i])
-				mu.Lock()
-				defer mu.Unlock()
-				took = append(took, time.Since(began).Seconds())
-			})
-		}
-		all.Wait()
-		if t.Failed() {
-			t.FailNow()
-		}
-		t.Logf("%s: all %d in %.1f s, half of them in %.1f s; %s; %d MB less are available",
-			what, len(class), time.Since(started).Seconds(), middle(took), h.memory(), free-available(t))
-	}
-	for i, name := range names {
-		class[i] = &hubStudent{name: name}
-	}
-	each("log in, and have a server", func(s *hubStudent) {
-		s.pupil = h.logsIn(t, s.name)
-		s.comes()
-	})
-	each("start week 1, and answer its question", func(s *hubStudent) {
-		s.lesson = s.follows(s.starts())
-		s.lesson.says("answer", "2", s.lesson.at(1, "ask"))
-		s.lesson.at(2, "boot")
-	})
-	each("boot the router, and ask it", func(s *hubStudent) { s.router7 = s.lesson.bootsTheRouter() })
+	c := assembles(t, *browsers)
+	h, began := c.h, time.Now()
+	c.beginsWeek1()
 	goesOn := func(when string) {
 		t.Helper()
-		each("type at the router after "+when, func(s *hubStudent) { s.router7.goesOn("after " + when) })
+		c.each("type at the router after "+when, func(s *hubStudent) { s.goesOn("after " + when) })
 	}
 	goesOn("nothing")
 	h.kill()
@@ -78,33 +44,207 @@ func TestMeasureHub(t *testing.T) {
 	}
 	h.until("another proxy", func() bool { return h.proxy() != pid })
 	goesOn("the proxy")
-	each("have the server stopped, and another one", func(s *hubStudent) {
+	c.each("have the server stopped, and another one", func(s *hubStudent) {
 		h.stops(s.name)
-		s.comes()
+		s.comesBack()
 	})
-	each("go on where they were", func(s *hubStudent) {
-		if first, _ := s.home(); first.Done != 2 || first.Session != "" {
-			t.Errorf("%s finds %+v", s.name, first)
-		}
-		s.lesson = s.follows(s.starts())
-		s.lesson.at(3, "boot")
-	})
+	c.each("go on where they were", (*hubStudent).goesOnAtTheThirdStep)
 	apart := map[string]bool{}
 	for _, run := range h.runs() {
 		apart[run.Student] = true
 	}
-	if len(apart) != len(class) {
+	if len(apart) != len(c.students) {
 		t.Errorf("%d students have a run", len(apart))
 	}
 	t.Logf("all of it took %.0f s", time.Since(began).Seconds())
 }
 
-// hubStudent is one of the class, with what is open.
+// TestMeasureHubMemory prints how many students have all three machines of week 1 at once, until no more than the reserve is
+// available, or all have. They come four at a time: how long two processors take for all at once says nothing of memory.
+func TestMeasureHubMemory(t *testing.T) {
+	const atOnce = 4
+	c := assembles(t, 0)
+	all := c.students
+	for at := 0; at < len(all) && available(t) > *reserve; at += atOnce {
+		c.students = all[at:min(at+atOnce, len(all))]
+		c.each("log in, and have three machines", func(s *hubStudent) {
+			s.comes()
+			s.begins()
+			s.bootsTheRouter()
+			s.launchesTheServers()
+		})
+		t.Logf("%d students have three machines; %d MB are available", at+len(c.students), available(t))
+	}
+}
+
+// hubClass is a hub with its students.
+type hubClass struct {
+	t        *testing.T
+	h        *hub
+	students []*hubStudent
+	free     int // MB that were available before they came
+}
+
+// assembles opens a hub for a class, of which the first have a browser.
+func assembles(t *testing.T, browsers int) *hubClass {
+	t.Helper()
+	var names []string
+	for i := range *pupils {
+		names = append(names, fmt.Sprintf("s%02d", i+1))
+	}
+	c := &hubClass{t: t, h: opensHub(t, ownCache(t), names...), free: available(t)}
+	t.Logf("without students: %s; %d MB are available", c.h.memory(), c.free)
+	var browser context.Context
+	if browsers > 0 {
+		browser = chromium(t)
+	}
+	for i, name := range names {
+		s := &hubStudent{t: t, h: c.h, name: name}
+		if i < browsers {
+			s.page = open(t, browser, name, c.h.at+"/hub/login", 1280, 800)
+		}
+		c.students = append(c.students, s)
+	}
+	return c
+}
+
+// each has all students do something at once, and prints how long that takes, and what memory there is then.
+func (c *hubClass) each(what string, f func(s *hubStudent)) {
+	c.t.Helper()
+	started := time.Now()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var took []float64
+	for _, s := range c.students {
+		all.Go(func() {
+			began := time.Now()
+			f(s)
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, time.Since(began).Seconds())
+		})
+	}
+	all.Wait()
+	if c.t.Failed() {
+		c.t.FailNow()
+	}
+	c.t.Logf("%s: all %d in %.1f s, half of them in %.1f s; %s; %d MB less are available",
+		what, len(c.students), time.Since(started).Seconds(), middle(took), c.h.memory(), c.free-available(c.t))
+}
+
+// beginsWeek1 has all students play the first two steps.
+func (c *hubClass) beginsWeek1() {
+	c.t.Helper()
+	c.each("log in, and have a server", (*hubStudent).comes)
+	c.each("start week 1, and answer its question", (*hubStudent).begins)
+	c.each("boot the router, and ask it", (*hubStudent).bootsTheRouter)
+}
+
+// hubStudent is one of a class, in Chromium or without a browser.
 type hubStudent struct {
-	*pupil
+	t       *testing.T
+	h       *hub
 	name    string
+	page    *tab // in Chromium; else nil, and they have what follows
+	pupil   *pupil
 	lesson  *lesson
 	router7 *seat
+}
+
+// comes has them log in, until they see the missions.
+func (s *hubStudent) comes() {
+	if s.page != nil {
+		s.page.logsIn(s.h)
+		s.page.sees(`[data-mission="week1"]`)
+		return
+	}
+	s.pupil = s.h.logsIn(s.t, s.name)
+	s.pupil.comes()
+}
+
+// begins has them play the first step.
+func (s *hubStudent) begins() {
+	if s.page != nil {
+		s.page.click(`[data-mission="week1"] [data-do="start"]`)
+		s.page.sees("#answer")
+		s.page.answers("2")
+		s.page.askedFor("boot", "Switch on router7")
+		return
+	}
+	s.lesson = s.pupil.follows(s.pupil.starts())
+	s.lesson.says("answer", "2", s.lesson.at(1, "ask"))
+	s.lesson.at(2, "boot")
+}
+
+// bootsTheRouter has them play the second step.
+func (s *hubStudent) bootsTheRouter() {
+	if s.page == nil {
+		s.router7 = s.lesson.bootsTheRouter()
+		return
+	}
+	s.page.types("router7", "")
+	s.page.reads("router7", "activate this console")
+	s.page.types("router7", "")
+	s.page.askedFor("send", "ip a")
+	s.page.types("router7", "ip a")
+	s.page.step("3", "Launch the two servers")
+}
+
+// goesOn has them type at the router, and read the answer.
+func (s *hubStudent) goesOn(when string) {
+	if s.page != nil {
+		s.page.goesOn(when)
+		return
+	}
+	s.router7.goesOn(when)
+}
+
+// comesBack has them start another server after theirs was stopped.
+func (s *hubStudent) comesBack() {
+	if s.page != nil {
+		s.page.do(chromedp.Navigate(s.h.at + "/hub/spawn"))
+		s.page.sees(`[data-mission="week1"]`, "2 of 8")
+		return
+	}
+	s.pupil.comes()
+}
+
+// goesOnAtTheThirdStep has them start their lab again.
+func (s *hubStudent) goesOnAtTheThirdStep() {
+	if s.page != nil {
+		s.page.click(`[data-mission="week1"] [data-do="start"]`)
+		s.page.step("3", "Launch the two servers")
+		s.page.askedFor("boot", "Switch on debian")
+		return
+	}
+	if first, _ := s.pupil.home(); first.Done != 2 || first.Session != "" {
+		s.t.Errorf("%s finds %+v", s.name, first)
+	}
+	s.lesson = s.pupil.follows(s.pupil.starts())
+	s.lesson.at(3, "boot")
+}
+
+// launchesTheServers has them play the third step until they are logged in at both.
+func (s *hubStudent) launchesTheServers() {
+	l := s.lesson
+	seats := []*seat{l.sits("debian"), l.sits("alpine")}
+	number := 0
+	next := func(verb string) {
+		l.until("asked for "+verb, func() bool { return l.step == 3 && l.asked.Number > number && l.asked.Verb == verb })
+		number = l.asked.Number
+	}
+	for _, machine := range seats {
+		next("boot")
+		machine.types("")
+	}
+	for _, machine := range seats {
+		next("login")
+		machine.reads("login: ")
+		machine.types("root")
+		machine.reads("assword: ")
+		machine.types("root")
+	}
+	next("send")
 }
 
 // memory is what the processes of the class have, shared memory divided among those who share it (PSS), in MB.

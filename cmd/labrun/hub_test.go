@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,9 +83,10 @@ c.JupyterHub.hub_bind_url = "http://127.0.0.1:%d"
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:%d"
 c.JupyterHub.active_server_limit = 0
 c.Spawner.poll_interval = 1
-c.JupyterHub.services = [{"name": "test", "api_token": %q}]
+c.JupyterHub.services[0]["url"] = "http://127.0.0.1:%d"
+c.JupyterHub.services += [{"name": "test", "api_token": %q}]
 c.JupyterHub.load_roles += [{"name": "test", "services": ["test"], "scopes": ["admin:users", "admin:servers", "admin:server_state"]}]
-`, filepath.Join(deploy, "jupyterhub_config.py"), h.at, freePort(t), freePort(t), hubToken)
+`, filepath.Join(deploy, "jupyterhub_config.py"), h.at, freePort(t), freePort(t), freePort(t), hubToken)
 	if err := os.WriteFile(filepath.Join(h.folder, "config.py"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +274,7 @@ func (p *pupil) comes() {
 	asked := time.Time{}
 	p.h.waits(p.t, p.name+" has a server", func() bool {
 		at, status, text := p.visit("/user/" + p.name + "/")
-		if status == http.StatusOK && at == "/os/user/"+p.name+"/" && strings.Contains(text, "<title>labrun") {
+		if status == http.StatusOK && strings.HasSuffix(p.h.at+at, "/user/"+p.name+"/") && strings.Contains(text, "<title>labrun") {
 			return true
 		}
 		if time.Since(asked) > 5*time.Second { // one that ends just now is not started again meanwhile
@@ -359,6 +361,14 @@ func TestAClassInJupyterHub(t *testing.T) {
 	if value[bool](lee, `document.querySelector("#now [data-word], #now [data-do=type], #now [data-do=enter]") !== null`) {
 		lee.fail("the teacher may do something in ann's lab")
 	}
+	lee.do(chromedp.Navigate(h.at + "/services/class/"))
+	lee.sees(`[data-student="ben"]`, "3. Launch the two servers", "at work")
+	lee.click(`[data-student="ann"] a`)
+	lee.click(`[data-tab="router7"]`)
+	lee.reads("router7", "lan0")
+	lee.do(chromedp.NavigateBack())
+	lee.sees(`[data-figure="students"]`, "2")
+	value[bool](lee, `window.before = true`)
 
 	h.kill() // its proxy goes on, until the next one starts another
 	ann.types("router7", "echo without a $((1+1)) hub")
@@ -366,12 +376,16 @@ func TestAClassInJupyterHub(t *testing.T) {
 	h.start()
 	ann.until("a connection", `document.querySelector("#connection").dataset.state === "open"`)
 	ann.goesOn("after the hub")
+	lee.until("the class, which was started anew with the hub", `!window.before && document.querySelector("[data-student=ben]") !== null`)
 	pid := h.proxy()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	h.until("another proxy", func() bool { return h.proxy() != pid })
 	ann.goesOn("after the proxy")
+	if n := strings.Count(ann.console("router7"), "without a 2 hub"); n != 1 {
+		t.Errorf("the console shows %d times what it showed before", n)
+	}
 
 	// The hub stops ann's server, as she can by its page: what she has done is kept.
 	h.stops("ann")
@@ -419,6 +433,12 @@ func (h *hub) keepsApart(ben *pupil) {
 	if _, status, _ := ben.visit("/user/ann/api/home"); status != http.StatusUnauthorized {
 		h.t.Errorf("ben asks for ann's list: %d", status)
 	}
+	if at, status, _ := ben.visit("/services/class/"); status != http.StatusForbidden {
+		h.t.Errorf("ben visits the class: %s, %d", at, status)
+	}
+	if _, status, _ := ben.visit("/services/class/api/class"); status != http.StatusUnauthorized {
+		h.t.Errorf("ben asks how the class does: %d", status)
+	}
 	for path, want := range map[string]websocket.StatusCode{"/user/ann/": 4401, "/user/ben/": 4404} {
 		conn, err := ben.dials(h.t.Context(), path+"api/sessions/"+session+"/guide")
 		if err == nil {
@@ -439,8 +459,8 @@ func (p *tab) logsIn(h *hub) {
 	p.press(h.passwords[p.name] + "\r")
 }
 
-// goesOn checks that the page's console is there, without a word lost or twice. What is typed before the page notices
-// that its connection is gone is lost, as a student sees.
+// goesOn waits until the page's console is there. What is typed before the page notices that its connection is gone is lost,
+// as a student sees.
 func (p *tab) goesOn(when string) {
 	p.t.Helper()
 	for said := false; !said; said = strings.Contains(p.console("router7"), "\n"+when+" 42") {
@@ -450,9 +470,43 @@ func (p *tab) goesOn(when string) {
 			time.Sleep(30 * time.Millisecond)
 		}
 	}
-	if n := strings.Count(p.console("router7"), "without a 2 hub"); n != 1 {
-		p.t.Errorf("%s the console shows %d times what it showed before", when, n)
+}
+
+// What docs/class.md has a teacher type is a script that a shell can read, and what it installs is there. hub_fresh_measure_test.go
+// carries it out.
+func TestTheClassesDocument(t *testing.T) {
+	for _, heading := range []string{"## From nothing to a class in an hour", "## Who sees what", "### In a hub"} {
+		for _, commands := range commandsBelow(t, heading) {
+			if said, err := exec.Command("bash", "-n", "-c", commands).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", heading, err, said)
+			}
+			for _, file := range regexp.MustCompile(`deploy/[\w./-]+`).FindAllString(commands, -1) {
+				if _, err := os.Stat("../../" + file); err != nil {
+					t.Errorf("%s: %v", heading, err)
+				}
+			}
+		}
 	}
+}
+
+var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+// commandsBelow are the blocks of commands below a heading of docs/class.md.
+func commandsBelow(t *testing.T, heading string) (blocks []string) {
+	t.Helper()
+	document, err := os.ReadFile("../../docs/class.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(document), heading+"\n")
+	section, _, _ = strings.Cut(section, "\n##")
+	for _, block := range shellBlock.FindAllStringSubmatch(section, -1) {
+		blocks = append(blocks, block[1])
+	}
+	if len(blocks) == 0 {
+		t.Fatalf("docs/class.md has no commands below %q", heading)
+	}
+	return blocks
 }
 
 // The values for Kubernetes, which nobody has run, start labrun as it can be started: it gets as far as to miss the hub.
