@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/labrun/labrun/internal/guestos"
 )
 
 // userland is what labrun uses of a guest.
@@ -11,14 +13,17 @@ type userland struct {
 	shell  string // a program that runs commands with -c
 	limit  string // a program with its options that ends another one after the seconds that follow
 	folder string // where files may be put for a moment
+	box    string // a BusyBox for what labrun runs for itself, where there is one; empty: nowhere
 }
 
-// ours is the userland of our own images.
-var ours = userland{shell: "sh", limit: "timeout -k 2", folder: "/run/labrun"}
+// ours is the userland of our own images. BusyBox's timeout would end a program, and leave those
+// that this one has started.
+var ours = userland{shell: "sh", limit: "timeout -k 2", folder: "/run/labrun", box: guestos.Box}
 
 // set is the line that has the functions use it.
 func (u userland) set() string {
-	return fmt.Sprintf("labrun_sh=%s labrun_limit=%s labrun_dir=%s", quote(u.shell), quote(u.limit), quote(u.folder))
+	return fmt.Sprintf("labrun_sh=%s labrun_limit=%s labrun_dir=%s labrun_box=%s; [ -x \"$labrun_box\" ] || labrun_box=",
+		quote(u.shell), quote(u.limit), quote(u.folder), quote(u.box))
 }
 
 // functions is what the guest's shell is taught, in what POSIX, BusyBox and GNU
@@ -32,14 +37,14 @@ func (u userland) set() string {
 //	labrun_send SIZE FILE          the body of an answer
 //	labrun_sum FILE…               a digest a line, or what stands for none
 var functions = []string{
-	`labrun_send() { [ $1 = 0 ] || [ $1 -gt ` + strconv.Itoa(MaxFile) + ` ] || base64 "$2"; }`,
+	`labrun_send() { [ $1 = 0 ] || [ $1 -gt ` + strconv.Itoa(MaxFile) + ` ] || $labrun_box base64 "$2"; }`,
 	`labrun_run() { f=$labrun_dir/$1; read -r a _ </proc/uptime; { (cd; exec $labrun_limit $2 $labrun_sh -c "$3" >$f.out 2>$f.err </dev/null); } 2>/dev/null; s=$?; ` +
-		`read -r b _ </proc/uptime; set -- $1 $(wc -c $f.out $f.err) $(labrun_sum $f.out $f.err); ` +
+		`read -r b _ </proc/uptime; set -- $1 $($labrun_box wc -c $f.out $f.err) $(labrun_sum $f.out $f.err); ` +
 		`printf '%s%s %s %s %s %s %s %s %s\n' @labrun-run- $1 $s $a $b $8 $2 ${10} $4; ` +
 		`labrun_send $2 $f.out; echo .; labrun_send $4 $f.err; printf '%s%s\n' @labrun-end- $1; }`,
-	`labrun_get() { if c=$({ wc -c <"$2" && labrun_sum "$2"; } 2>&1); then set -- $1 "$2" $c; printf '%s%s %s %s\n' @labrun-get- $1 $4 $3; ` +
+	`labrun_get() { if c=$({ $labrun_box wc -c <"$2" && labrun_sum "$2"; } 2>&1); then set -- $1 "$2" $c; printf '%s%s %s %s\n' @labrun-get- $1 $4 $3; ` +
 		`labrun_send $3 "$2"; else printf '%s%s %s\n' @labrun-no- $1 "$c"; fi; printf '%s%s\n' @labrun-end- $1; }`,
-	`labrun_put() { printf %s "$2" | base64 -d >>"$1"; printf '%s%s\n' @labrun-put- "$(wc -c <"$1")"; }`,
+	`labrun_put() { printf %s "$2" | $labrun_box base64 -d >>"$1"; printf '%s%s\n' @labrun-put- "$($labrun_box wc -c <"$1")"; }`,
 }
 
 // A port of our own carries what was written to it, so lengths do; on a shared
