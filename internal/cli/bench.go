@@ -74,7 +74,7 @@ func (p *program) newBench() *cobra.Command {
 		Short: "measure what this computer can do",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &usageError{fmt.Sprintf("bench: there is no %q: it is machines", args[0])}
+				return &usageError{fmt.Sprintf("bench: there is no %q: it is machines or class", args[0])}
 			}
 			return nil
 		},
@@ -114,7 +114,7 @@ func (p *program) newBench() *cobra.Command {
 	machines.Flags().StringVar(&image, "image", "debian", "the `image` that they start from")
 	machines.Flags().BoolVar(&asJSON, "json", false, "write one line of JSON instead of text")
 	machines.Flags().BoolVar(&cold, "cold", false, "boot them instead of restoring saved ones")
-	root.AddCommand(machines)
+	root.AddCommand(machines, p.newBenchClass())
 	return root
 }
 
