@@ -22,6 +22,11 @@ type Commands struct {
 	Restored string `toml:"restored"`
 	// Cards finds network cards that were plugged in.
 	Cards string `toml:"cards"`
+	// Wired succeeds when the guest has found the network cards with the hardware addresses
+	// $1, $2 …, and is at rest.
+	Wired string `toml:"wired"`
+	// Cables has the guest ask for its addresses at once: the cables of its cards were put in.
+	Cables string `toml:"cables"`
 	// Identity makes the guest another one than those of the same image: $1 is 32
 	// hexadecimal digits of its own. There is none for Linux at large.
 	Identity string `toml:"identity"`
@@ -43,6 +48,14 @@ var linux = Commands{
 		`[ ! -f /etc/network/interfaces ] || sed -i "s/^\( *hostname \).*/\1$1/" /etc/network/interfaces`,
 	Restored: `date -s "@$2"`, // BusyBox knows no fractions of a second
 	Cards:    `echo 1 >/sys/bus/pci/rescan`,
+	// In the load average's fourth field are those who would compute now: only the shell that looks.
+	Wired: `for a in "$@"; do f=; for i in /sys/class/net/*; do read -r b <"$i/address" && [ "$b" = "$a" ] && f=1; done 2>/dev/null; ` +
+		`[ "$f" ] || return; done; read -r a a a a b </proc/loadavg; [ "${a%%/*}" = 1 ]`,
+	// BusyBox's DHCP client asks once a second, and at once when it gets this signal. The kernel
+	// drops what is sent before it has seen the link.
+	Cables: `for f in /run/udhcpc.*.pid; do [ -e "$f" ] || continue; i=${f#*.}; n=0; ` +
+		`while read -r s <"/sys/class/net/${i%.pid}/operstate" && [ "$s" != up ] && [ $n -lt 50 ]; do n=$((n + 1)); sleep 0.02; done; ` +
+		`read -r p <"$f" && kill -USR1 "$p"; done 2>/dev/null`,
 	// Getty and the line editors of shells read characters, and echo them.
 	Savable: `stty -F /dev/ttyS0 -a | grep -q -e -icanon`,
 	Size:    `stty -F /dev/ttyS0 rows $1 cols $2`,
@@ -73,13 +86,25 @@ func (c Commands) SetClock(now time.Time) string {
 
 // Resync is what a guest has to do that was saved: mix new randomness into its generator,
 // because what is left of the old is the same in every machine that goes on from there;
-// take the time; and find its network cards. They come last, since a lease that is given
-// before the clock is right ends at a wrong time.
+// and take the time. Its network comes later, since a lease that is given before the clock is
+// right ends at a wrong time.
 func (c Commands) Resync(now time.Time) string {
 	seed := make([]byte, 64)
 	rand.Read(seed) // never fails
-	return fmt.Sprintf("echo %x >/dev/urandom; %s; %s", seed, c.SetClock(now), cmp.Or(c.Cards, linux.Cards))
+	return fmt.Sprintf("echo %x >/dev/urandom; %s", seed, c.SetClock(now))
 }
+
+// FindCards has the guest find network cards that were plugged in.
+func (c Commands) FindCards() string { return cmp.Or(c.Cards, linux.Cards) }
+
+// AskWired prints «wired» when the guest has found the network cards with these hardware
+// addresses, and is at rest.
+func (c Commands) AskWired(cards []string) string {
+	return call(cmp.Or(c.Wired, linux.Wired), strings.Join(cards, " ")) + " && echo wired || echo not"
+}
+
+// CablesIn tells the guest that the cables of its network cards were put in.
+func (c Commands) CablesIn() string { return call(cmp.Or(c.Cables, linux.Cables)) }
 
 // Identify makes the guest another one than those of the same image; empty if its image
 // has no way to do that. The key is 16 bytes of its own.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -54,7 +55,7 @@ func (b box) run(shell []string, command string) string {
 	for _, program := range []string{"hostname", "date", "stty", "ip"} {
 		script += fmt.Sprintf("%[1]s() { echo %[1]s \"$@\" >>%[2]s/calls; [ ! -e %[2]s/%[1]s.says ] || cat %[2]s/%[1]s.says; }\n", program, b.dir)
 	}
-	for _, folder := range []string{"/etc/", "/sys/", "/dev/urandom"} {
+	for _, folder := range []string{"/etc/", "/sys/", "/run/", "/proc/loadavg", "/dev/urandom"} {
 		command = strings.ReplaceAll(command, folder, b.dir+folder)
 	}
 	script += command + "\necho .\n"
@@ -143,13 +144,10 @@ func TestHostname(t *testing.T) {
 func TestResync(t *testing.T) {
 	now := time.Date(2026, 11, 27, 8, 0, 59, 600_000_007, time.UTC)
 	shells(t, func(t *testing.T, shell []string) {
-		b := newBox(t, "sys/bus/pci/rescan", "", "dev/urandom", "")
+		b := newBox(t, "dev/urandom", "")
 		b.run(shell, Commands{}.Resync(now))
 		if got, want := b.read("calls"), "date -s @1795766460\n"; got != want {
 			t.Errorf("called was %q, want %q", got, want)
-		}
-		if got := b.read("sys/bus/pci/rescan"); got != "1\n" {
-			t.Errorf("cards are looked for with %q", got)
 		}
 		seed := b.read("dev/urandom")
 		if raw, err := hex.DecodeString(strings.TrimSpace(seed)); err != nil || len(raw) != 64 {
@@ -159,10 +157,64 @@ func TestResync(t *testing.T) {
 		if again := b.read("dev/urandom"); again == seed {
 			t.Error("the same randomness twice")
 		}
-
-		own := Commands{Restored: `echo at $1 $2`, Cards: `echo cards`}
-		if got, want := b.run(shell, own.Resync(now)), "at 1795766459.600000007 1795766460\ncards\n"; got != want {
+		own := Commands{Restored: `echo at $1 $2`}
+		if got, want := b.run(shell, own.Resync(now)), "at 1795766459.600000007 1795766460\n"; got != want {
 			t.Errorf("in the image's own way: %q, want %q", got, want)
+		}
+	})
+}
+
+func TestCards(t *testing.T) {
+	cards := []string{"52:55:00:d1:55:03", "52:55:00:d1:55:04"}
+	shells(t, func(t *testing.T, shell []string) {
+		b := newBox(t,
+			"sys/bus/pci/rescan", "", "sys/class/net/lo/address", "00:00:00:00:00:00\n",
+			"sys/class/net/bonding_masters", "", // is no card
+			"sys/class/net/uplink0/address", cards[0]+"\n", "proc/loadavg", "0.31 0.10 0.02 1/61 742\n")
+		b.run(shell, Commands{}.FindCards())
+		if got := b.read("sys/bus/pci/rescan"); got != "1\n" {
+			t.Errorf("cards are looked for with %q", got)
+		}
+		wired := func() string { return b.run(shell, Commands{}.AskWired(cards)) }
+		if got := wired(); got != "not\n" {
+			t.Errorf("with a card missing: %q", got)
+		}
+		b.write("sys/class/net/lan0/address", cards[1]+"\n")
+		if got := wired(); got != "wired\n" {
+			t.Errorf("with all cards: %q", got)
+		}
+		b.write("proc/loadavg", "0.31 0.10 0.02 2/61 742\n")
+		if got := wired(); got != "not\n" {
+			t.Errorf("with a program at work: %q", got)
+		}
+		own := Commands{Cards: "echo cards", Wired: `[ $2 = 52:55:00:d1:55:04 ]`, Cables: "echo cables"}
+		if got := b.run(shell, own.FindCards()+"; "+own.AskWired(cards)+"; "+own.CablesIn()); got != "cards\nwired\ncables\n" {
+			t.Errorf("in the image's own way: %q", got)
+		}
+	})
+}
+
+// TestCablesIn: each DHCP client is told, and only those that there are.
+func TestCablesIn(t *testing.T) {
+	shells(t, func(t *testing.T, shell []string) {
+		b := newBox(t)
+		b.run(shell, Commands{}.CablesIn())
+		var clients []*exec.Cmd
+		for _, card := range []string{"eth0", "uplink0"} {
+			client := exec.Command("sleep", "600")
+			if err := client.Start(); err != nil {
+				t.Fatal(err)
+			}
+			clients = append(clients, client)
+			b.write("run/udhcpc."+card+".pid", fmt.Sprintln(client.Process.Pid))
+			b.write("sys/class/net/"+card+"/operstate", "up\n")
+		}
+		b.run(shell, Commands{}.CablesIn())
+		for _, client := range clients { // which has no use for the signal
+			client.Wait()
+			if status, _ := client.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGUSR1 {
+				t.Errorf("a client ended with %v", client.ProcessState)
+			}
 		}
 	})
 }

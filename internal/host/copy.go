@@ -14,15 +14,20 @@ import (
 // progress, unless that is nil, up to where it has come; what is written when it fails
 // stays.
 func CopySparse(ctx context.Context, path string, from *os.File, progress func(at int64)) (err error) {
-	size, err := from.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
 	to, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
+	return FillSparse(ctx, to, from, progress)
+}
+
+// FillSparse is CopySparse into a file that is open and has nothing in it.
+func FillSparse(ctx context.Context, to, from *os.File, progress func(at int64)) error {
+	size, err := from.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
 	if err := to.Truncate(size); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ type guest struct {
 	settled    chan struct{}   // closed when the control channel is the mission's
 	open       <-chan struct{} // closed when the console is the mission's; nil: it always is
 	warm       bool            // it was restored
+	wired      bool            // it has its network cards from a saved state, or will be saved with them; told before its tasks begin, or by them
 	paged      bool            // it runs in a page
 	template   string          // the key of what it was restored from; empty: it booted, or comes from a checkpoint
 	entered    atomic.Bool     // somebody was let in at the console
@@ -85,6 +87,10 @@ func (m *Machine) connect(process body, spec qemu.Spec, before recording, held b
 		g.open = g.settled
 	}
 	said := replay{recorded: before.text}
+	var seen []byte
+	if spec.Savable {
+		seen = slices.Clone(before.text)
+	}
 	options := console.Options{
 		Name: m.config.Name, Prompts: prompts(m.profile.Console), Noise: m.profile.Console.Noise,
 		Line: m.profile.Console.Line, User: before.user,
@@ -122,10 +128,10 @@ func (m *Machine) connect(process body, spec qemu.Spec, before recording, held b
 		m.panicked(g, line)
 	})
 	if spec.Display != "" {
-		g.screen = newScreenPort(g.qemu(), g.failed, said, spec.Savable)
+		g.screen = newScreenPort(g.qemu(), g.failed, said, spec.Savable, seen)
 		g.port = g.screen
 	} else {
-		g.port = &serialPort{channel: channel{process.Console(), g.failed}, replay: said, recording: spec.Savable}
+		g.port = &serialPort{channel: channel{process.Console(), g.failed}, replay: said, recording: spec.Savable, seen: seen}
 	}
 	g.console = console.New(g.port, options)
 	close(built)

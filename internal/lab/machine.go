@@ -183,23 +183,22 @@ func (m *Machine) start(ctx context.Context) error {
 		}
 		return err
 	}
-	var draft *image.Draft
+	var d drafts
 	_, used := os.Stat(m.overlay())
 	fresh := used != nil // else its disk has all that is set once
 	if fresh && m.warm() {
-		key := m.templateKey()
-		g, err := m.restore(ctx, key)
-		if err != nil {
+		var g *guest
+		if g, d, err = m.wake(ctx); err != nil {
 			return err
 		}
 		if g != nil {
 			m.adopt(g)
+			g.tasks.Go(func() { m.settle(g, d) })
 			return nil
 		}
-		draft = m.draft(ctx, key)
 	}
-	renaming := fresh && draft == nil && m.renamed() && m.arch().Plugs()
-	g, err := m.boot(ctx, draft, renaming)
+	renaming := fresh && d.bare == nil && m.renamed() && m.arch().Plugs()
+	g, err := m.boot(ctx, d, renaming)
 	if err != nil {
 		return err
 	}
@@ -208,10 +207,8 @@ func (m *Machine) start(ctx context.Context) error {
 	}
 	g.tasks.Go(func() {
 		switch {
-		case draft != nil:
-			if err := m.save(g, draft); err != nil && g.ctx.Err() == nil {
-				m.notKept(err)
-			}
+		case d.bare != nil:
+			m.settle(g, d)
 			return
 		case renaming:
 			m.plugCards(g)
@@ -247,9 +244,9 @@ func (m *Machine) takePower(ctx context.Context) (release func(), err error) {
 // overlay is the path of the machine's disk.
 func (m *Machine) overlay() string { return filepath.Join(m.lab.session.dir, m.config.Name+".qcow2") }
 
-// boot powers the machine on. With a draft, a template is to be made of it. Bare, it
+// boot powers the machine on. With drafts, templates are to be made of it. Bare, it
 // has no network cards yet.
-func (m *Machine) boot(ctx context.Context, draft *image.Draft, bare bool) (g *guest, err error) {
+func (m *Machine) boot(ctx context.Context, d drafts, bare bool) (g *guest, err error) {
 	if _, err = os.Stat(m.overlay()); err != nil && m.image.Disk == "" {
 		err = nil // it lives in its memory
 	} else if err != nil {
@@ -257,11 +254,11 @@ func (m *Machine) boot(ctx context.Context, draft *image.Draft, bare bool) (g *g
 	}
 	if err == nil {
 		spec := m.spec(m.overlay())
-		spec.Savable, spec.Bare = draft != nil, bare
-		g, err = m.launch(ctx, spec, recording{}, draft != nil || bare)
+		spec.Savable, spec.Bare = d.bare != nil, bare
+		g, err = m.launch(ctx, spec, recording{}, spec.Savable || bare)
 	}
-	if err != nil && draft != nil {
-		draft.Drop()
+	if err != nil {
+		d.drop()
 	}
 	return g, err
 }

@@ -81,7 +81,9 @@ func TestBadTemplateIsGivenUp(t *testing.T) {
 			t.Fatal(why, err)
 		}
 		news := listen()
-		l := newLabWith(t, Config{Machines: []MachineConfig{{Name: "mini", Image: "mini"}}}, Options{Store: store, Events: &news.Log})
+		l := newLabWith(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+			{Name: "mini", Image: "mini", NICs: []NICConfig{{Network: "lan"}}},
+		}}, Options{Store: store, Events: &news.Log})
 		mini := l.Machine("mini")
 		change(mini)
 		if err := l.Boot(ctx, mini); err != nil {
@@ -98,7 +100,7 @@ func TestBadTemplateIsGivenUp(t *testing.T) {
 	if err := mini.Own().Login(ctx, "root", "wrong"); !errors.As(err, &refused) {
 		t.Errorf("a wrong password led to %v", err)
 	}
-	if notices, _ := news.all(); notices != "" || countTemplates(t, store) != 1 {
+	if notices, _ := news.all(); notices != "" || countTemplates(t, store) != 2 {
 		t.Errorf("after a wrong password there are %d templates, and it told %q", countTemplates(t, store), notices)
 	}
 

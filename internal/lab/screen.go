@@ -84,9 +84,9 @@ type screenPort struct {
 }
 
 // newScreenPort begins to look at a machine's screen.
-func newScreenPort(d device, failed <-chan struct{}, before replay, recording bool) *screenPort {
+func newScreenPort(d device, failed <-chan struct{}, before replay, recording bool, seen []byte) *screenPort {
 	s := &screenPort{
-		device: d, replay: before, failed: failed, recording: recording, resumed: len(before.recorded) > 0,
+		device: d, replay: before, failed: failed, recording: recording, seen: seen, resumed: len(before.recorded) > 0,
 		soon: make(chan struct{}, 1), watched: make(chan struct{}), changed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -265,9 +265,7 @@ func (s *screenPort) said(ctx context.Context) ([]byte, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	said := s.seen
-	s.seen, s.recording = nil, false
-	return said, nil
+	return bytes.Clone(s.seen), nil
 }
 
 func (s *screenPort) forget() {

@@ -247,7 +247,7 @@ func TestScreenIsPaintedAgain(t *testing.T) {
 	t.Parallel()
 	d := &television{lines: []string{""}}
 	ended := make(chan struct{})
-	s := newScreenPort(d, ended, replay{}, false)
+	s := newScreenPort(d, ended, replay{}, false, nil)
 	c := console.New(s, console.Options{Name: "pc"})
 	defer c.Close()
 	defer close(ended)

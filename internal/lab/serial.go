@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -41,7 +42,7 @@ func (c *channel) Write(p []byte) (int, error) {
 // port is a machine's console, by whatever way its bytes come and go.
 type port interface {
 	io.ReadWriteCloser
-	// said ends the recording and returns all that a stopped guest has printed since its boot.
+	// said returns all that a stopped guest has printed since its boot, as long as that is recorded.
 	said(ctx context.Context) ([]byte, error)
 	// forget ends the recording.
 	forget()
@@ -131,7 +132,7 @@ func (s *serialPort) said(ctx context.Context) ([]byte, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if unread, failed = host.Unread(int(fd)); unread == 0 {
-				said, s.seen, s.recording = s.seen, nil, false
+				said = bytes.Clone(s.seen)
 			}
 		})
 		if err = errors.Join(err, failed); err != nil || unread == 0 {

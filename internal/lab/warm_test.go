@@ -182,7 +182,7 @@ func TestTemplateLife(t *testing.T) {
 	if notices, machines := news.all(); notices != "" || strings.Contains(machines, "warm") {
 		t.Errorf("the first boot told %q, %s", notices, machines)
 	}
-	if n := countTemplates(t, store); n != 1 {
+	if n := countTemplates(t, store); n != 2 {
 		t.Fatalf("%d templates after the first boot", n)
 	}
 
@@ -255,15 +255,22 @@ func TestTemplateKey(t *testing.T) {
 				hosts: map[string]qemu.Platform{"x86_64": {Description: "QEMU 7\nEPYC\n"}},
 				accel: qemu.Verdict{Accel: qemu.TCG},
 			},
-			config: MachineConfig{Name: "one", Memory: 128, CPUs: 2}, profile: image.Profile{Cmdline: "quiet", Control: "ttyS1"},
+			config: MachineConfig{Name: "one", Memory: 128, CPUs: 2, NICs: []NICConfig{{Network: "lan"}}},
+			macs:   []string{"52:55:00:00:00:01"}, profile: image.Profile{Cmdline: "quiet", Control: "ttyS1"},
 			image: &image.Image{
 				Profile: image.Profile{Name: "mini"}, Digest: "abc", Kernel: "/cache/a/vmlinuz", Disk: "/cache/a/disk.img",
 			},
 		}
 	}
-	key := machine().templateKey()
-	if !regexp.MustCompile(`^mini-[0-9a-f]{16}$`).MatchString(key) {
-		t.Errorf("the key is %q", key)
+	bare, wired := machine().templateKey(false), machine().templateKey(true)
+	if !regexp.MustCompile(`^mini-[0-9a-f]{16}$`).MatchString(bare) || wired == bare {
+		t.Errorf("the keys are %q and %q", bare, wired)
+	}
+	// others are the keys that a change leads to.
+	others := func(change func(*Machine)) (otherBare, otherWired bool) {
+		m := machine()
+		change(m)
+		return m.templateKey(false) != bare, m.templateKey(true) != wired
 	}
 	for what, change := range map[string]func(*Machine){
 		"QEMU":               func(m *Machine) { m.lab.hosts["x86_64"] = qemu.Platform{Description: "QEMU 8\nEPYC\n"} },
@@ -278,21 +285,30 @@ func TestTemplateKey(t *testing.T) {
 		"when it is saved":   func(m *Machine) { m.profile.Guest.Savable = "true" },
 		"no control channel": func(m *Machine) { m.profile.Control = "" },
 	} {
-		m := machine()
-		change(m)
-		if m.templateKey() == key {
-			t.Errorf("with %s changed the key is the same", what)
+		if b, w := others(change); !b || !w {
+			t.Errorf("with %s changed a key is the same: %v, %v", what, b, w)
+		}
+	}
+	for what, change := range map[string]func(*Machine){
+		"its cards": func(m *Machine) {
+			m.config.NICs, m.macs = append(m.config.NICs, NICConfig{}), append(m.macs, "52:55:00:00:00:02")
+		},
+		"a card's address": func(m *Machine) { m.macs[0] = "52:55:00:00:00:02" },
+		"an uplink":        func(m *Machine) { m.config.NICs[0].Uplink = true },
+		"its hostname":     func(m *Machine) { m.config.Hostname = "desk" },
+		"how it looks":     func(m *Machine) { m.profile.Guest.Cards = "look" },
+	} {
+		if b, w := others(change); b || !w {
+			t.Errorf("with %s changed the bare key is another one: %v; the wired one: %v", what, b, w)
 		}
 	}
 	for what, change := range map[string]func(*Machine){
 		"its name":        func(m *Machine) { m.config.Name = "two" },
-		"its cards":       func(m *Machine) { m.config.NICs, m.macs = []NICConfig{{Uplink: true}}, []string{"52:55:00:00:00:01"} },
+		"its network":     func(m *Machine) { m.config.NICs[0].Network = "dmz" },
 		"the cache moved": func(m *Machine) { m.image.Kernel = "/elsewhere/vmlinuz" },
 	} {
-		m := machine()
-		change(m)
-		if m.templateKey() != key {
-			t.Errorf("with %s changed the key is another one", what)
+		if b, w := others(change); b || w {
+			t.Errorf("with %s changed a key is another one: %v, %v", what, b, w)
 		}
 	}
 }
@@ -320,7 +336,7 @@ func TestOtherQEMU(t *testing.T) {
 	}
 }
 
-// TestTemplateFitsAnyCards: a template is of use to a machine with other cards than
+// TestTemplateFitsAnyCards: a bare template is of use to a machine with other cards than
 // that which it was made of, with and without an uplink.
 func TestTemplateFitsAnyCards(t *testing.T) {
 	labtest.Parallel(t)
@@ -351,7 +367,7 @@ func TestUselessTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := l.Machines()[0]
-	draft, err := store.NewTemplate(ctx, "router7", m.templateKey(), 1, false)
+	draft, err := store.NewTemplate(ctx, "router7", m.templateKey(false), 1, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +440,7 @@ func twoMakers(t *testing.T) (sound bool) {
 		})
 	}
 	both.Wait()
-	if n := countTemplates(t, store); n != 1 && !crashed.Load() {
+	if n := countTemplates(t, store); n != 2 && !crashed.Load() {
 		t.Errorf("there are %d templates", n)
 	}
 	return !crashed.Load()
@@ -457,7 +473,7 @@ func TestTypedWhileSaved(t *testing.T) {
 	if err := l.Close(); err != nil { // it waits for the template to be kept
 		t.Error(err)
 	}
-	if notices, _ := news.all(); countTemplates(t, store) != 1 || strings.Contains(notices, "could not be saved") {
+	if notices, _ := news.all(); countTemplates(t, store) != 2 || strings.Contains(notices, "could not be saved") {
 		t.Errorf("%d templates; notices: %s", countTemplates(t, store), notices)
 	}
 	if _, warm, _ := booted(t, oneRouter, store); strings.Contains(warm.guest.console.Tail(20), "typed") {
@@ -477,11 +493,13 @@ func TestCannotBeSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	drafts, err := filepath.Glob(filepath.Join(store.Dir(), "work", "router7-*"))
-	if err != nil || len(drafts) != 1 {
+	if err != nil || len(drafts) != 2 {
 		t.Fatalf("the drafts are %v, %v", drafts, err)
 	}
-	if err := os.Mkdir(filepath.Join(drafts[0], qemu.SavedMemory), 0o700); err != nil {
-		t.Fatal(err)
+	for _, draft := range drafts {
+		if err := os.Mkdir(filepath.Join(draft, qemu.SavedMemory), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	usable(t, router)
 	if err := l.Close(); err != nil {

@@ -160,7 +160,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	files := inherited
 	if spec.Savable {
 		// Last, because we keep it.
-		if p.memory, err = newMemory(spec); err != nil {
+		if p.memory, err = newMemory(ctx, spec); err != nil {
 			return fail("memory", err)
 		}
 		files = append(slices.Clip(inherited), p.memory)

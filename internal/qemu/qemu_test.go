@@ -64,6 +64,24 @@ func TestArgvOfSavedMemory(t *testing.T) {
 	if args := spec.Argv(Descriptors{}); !slices.Contains(args, private+",readonly=on,rom=off") {
 		t.Errorf("a later QEMU gets %q", args)
 	}
+
+	spec.NICs = []NIC{{MAC: "52:55:00:d1:55:03", User: true}}
+	const card, network = "virtio-net-pci,netdev=nic0,mac=52:55:00:d1:55:03,romfile=", "user,id=nic0"
+	if args := spec.Argv(Descriptors{}); slices.Contains(args, card) || slices.Contains(args, network) {
+		t.Errorf("where the cards are plugged in later, QEMU gets %q", args)
+	}
+	spec.Saved.Wired = true
+	if args := spec.Argv(Descriptors{}); !slices.Contains(args, card) || !slices.Contains(args, network) {
+		t.Errorf("where the cards are part of what was saved, QEMU gets %q", args)
+	}
+	spec.Savable = true
+	if err := spec.Validate(); err == nil {
+		t.Error("what has its cards already may be saved as if it had none")
+	}
+	spec.Saved.Wired = false
+	if args := spec.Argv(Descriptors{Memory: 9}); spec.Validate() != nil || slices.Contains(args, private) || !slices.Contains(args, "defer") {
+		t.Errorf("where another state is made of one, QEMU gets %q, %v", args, spec.Validate())
+	}
 }
 
 func TestVersion(t *testing.T) {

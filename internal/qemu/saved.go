@@ -21,6 +21,7 @@ type Saved struct {
 	State  string // path of the state of its devices
 
 	ReadOnly bool // QEMU needs no right to write to the memory: see Platform
+	Wired    bool // the network cards were there, with their cables as they were then
 }
 
 // The files that Process.Save makes.
@@ -44,17 +45,31 @@ func capabilities(memoryApart bool) map[string]any {
 	}}
 }
 
-// newMemory returns a file for a guest's memory.
-func newMemory(s Spec) (*os.File, error) {
+// newMemory returns a file for a guest's memory, with what was saved of it.
+func newMemory(ctx context.Context, s Spec) (*os.File, error) {
 	f, err := host.MemoryFile(s.Name + " memory")
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Truncate(int64(s.Memory) << 20); err != nil {
+	if s.Saved != nil {
+		err = fill(ctx, f, s.Saved.Memory)
+	} else {
+		err = f.Truncate(int64(s.Memory) << 20)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+func fill(ctx context.Context, to *os.File, path string) error {
+	from, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return host.FillSparse(ctx, to, from, nil)
 }
 
 // migrated returns a channel that gets the outcome of the next migration. The caller
@@ -95,8 +110,8 @@ func (p *Process) await(ctx context.Context, outcome <-chan error) error {
 
 // Save stops the guest and writes its memory, the state of its devices and its
 // disk into a folder, as SavedMemory, SavedState and SavedDisk. The machine must
-// have been started with Spec.Savable, and its network cards not yet be plugged
-// in. The guest is still stopped when Save returns, also with an error, so that
+// have been started with Spec.Savable. The state has its network cards if they are
+// plugged in. The guest is still stopped when Save returns, also with an error, so that
 // what belongs to this instant can be looked at: Continue lets it run again.
 func (p *Process) Save(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, saveLimit, fmt.Errorf("not done within %v", saveLimit))
@@ -201,6 +216,12 @@ func (p *Process) loadState(ctx context.Context, fd int) error {
 	defer cancel()
 	if err := p.Command(ctx, "migrate-set-capabilities", capabilities(p.spec.Saved.Memory != ""), nil); err != nil {
 		return err
+	}
+	if p.spec.Saved.Memory != "" {
+		// A template's guest has moved nowhere: it need not tell a network five times where it is now.
+		if err := p.Command(ctx, "migrate-set-parameters", map[string]any{"announce-rounds": 0}, nil); err != nil {
+			return err
+		}
 	}
 	outcome, forget := p.migrated()
 	defer forget()

@@ -60,9 +60,10 @@ type Spec struct {
 	NICs     []NIC
 	NICModel string // of all of them, as QEMU calls it; empty: virtio-net-pci
 
-	// A machine that a template is made of, or that comes from one, starts
-	// without its network cards, so that the state fits any lab: see Plug.
-	Savable bool   // Process.Save works
+	// A machine that a template is made of starts without its network cards, so that
+	// the state fits any lab: see Plug. So does one that comes from a template, unless
+	// that was saved once they were there.
+	Savable bool   // Process.Save works; with Saved its memory is a copy of that one's
 	Saved   *Saved // go on from there; nil: power on
 	Bare    bool   // power on without network cards; they are plugged in later, too
 }
@@ -114,10 +115,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("machine %s: the board q35 has no floppy drive: pc has one", s.Name)
 	case (s.UEFICode == "") != (s.UEFIVariables == ""):
 		return fmt.Errorf("machine %s: UEFI needs code and variables", s.Name)
-	case s.Savable && s.Saved != nil:
-		return fmt.Errorf(
-			"machine %s: its memory is private, as it comes from a saved state: it cannot be saved", s.Name,
-		)
+	case s.Savable && s.Saved != nil && (s.Saved.Memory == "" || s.Saved.Wired):
+		return fmt.Errorf("machine %s: only what has no network cards yet can be saved as a template", s.Name)
 	}
 	return s.suits()
 }
@@ -297,7 +296,9 @@ func (s Spec) diskBus() string  { return cmp.Or(s.DiskBus, "virtio") }
 func (s Spec) nicModel() string { return cmp.Or(s.NICModel, nicModels[0]) }
 
 // unplugged reports whether the machine starts without its network cards.
-func (s Spec) unplugged() bool { return s.Bare || s.Savable || s.Saved != nil && s.Saved.Memory != "" }
+func (s Spec) unplugged() bool {
+	return s.Bare || s.Savable || s.Saved != nil && s.Saved.Memory != "" && !s.Saved.Wired
+}
 
 // escape doubles the commas of a value inside a QEMU option list.
 func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }

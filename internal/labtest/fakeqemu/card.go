@@ -119,7 +119,7 @@ func (k *kernel) plug(p plug) error {
 			unix.Write(socket, frame) // what does not fit is lost, as on a cable
 		}
 	}
-	k.cables[p.Card] = cable{out, send}
+	k.cables[p.Card] = cable{out, make(chan struct{}, 1), send}
 	if err := k.move(p); err != nil || !joined {
 		return err
 	}
@@ -139,6 +139,7 @@ func (k *kernel) plug(p plug) error {
 // cable is what a card is joined to the network by.
 type cable struct {
 	out  *atomic.Bool
+	in   chan struct{} // has a token when it was put in
 	send func(frame []byte)
 }
 
@@ -149,7 +150,12 @@ func (k *kernel) move(p plug) error {
 		carrier = "0\n"
 	}
 	c := k.cables[p.Card]
-	c.out.Store(p.Out)
+	if was := c.out.Swap(p.Out); was && !p.Out {
+		select {
+		case c.in <- struct{}{}:
+		default: // nobody has heard of the last time
+		}
+	}
 	mac, err := net.ParseMAC(p.MAC)
 	if err != nil {
 		return err

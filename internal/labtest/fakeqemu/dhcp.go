@@ -36,6 +36,7 @@ type dhcp struct {
 	send     func(frame []byte)
 	mac      net.HardwareAddr
 	answers  chan *layers.DHCPv4 // to a client
+	hurry    <-chan struct{}     // has a token when the cable was put in
 	hostname func() string
 
 	own net.IP // a server's address; nil: this is a client
@@ -160,6 +161,8 @@ func (d *dhcp) ask() (address, router net.IP) {
 			}
 		case <-again.C:
 			d.say(nil, &discover)
+		case <-d.hurry:
+			d.say(nil, &discover)
 		}
 	}
 }
@@ -195,7 +198,7 @@ func (k *kernel) network(p plug, send func([]byte)) (*dhcp, error) {
 	}
 	d := &dhcp{
 		send: send, mac: mac, answers: make(chan *layers.DHCPv4, 4),
-		hostname: func() string { h, _ := os.Hostname(); return h },
+		hostname: func() string { h, _ := os.Hostname(); return h }, hurry: k.cables[p.Card].in,
 	}
 	if k.Saved != nil && len(k.Saved.Guest.Addresses[name]) > 0 { // it goes on with what it had
 		commands := fmt.Sprintf("link set %s up\n", name)

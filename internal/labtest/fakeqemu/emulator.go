@@ -43,6 +43,7 @@ type emulator struct {
 	status  string     // as query-status tells it
 	guest   *guest     // nil: none runs
 	plugged []plug     // the cards that the guest has, in order
+	unseen  int        // how many of them, the last ones, it has not noticed, because it is paused
 	serials []string   // the channels of its further serial ports, likewise
 	resets  int
 	exit    chan int // gets the exit status
@@ -316,7 +317,7 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 		return map[string]any{"status": e.status, "running": e.status == "running", "singlestep": false}, nil, nil
 	case "query-cpus-fast": // the guest's shells are processes; of ours, this thread stands for its CPU
 		return []map[string]any{{"cpu-index": 0, "thread-id": os.Getpid()}}, nil, nil
-	case "migrate-set-capabilities", "netdev_add":
+	case "migrate-set-capabilities", "migrate-set-parameters", "netdev_add":
 		return nil, nil, nil
 	case "stop":
 		if e.status == "running" {
@@ -330,6 +331,11 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 	case "cont":
 		e.status = "running"
 		e.monitor.event("RESUME", nil)
+		for ; e.unseen > 0; e.unseen-- {
+			if err := e.order(order{What: "plug", Plug: e.plugged[len(e.plugged)-e.unseen]}); err != nil {
+				return nil, nil, err
+			}
+		}
 		return nil, nil, e.order(order{What: "run"})
 	case "getfd":
 		if file == nil {
@@ -348,6 +354,10 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 		}
 		p := plug{Card: cardNumber(text("netdev")), MAC: text("mac")}
 		e.plugged = append(e.plugged, p)
+		if e.status == "paused" {
+			e.unseen++
+			return nil, nil, nil
+		}
 		return nil, nil, e.order(order{What: "plug", Plug: p})
 	case "screendump", "pmemsave":
 		if e.screen == nil {
@@ -376,6 +386,9 @@ func (e *emulator) run(command string, a map[string]any, file *os.File) (result 
 		for i := range e.plugged {
 			if p := &e.plugged[i]; p.Card == cardNumber(text("name")) {
 				p.Out = !up
+				if i >= len(e.plugged)-e.unseen {
+					return nil, nil, nil
+				}
 				return nil, nil, e.order(order{What: "cable", Plug: *p})
 			}
 		}
