@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -34,7 +35,20 @@ type Lease struct {
 }
 
 // AskLeases asks a router for the leases in a file; ParseLeases reads the answer.
-func AskLeases(file string) string { return fmt.Sprintf("[ ! -e %[1]s ] || cat %[1]s", file) }
+func AskLeases(file string) string { return fmt.Sprintf("[ ! -e %[1]s ] || cat %[1]s 2>&1", file) }
+
+// InALine has a control shell itself run a command that prints words, and print its status and those words in
+// a line, with a space between them; ParseLine takes them apart.
+func InALine(command string) string {
+	return fmt.Sprintf(`labrun_a=$(%s); labrun_a="$? $labrun_a"; set -f; printf '%%s ' $labrun_a; set +f`, command)
+}
+
+// ParseLine reads what InALine has printed.
+func ParseLine(line string) (status int, words string, err error) {
+	first, words, _ := strings.Cut(strings.TrimSpace(line), " ")
+	status, err = strconv.Atoi(first)
+	return status, words, err
+}
 
 // ParseLeases reads what AskLeases has printed. A router without the file has given no
 // lease yet.

@@ -115,6 +115,32 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// TestInALine: a shell that stays says in a line what a command has printed in several, and how that ended.
+func TestInALine(t *testing.T) {
+	shells(t, func(t *testing.T, shell []string) {
+		b := newBox(t, "etc/leases", "[\n\t{ \"a\": \"*\" },\n\t{ \"b?\": [1] }\n]")
+		for _, c := range []struct {
+			command, words string
+			status         int
+		}{
+			{"cat /etc/leases", `[ { "a": "*" }, { "b?": [1] } ]`, 0},
+			{"echo some words; ( exit 3 )", "some words", 3}, {"true", "", 0}, {"exit 5", "", 5},
+		} {
+			said := b.run(shell, InALine(c.command)+"; echo; echo /etc/l*")
+			line, rest, _ := strings.Cut(said, "\n")
+			if status, words, err := ParseLine(line); err != nil || status != c.status || words != c.words {
+				t.Errorf("%s: %d, %q, %v", c.command, status, words, err)
+			}
+			if !strings.Contains(rest, "/etc/leases") {
+				t.Errorf("after %s the shell finds no files: %q", c.command, rest)
+			}
+		}
+	})
+	if status, _, err := ParseLine("what"); err == nil {
+		t.Errorf("a torn line is the status %d", status)
+	}
+}
+
 func TestHostname(t *testing.T) {
 	shells(t, func(t *testing.T, shell []string) {
 		// As Debian has it, and as Alpine.

@@ -85,7 +85,7 @@ func (m *Machine) askAddress(ctx context.Context, g *guest, card int) (address n
 // addressNow asks the guest for the address on a card; invalid if there is none now,
 // with what the guest said against it. What cannot run is an error.
 func (m *Machine) addressNow(ctx context.Context, card int) (address netip.Addr, said string, err error) {
-	result, err := m.Run(ctx, m.profile.Guest.AskAddress(m.macs[card]), time.Minute)
+	result, err := m.ask(ctx, m.profile.Guest.AskAddress(m.macs[card]))
 	switch {
 	case err != nil:
 		return address, "", err

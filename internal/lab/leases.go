@@ -92,7 +92,7 @@ func await(ctx context.Context, news []<-chan struct{}, limit time.Duration) err
 }
 
 func (m *Machine) leases(ctx context.Context) ([]guestos.Lease, error) {
-	result, err := m.Run(ctx, guestos.AskLeases(m.profile.Leases), time.Minute)
+	result, err := m.ask(ctx, guestos.AskLeases(m.profile.Leases))
 	if err != nil {
 		return nil, err
 	}

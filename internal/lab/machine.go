@@ -362,6 +362,32 @@ func (m *Machine) Run(ctx context.Context, command string, limit time.Duration) 
 	return result, err
 }
 
+// ask runs a command that looks for something and says it in a few words. Where there is a control channel
+// its shell does that itself: each program that Run needs besides is felt on an emulated processor, and
+// what is waited for is asked again and again.
+func (m *Machine) ask(ctx context.Context, command string) (control.Result, error) {
+	g, err := m.current()
+	if err != nil {
+		return control.Result{}, err
+	}
+	if g.control == nil {
+		return m.Run(ctx, command, time.Minute)
+	}
+	if err := g.settle(ctx); err != nil {
+		return control.Result{}, err
+	}
+	said, err := g.shell.Ask(ctx, guestos.InALine(command))
+	if err != nil {
+		return control.Result{}, err
+	}
+	g.up.Store(true)
+	status, words, err := guestos.ParseLine(said)
+	if err != nil {
+		err = fmt.Errorf("ask %s: %w", m.config.Name, err)
+	}
+	return control.Result{Status: status, Stdout: words}, err
+}
+
 // Programs returns the IDs of the processes that run on the machine, without its kernel's
 // own. No program is started there to find out.
 func (m *Machine) Programs(ctx context.Context) ([]string, error) {
