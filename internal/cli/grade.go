@@ -31,6 +31,7 @@ type gradeFlags struct {
 	jobs             int
 	limit            time.Duration
 	engine, task     string
+	changed          bool
 	allow            consent
 }
 
@@ -70,6 +71,7 @@ The exit code is 0 if all files were judged, whatever came of it, and 4 if some 
 	c.Flags().DurationVar(&f.limit, "limit", 10*time.Minute, "the `time` that each submission has")
 	c.Flags().StringVar(&f.engine, "engine", "here", "who judges: here, slurm or plan")
 	c.Flags().StringVar(&f.task, "task", "", "do `part` I of N of a plan, such as 3/40, and nothing else")
+	c.Flags().BoolVar(&f.changed, "changed", false, "play submissions also if a mission's files are others by now")
 	f.allow.flag(c)
 	return c
 }
@@ -183,7 +185,7 @@ func (p *program) planOf(ctx context.Context, c *cobra.Command, f gradeFlags) (*
 	plan := &grade.Plan{Replay: []string{self, "replay", "--json"}, Limit: f.limit}
 	var missions []grade.Mission
 	basis := sha256.New()
-	fmt.Fprintln(basis, version(), who.Key.Fingerprint(), p.strict, f.allow.host)
+	fmt.Fprintln(basis, version(), who.Key.Fingerprint(), p.strict, f.allow.host, f.changed)
 	for _, name := range f.missions {
 		m, lock, err := p.find(ctx, c, name)
 		if err != nil {
@@ -232,6 +234,9 @@ func (p *program) planOf(ctx context.Context, c *cobra.Command, f gradeFlags) (*
 	}
 	if p.strict {
 		plan.Replay = append(plan.Replay, "--strict")
+	}
+	if f.changed {
+		plan.Replay = append(plan.Replay, "--changed")
 	}
 	if f.allow.host {
 		plan.Replay = append(plan.Replay, "--allow", "host")

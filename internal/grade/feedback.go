@@ -74,7 +74,7 @@ func tellStudent(r Row) told {
 			Points: l.Say("feedback points", number(s.Points), number(s.Most)),
 		}
 		if s.Differs != "" {
-			step.Differs = l.Say("feedback step differs", s.Differs)
+			step.Differs = differsIn(l, s.StepVerdict)
 		}
 		for _, a := range s.Answers {
 			if a.Found != a.Claimed {
@@ -105,6 +105,20 @@ func stateIn(l *phrase.Language, end handin.StepEnd) string {
 		return l.Say("feedback done hints", end.Hints)
 	}
 	return l.Say("feedback done")
+}
+
+// differsIn says what of a step is not as its student's file says, and from where on, if that is
+// known. The rest of what [handin.StepVerdict.Differs] says is for those who know the events.
+func differsIn(l *phrase.Language, s handin.StepVerdict) string {
+	claimed, found := stateIn(l, s.Claimed), stateIn(l, s.Found)
+	said := []string{l.Say("feedback step differs", claimed, found)}
+	if claimed == found { // so many times helped, or an answer, which is told by itself
+		said[0] = l.Say("feedback step other")
+	}
+	if s.Console != "" {
+		said = append(said, l.Say("feedback step parted", s.Console))
+	}
+	return l.Sentences(said...)
 }
 
 // feedback is what a student is told, as a page and as text.

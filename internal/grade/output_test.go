@@ -170,7 +170,7 @@ func TestFeedback(t *testing.T) {
 		"d.labrun", &handin.Verdict{Format: 1, Judgement: handin.Failed, Cause: handin.TimedOut, Reason: "late"}), []Mission{lab})
 	for i, wants := range [][]string{
 		{"A lab: what came of your work", "3 of 4 points", "Step 2: Second\n  0.5 of 1 points · done by you, with 2 hints", "done with labrun's help"},
-		{"2.5 分，滿分 4 分", "你的檔案寫的是 3.5 分，重做的結果是 2.5 分", "第 2 步：Second", "你對「Which <port>?」的回答"},
+		{"2.5 分，滿分 4 分", "你的檔案寫的是 3.5 分，重做的結果是 2.5 分", "第 2 步：Second", "你的檔案寫的是：由你完成。重做的結果：沒有完成。", "從你在 debian 輸入的", "你對「Which <port>?」的回答"},
 		{"could not be graded", "not whole", "No points were taken from you"},
 		{"not graded yet. That is not your fault"},
 	} {
