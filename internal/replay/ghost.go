@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,8 @@ const (
 	lostFaith = 10 * time.Second // the same, after the first time
 	longest   = 20 * time.Minute // nothing is asked: labrun, too, may be stuck
 
-	passwordLost = 6 * time.Second // nothing is said to a password: the guest has dropped it
+	slowKey      = 250 * time.Millisecond // a program prints nothing for a key
+	passwordLost = 6 * time.Second        // nothing is said to a password: the guest has dropped it
 )
 
 // mostMissed is after how many acts whose turn does not come, one after the other, the ghost
@@ -333,6 +335,10 @@ func (g *ghost) do(ctx context.Context, a act) {
 	if err == nil {
 		s.console, s.printed = c, c.Printed()
 	}
+	if err == nil && !asksPassword(a.keys.At) && len(keys) <= mostSingle && c.Waiting() == console.NoPrompt {
+		g.typeSingly(ctx, s, c, keys)
+		return
+	}
 	for range 3 {
 		s.at = time.Now()
 		if s.Keys([]byte(keys)) != nil || err != nil || !asksPassword(a.keys.At) || !entered(keys) {
@@ -347,6 +353,33 @@ func (g *ghost) do(ctx context.Context, a act) {
 		}
 		if c.Printed() > s.printed {
 			return
+		}
+	}
+}
+
+// key matches one key as terminals send them.
+var key = regexp.MustCompile(`(?s)\x1b(?:\[[0-9;?]*[@-~]|O.)|.`)
+
+// mostSingle is how many bytes somebody may type at a stretch; more were pasted.
+const mostSingle = 200
+
+// typeSingly types one key after the other, each when the one before it has shown its effect. An
+// editor that reads several at once draws only what has come of all: then its screen would never
+// be as the student saw it.
+func (g *ghost) typeSingly(ctx context.Context, s *seat, c *console.Console, keys string) {
+	for _, one := range key.FindAllString(keys, -1) {
+		before := c.Printed()
+		s.at = time.Now()
+		if s.Keys([]byte(one)) != nil {
+			return
+		}
+		for drawn := false; !drawn && time.Since(s.at) < slowKey; {
+			select {
+			case <-time.After(look / 4):
+			case <-ctx.Done():
+				return
+			}
+			drawn = c.Printed() > before && time.Since(c.LastByte()) >= look/2
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labrun/labrun"
 	"github.com/labrun/labrun/internal/attach"
 	"github.com/labrun/labrun/internal/course"
 	"github.com/labrun/labrun/internal/event"
@@ -30,7 +31,8 @@ func TestMain(m *testing.M) { labtest.Main(m) }
 type school struct {
 	t     *testing.T
 	store *image.Store
-	file  string // the mission's
+	file  string // the mission's; empty: the one that came with labrun
+	name  string // of that
 	state string
 	who   course.Student
 }
@@ -46,7 +48,11 @@ func newSchool(t *testing.T, store *image.Store, source string) *school {
 }
 
 func (s *school) load(ctx context.Context, _ string, who course.Student, language string) (*mission.Mission, error) {
-	return mission.LoadFile(ctx, s.file, mission.Options{Images: s.store.Names(), Profile: s.store.Profile, Language: language, Who: who})
+	o := mission.Options{Images: s.store.Names(), Profile: s.store.Profile, Language: language, Who: who}
+	if s.file != "" {
+		return mission.LoadFile(ctx, s.file, o)
+	}
+	return mission.Load(ctx, labrun.Missions(), s.name+".star", s.name+".star", o)
 }
 
 // plays has a student lead a life of their own in one run, until that returns.
@@ -62,7 +68,7 @@ func (s *school) plays(life func(*pupil)) run.Result {
 	}
 	defer progress.Close()
 	events := &event.Log{}
-	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Minute)
 	defer cancel()
 	running, err := run.Start(ctx, m, run.Options{Store: s.store, Events: events, State: s.state, Student: &run.Student{
 		Progress: progress, Language: phrase.In("en"), Command: "lab",
