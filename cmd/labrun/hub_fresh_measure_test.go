@@ -20,7 +20,7 @@ var install = flag.Bool("install", false, "TestAClassFromNothing may set up a cl
 // TestAClassFromNothing carries out what docs/class.md says, as root on a fresh Debian with systemd, and then plays a student and
 // a teacher by HTTP. It installs packages, an account and a service, and leaves them: it is for a machine that is thrown away.
 //
-//	go test -tags measure -run AClassFromNothing -install -v ./cmd/labrun
+//	go test -tags measure -run AClassFromNothing -v ./cmd/labrun -install
 func TestAClassFromNothing(t *testing.T) {
 	if !*install {
 		t.Skip("it sets up a class on this computer: say -install where that is welcome")
