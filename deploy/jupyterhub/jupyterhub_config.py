@@ -40,14 +40,16 @@ memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 c.JupyterHub.active_server_limit = max(1, (memory - other_memory) // lab_memory)
 c.JupyterHub.concurrent_spawn_limit = 10 * (os.cpu_count() or 1)  # a server starts in a moment; its machines come later
 
-# ---- who may log in: ID:HASH, and :teacher where it is one, a line each, as the program `students` writes them. For a
-# university's own logins remove this class, and set JupyterHub's authenticator_class and allowed_users.
-
-students = os.path.join(folder, "students")
 hub = os.path.join(folder, "hub")  # what the hub itself keeps
 state = os.path.join(folder, "state")  # progress and records, and what the class keeps
 class_socket = os.path.join(folder, "class.socket")  # where labs report
 os.makedirs(hub, mode=0o700, exist_ok=True)
+
+# ---- who may log in: ID:HASH, and :teacher where it is one, a line each, as the program `students` writes them. For a
+# university's own logins have instead of all this section JupyterHub's authenticator_class, its allowed_users (or, in
+# JupyterHub 5, allow_all), and teachers = ["lee"].
+
+students = os.path.join(folder, "students")
 
 
 def people():
@@ -75,13 +77,16 @@ class ListAuthenticator(Authenticator):
 
 
 c.JupyterHub.authenticator_class = ListAuthenticator
+teachers = [name for name, rest in people().items() if "teacher" in rest[1:]]
 
-# Teachers see who has a server, may start and stop it, and look on in it; they type nothing there. And the class.
+# ---- what teachers may
+
+# They see who has a server, may start and stop it, and look on in it, where they type nothing; and they see the class.
 c.JupyterHub.load_roles = [
     {
         "name": "teacher",
         "scopes": ["admin-ui", "list:users", "read:users", "servers", "access:servers", "access:services!service=class"],
-        "users": [name for name, rest in people().items() if "teacher" in rest[1:]],
+        "users": teachers,
     }
 ]
 
