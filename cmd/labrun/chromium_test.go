@@ -210,6 +210,18 @@ func (p *tab) click(selector string) {
 	p.do(chromedp.MouseClickXY(at.X, at.Y))
 }
 
+// clickMore clicks on a word that is behind «more», which a page that asks for something else closes again.
+func (p *tab) clickMore(word string) {
+	p.t.Helper()
+	button := script(`[data-word=%s]`, word)
+	p.until("can be told to "+word, `(() => {
+		const seen = `+inSight+`.length > 0;
+		if (!seen) document.querySelector(".more:not([open]) summary")?.click();
+		return seen;
+	})()`, button)
+	p.click(button)
+}
+
 // press presses keys one after the other, with modifiers held down. A key's character comes with its keydown event and
 // not, as by chromedp.KeyEvent, on its own: a page that has handled the one does not get the other, as from a keyboard.
 func (p *tab) press(keys string, modifiers ...chromedp.Modifier) {

@@ -102,8 +102,7 @@ func TestScreenInAPage(t *testing.T) {
 
 	p.typesAtPicture("pc", "dirty")
 	p.waitsAt("pc", "tiny> ")
-	p.click(`.more summary`)
-	p.click(`[data-word="redo"]`) // the machine is restored, with all who look at it
+	p.clickMore("redo") // the machine is restored, with all who look at it
 	p.click(`[data-do="yes"]`)
 	p.sees("body", "The step begins again, with the machines as they were") // what is typed before goes to the machine as it was
 	p.pictured("pc")
