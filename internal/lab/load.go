@@ -31,3 +31,16 @@ func (l *Lab) HostLoad() (HostLoad, error) {
 	})
 	return HostLoad{load, max(load.Busy-ours, 0)}, nil
 }
+
+// Work returns for how long the machines' processors have computed so far, or wanted to while
+// there was none of the computer's for them, all added up; false: it cannot be told.
+func (l *Lab) Work() (work time.Duration, known bool) {
+	known = true
+	l.guests.Range(func(g, _ any) bool {
+		usage, err := g.(*guest).process.Usage()
+		work += usage.CPU + usage.Waited
+		known = known && err == nil && usage.Waited >= 0
+		return known
+	})
+	return work, known
+}

@@ -30,6 +30,10 @@ const (
 	lostFaith = 10 * time.Second // the same, after the first time
 	longest   = 20 * time.Minute // nothing is asked: labrun, too, may be stuck
 
+	// The same where the machines have nothing to do, so that it is not the computer that is slow.
+	restPatience  = 15 * time.Second
+	restLostFaith = 5 * time.Second
+
 	slowKey      = 250 * time.Millisecond // a program prints nothing for a key
 	passwordLost = 6 * time.Second        // nothing is said to a password: the guest has dropped it
 )
@@ -58,6 +62,7 @@ type ghost struct {
 
 	seats map[string]*seat
 	acted time.Time // when something was done last
+	work  effort
 
 	mu       sync.Mutex
 	progress progress
@@ -172,9 +177,9 @@ const (
 
 // await waits until an act's turn has come, and what it is done to waits for it.
 func (g *ghost) await(ctx context.Context, a act, again bool) int {
-	limit := patience + 2*a.pause
+	limit, restLimit := patience+2*a.pause, restPatience+2*a.pause
 	if again {
-		limit = lostFaith
+		limit, restLimit = lostFaith, restLostFaith
 	}
 	began := time.Now()
 	tick := time.NewTicker(look)
@@ -210,7 +215,8 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 		if began.After(still) {
 			still = began
 		}
-		if idle := time.Since(still); asked != nil && idle > limit || idle > longest {
+		idle, rest := time.Since(still), g.work.rest(g.lab)
+		if asked != nil && (idle > limit || min(idle, rest) > restLimit) || idle > longest {
 			g.note(a, g.lacks(a, asked, now))
 			return never
 		}
@@ -220,6 +226,26 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 			return never
 		}
 	}
+}
+
+// effort is what the machines have done up to some moment.
+type effort struct {
+	at, busy time.Time // of the last look; when it was more than a machine at rest does
+	work     time.Duration
+}
+
+// rest is since when the machines have done no more than machines at rest do: a few per cent of a
+// processor each.
+func (e *effort) rest(l *lab.Lab) time.Duration {
+	now := time.Now()
+	if past := now.Sub(e.at); past > time.Second {
+		work, known := l.Work()
+		if !known || work-e.work > past/8 || e.at.IsZero() {
+			e.busy = now
+		}
+		e.at, e.work = now, work
+	}
+	return now.Sub(e.busy)
 }
 
 // calm reports whether what was typed has had its effect, as far as the consoles tell: a word

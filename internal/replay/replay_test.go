@@ -200,3 +200,48 @@ func TestToldApart(t *testing.T) {
 		t.Errorf("it was stopped: %+v", v)
 	}
 }
+
+// What is typed in a program that looks at the keyboard now and then, as games and editors do, is typed again key by key:
+// several keys at once would be one to it.
+func TestKeyByKey(t *testing.T) {
+	labtest.Parallel(t)
+	s := newSchool(t, labtest.Store(t), `mission(title = "A game", api = 1)
+debian = machine("debian")
+
+def wins():
+    """Win"""
+    boot(debian)
+    login(debian)
+    write_file(debian, "/root/game", """stty raw -echo
+for turn in 1 2 3; do
+  printf '?'
+  took="$took$(dd bs=64 count=1 2>/dev/null | cut -c 1)"
+done
+stty sane
+echo "$took" >/root/played
+""")
+    task(debian, "Play.", solution = "printf 'yes\\n' >/root/played",
+        check = lambda: assert_equal(read_file(debian, "/root/played"), "yes\n", hint = "You have lost."))
+
+step(wins)
+`)
+	s.plays(func(p *pupil) {
+		p.asked("boot")
+		p.types("debian", "\r")
+		p.enters("debian", "login: ", "root")
+		p.enters("debian", "assword: ", "root")
+		p.asked("Play.")
+		p.enters("debian", "# ", "sh /root/game")
+		p.sees("debian", "?")
+		for i, key := range []string{"y", "e", "s"} {
+			p.types("debian", key)
+			if i < 2 {
+				p.sees("debian", strings.Repeat("?", i+2))
+			}
+		}
+		p.hears("completed", 1)
+	})
+	if v := s.judges(s.handsIn()); v.Judgement != handin.Confirmed || v.Steps[0].Found.State != "done" {
+		t.Errorf("%+v", v)
+	}
+}
