@@ -32,12 +32,15 @@ const (
 	burst = 500 * time.Millisecond
 	// mostKeys bounds an event's keys, in bytes: somebody may paste a file.
 	mostKeys = 4 << 10
+	// inParts is how soon the rest of a key comes whose Esc came alone, as a network may split it.
+	inParts = 50 * time.Millisecond
 )
 
 // typing is what was typed and not told yet.
 type typing struct {
-	stretches []Record // of Keyed; the last one may go on
-	ended     bool     // the last one does not
+	stretches []Record  // of Keyed; the last one may go on
+	ended     bool      // the last one does not
+	at        time.Time // of the last key
 	timer     *time.Timer
 }
 
@@ -53,17 +56,20 @@ func (l *Log) Key(e Keyed) {
 		return
 	}
 	t, last := &l.typing, len(l.typing.stretches)-1
-	record := Record{time.Now(), e}
+	now := time.Now()
+	record := Record{now, e}
 	ends := e.Off || e.Keys == "\x1b" || strings.ContainsAny(e.Keys, "\r\n\x03\x04\x1a\x1c")
-	if !t.ended && last >= 0 {
-		if begun := t.stretches[last].Event.(Keyed); begun.Console == e.Console && len(begun.Keys)+len(e.Keys) <= mostKeys {
+	if last >= 0 {
+		begun := t.stretches[last].Event.(Keyed)
+		rest := strings.HasSuffix(begun.Keys, "\x1b") && strings.ContainsAny(e.Keys[:1], "[O") && now.Sub(t.at) < inParts
+		if (!t.ended || rest) && begun.Console == e.Console && len(begun.Keys)+len(e.Keys) <= mostKeys {
 			begun.Keys += e.Keys
 			record = Record{t.stretches[last].Time, begun}
 			t.stretches = t.stretches[:last]
 		}
 	}
 	t.stretches = append(t.stretches, record)
-	t.ended = ends
+	t.ended, t.at = ends, now
 	if t.timer == nil {
 		t.timer = time.AfterFunc(burst, func() { l.tell() })
 	} else {

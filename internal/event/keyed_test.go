@@ -39,3 +39,21 @@ func TestKeysAreToldInStretches(t *testing.T) {
 		nobody.Key(Keyed{Keys: "x"})
 	})
 }
+
+// A key that comes in two parts, as over a network, is one; an Esc with something after it is two.
+func TestKeysInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l Log
+		var seen []Event
+		l.Attach(func(r Record) { seen = append(seen, r.Event) })
+		for _, key := range []string{"a", "\x1b", "[D", "b", "\x1b"} {
+			l.Key(Keyed{Console: "debian", Keys: key})
+		}
+		time.Sleep(2 * inParts)
+		l.Key(Keyed{Console: "debian", Keys: "O"}) // which opens a line in vi
+		l.Close()
+		if want := []Event{Keyed{Console: "debian", Keys: "a\x1b[Db\x1b"}, Keyed{Console: "debian", Keys: "O"}}; !slices.Equal(seen, want) {
+			t.Errorf("seen: %+v\nwant: %+v", seen, want)
+		}
+	})
+}

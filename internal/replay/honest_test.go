@@ -416,12 +416,8 @@ func (h *honest) shell(name string) bool {
 
 // keys types one key after the other.
 func (h *honest) keys(name, keys string) {
-	if strings.HasPrefix(keys, "\x1b") && len(keys) > 1 {
-		h.types(name, keys) // one key that sends several bytes
-		return
-	}
-	for _, key := range strings.Split(keys, "") {
-		h.types(name, key)
+	for _, one := range key.FindAllString(keys, -1) {
+		h.types(name, one)
 		d := time.Duration((0.4 + h.chance.ExpFloat64()) * float64(h.pace))
 		if h.often(1) {
 			d += 900 * time.Millisecond // in the middle of a word

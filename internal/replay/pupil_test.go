@@ -235,8 +235,8 @@ func (p *pupil) types(name, keys string) {
 			}
 		}()
 	}
-	for _, key := range strings.Split(keys, "") {
-		seat.Keys([]byte(key))
+	for _, one := range key.FindAllString(keys, -1) {
+		seat.Keys([]byte(one))
 	}
 }
 
