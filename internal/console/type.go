@@ -10,7 +10,8 @@ import (
 
 const (
 	// BusyBox's login prints "Password: " first and throws away what was typed
-	// until then a moment later, which under emulation is long.
+	// until then a moment later, which under emulation is long. Who asks for the password of
+	// somebody elsewhere (ssh) does it the other way round, as POSIX's TCSAFLUSH is meant.
 	passwordSettle = 150 * time.Millisecond
 	// What a program prints once it has read a password is at least a newline.
 	// A console that stays silent for so long has lost it.
@@ -23,10 +24,12 @@ func (c *Console) Type(ctx context.Context, text string) error {
 	if c.Waiting() != PasswordPrompt {
 		return c.Send(ctx, text)
 	}
-	select {
-	case <-time.After(passwordSettle):
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if !passwordOf.MatchString(c.Tail(1)) {
+		select {
+		case <-time.After(passwordSettle):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	answered := make(chan struct{}, 1)
 	defer c.Watch(func([]byte) {

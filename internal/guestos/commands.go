@@ -40,7 +40,7 @@ type Commands struct {
 // linux is what is understood by Linux with BusyBox or GNU tools.
 var linux = Commands{
 	Address: `for i in /sys/class/net/*; do read -r a <"$i/address" || continue; ` +
-		`[ "$a" != $1 ] || ip -4 -o addr show dev "${i##*/}" || return; done 2>&1`,
+		`[ "$a" != $1 ] || $labrun_box ip -4 -o addr show dev "${i##*/}" || return; done 2>&1`, // see Box
 	Hostname: `hostname $1; echo $1 >/etc/hostname; ` +
 		`if grep -q '^127.0.1.1' /etc/hosts; then sed -i "s/^127.0.1.1.*/127.0.1.1 $1/" /etc/hosts; ` +
 		`else echo 127.0.1.1 $1 >>/etc/hosts; fi; ` +
