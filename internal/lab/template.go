@@ -42,7 +42,7 @@ const (
 	// wiredLimit is how long a guest may take to find its network cards and come to rest, which
 	// is 2 s under emulation where the host has time; and restLooks is how often in a row it has
 	// to be found at rest: between two of its programs it is for a moment, too.
-	wiredLimit = time.Minute
+	wiredLimit = 2 * time.Minute
 	restLooks  = 4
 )
 
