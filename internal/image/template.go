@@ -321,6 +321,22 @@ func (s *Store) Templates() ([]TemplateStatus, error) {
 	return list, nil
 }
 
+// TemplatesOf counts the templates that were made of an image as it is now.
+func (s *Store) TemplatesOf(image *Image) (int, error) {
+	base, err := filepath.Rel(s.dir, filepath.Dir(image.Kernel))
+	if err != nil {
+		return 0, err
+	}
+	list, err := s.Templates()
+	n := 0
+	for _, t := range list {
+		if t.base == base {
+			n++
+		}
+	}
+	return n, err
+}
+
 // trimTemplates removes those templates that have been unused for longest, until
 // the rest fits into TemplateLimit. It spares the one called keep and those in use.
 func (s *Store) trimTemplates(ctx context.Context, r *GCResult, keep string) error {

@@ -44,6 +44,9 @@ const (
 	// to be found at rest: between two of its programs it is for a moment, too.
 	wiredLimit = 2 * time.Minute
 	restLooks  = 4
+	// mostNamed is up to how many templates of an image one more is made for a machine that the lab gives
+	// a name. There may be as many names as students, and templates share no memory.
+	mostNamed = 12
 )
 
 // coldBecause says why no template can be made of the machine; empty if one can.
@@ -68,6 +71,15 @@ func (m *Machine) coldBecause() string {
 func (m *Machine) wirable() bool {
 	return (len(m.config.NICs) > 0 || m.renamed()) && len(m.config.Consoles) == 0 && !m.duplicate &&
 		m.image.NICModel == "" // of the usual card it is known that its cable's state is saved with it
+}
+
+// wires reports whether a wired template is to be made of the machine.
+func (m *Machine) wires() bool {
+	if !m.wirable() || !m.renamed() {
+		return m.wirable()
+	}
+	n, err := m.lab.options.Store.TemplatesOf(m.image)
+	return err == nil && n < mostNamed
 }
 
 // templateKey names the machine's bare or wired template by all that a saved state depends on.

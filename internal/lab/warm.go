@@ -51,15 +51,17 @@ func (m *Machine) warm() bool {
 func (m *Machine) wake(ctx context.Context) (*guest, drafts, error) {
 	var d drafts
 	if m.wirable() {
-		key := m.templateKey(true)
-		g, err := m.restore(ctx, key, true, nil)
+		g, err := m.restore(ctx, m.templateKey(true), true, nil)
 		if g != nil || ctx.Err() != nil {
 			return g, d, err
 		}
 		if err != nil {
 			m.lab.notice("%s finds its network cards anew, because its state with them was of no use: %v", m.config.Name, err)
 		}
-		d.wired = m.draft(ctx, key, true)
+	}
+	wires := m.wires()
+	if wires {
+		d.wired = m.draft(ctx, m.templateKey(true), true)
 	}
 	key := m.templateKey(false)
 	g, err := m.restore(ctx, key, false, d.wired)
@@ -73,7 +75,7 @@ func (m *Machine) wake(ctx context.Context) (*guest, drafts, error) {
 		m.lab.notice("%s boots cold, because its saved state was of no use: %v", m.config.Name, err)
 	}
 	// Who makes the wired one makes both.
-	if !m.wirable() || d.wired != nil {
+	if !wires || d.wired != nil {
 		if d.bare = m.draft(ctx, key, false); d.bare == nil {
 			d.drop()
 			d = drafts{}

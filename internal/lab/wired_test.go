@@ -2,6 +2,7 @@ package lab
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,5 +164,35 @@ func TestUselessWired(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestManyNames: where each student's machine has another name, most share the memory of the bare template.
+func TestManyNames(t *testing.T) {
+	labtest.Parallel(t)
+	store := labtest.Store(t)
+	for i := range mostNamed + 1 {
+		want := "bare"
+		if i == 0 {
+			want = "none"
+		}
+		l := newLabWith(t, Config{Machines: []MachineConfig{{Name: "mini", Image: "mini", Hostname: fmt.Sprint("desk-", i)}}}, Options{Store: store})
+		mini := l.Machine("mini")
+		if err := l.Boot(context5(t), mini); err != nil {
+			t.Fatal(err)
+		}
+		if err := mini.Own().Login(context5(t), "", ""); err != nil {
+			t.Fatal(err)
+		}
+		if from := goesOn(t, mini); from != want {
+			t.Errorf("machine %d went on from: %s", i, from)
+		}
+		if got := typeAt(t, context5(t), mini, "hostname"); got != fmt.Sprint("desk-", i) {
+			t.Errorf("machine %d is called %q", i, got)
+		}
+		l.Close()
+	}
+	if n := countTemplates(t, store); n != mostNamed {
+		t.Errorf("there are %d templates", n)
 	}
 }
