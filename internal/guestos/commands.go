@@ -25,7 +25,7 @@ type Commands struct {
 	// Wired succeeds when the guest has found the network cards with the hardware addresses
 	// $1, $2 …, and is at rest.
 	Wired string `toml:"wired"`
-	// Cables has the guest ask for its addresses at once: the cables of its cards were put in.
+	// Cables has the guest ask for its addresses anew: the cables of its cards were put in.
 	Cables string `toml:"cables"`
 	// Identity makes the guest another one than those of the same image: $1 is 32
 	// hexadecimal digits of its own. There is none for Linux at large.
@@ -51,8 +51,8 @@ var linux = Commands{
 	// In the load average's fourth field are those who would compute now: only the shell that looks.
 	Wired: `for a in "$@"; do f=; for i in /sys/class/net/*; do read -r b <"$i/address" && [ "$b" = "$a" ] && f=1; done 2>/dev/null; ` +
 		`[ "$f" ] || return; done; read -r a a a a b </proc/loadavg; [ "${a%%/*}" = 1 ]`,
-	// BusyBox's DHCP client asks once a second, and at once when it gets this signal. The kernel
-	// drops what is sent before it has seen the link.
+	// BusyBox's DHCP client begins anew when it gets this signal, whatever it was waiting for; its
+	// question has been seen to come a second later. The kernel drops what is sent before it has seen the link.
 	Cables: `for f in /run/udhcpc.*.pid; do [ -e "$f" ] || continue; i=${f#*.}; n=0; ` +
 		`while read -r s <"/sys/class/net/${i%.pid}/operstate" && [ "$s" != up ] && [ $n -lt 50 ]; do n=$((n + 1)); sleep 0.02; done; ` +
 		`read -r p <"$f" && kill -USR1 "$p"; done 2>/dev/null`,
