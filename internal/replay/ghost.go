@@ -361,7 +361,8 @@ func (g *ghost) do(ctx context.Context, a act) {
 	if err == nil {
 		s.console, s.printed = c, c.Printed()
 	}
-	if err == nil && !asksPassword(a.keys.At) && len(keys) <= mostSingle && c.Waiting() == console.NoPrompt {
+	edited := strings.ContainsFunc(strings.TrimSuffix(keys, "\r"), control)
+	if err == nil && !asksPassword(a.keys.At) && len(keys) <= mostSingle && (edited || c.Waiting() == console.NoPrompt) {
 		g.typeSingly(ctx, s, c, keys)
 		return
 	}
@@ -391,7 +392,8 @@ const mostSingle = 200
 
 // typeSingly types one key after the other, each when the one before it has shown its effect. An
 // editor that reads several at once draws only what has come of all: then its screen would never
-// be as the student saw it.
+// be as the student saw it. And what a line is whose keys move and complete, its console shows
+// when Enter comes, if it had the time for that.
 func (g *ghost) typeSingly(ctx context.Context, s *seat, c *console.Console, keys string) {
 	for _, one := range key.FindAllString(keys, -1) {
 		before := c.Printed()
