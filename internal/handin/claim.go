@@ -129,10 +129,16 @@ func (c *Claim) check() error {
 		return nil
 	}
 	word := func(what, word string) error {
-		if len(word) > 200 || strings.ContainsFunc(word, func(r rune) bool { return unicode.IsControl(r) || r == '/' || r == '\\' }) {
+		if len(word) > 200 || strings.ContainsFunc(word, unicode.IsControl) {
 			return fmt.Errorf("%s %.40q is none", what, word)
 		}
 		return text(what, word)
+	}
+	name := func(what, name string) error { // of which files' names are made
+		if strings.ContainsAny(name, `/\`) {
+			return fmt.Errorf("%s %.40q is none", what, name)
+		}
+		return word(what, name)
 	}
 	switch {
 	case c.Mission.Name == "":
@@ -145,7 +151,7 @@ func (c *Claim) check() error {
 		return fmt.Errorf("it rests on no run")
 	}
 	for _, err := range []error{
-		word("the student's name", c.Student), word("the course's fingerprint", c.Course), word("the mission's name", c.Mission.Name),
+		name("the student's name", c.Student), word("the course's fingerprint", c.Course), name("the mission's name", c.Mission.Name),
 		text("the mission's title", c.Mission.Title), word("labrun's version", c.Labrun),
 	} {
 		if err != nil {
@@ -159,7 +165,7 @@ func (c *Claim) check() error {
 		if s.Hints < 0 || s.Helped < 0 || s.Seconds < 0 {
 			return fmt.Errorf("step %d has less than no hints, helps or seconds", i+1)
 		}
-		if err := word(fmt.Sprintf("the name of step %d", i+1), s.Name); err != nil {
+		if err := word(fmt.Sprintf("the name of step %d", i+1), s.Name); err != nil { // of a pack it is PACK/CHALLENGE
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func aSubmission(t *testing.T, key ed25519.PrivateKey) []byte {
 	}
 	claim := &Claim{
 		Student: "b10@uni", Mission: MissionClaim{Name: "lab", Title: "A lab", Files: map[string]string{"lab.star": "00"}}, Labrun: "v1",
-		Steps: []StepClaim{{Name: "a", State: "done"}, {Name: "b", State: "left"}},
+		Steps: []StepClaim{{Name: "a", State: "done"}, {Name: "pack/b", State: "left"}},
 	}
 	var out bytes.Buffer
 	if err := Write(&out, claim, runs, key); err != nil {
