@@ -175,12 +175,12 @@ func (h *honest) logsIn(asked event.Instructed) {
 		h.stands(asked.Console)
 		switch at := h.at(asked.Console); {
 		case strings.HasSuffix(at, "login: "):
-			if h.strayed[asked.Number] || h.often(80) {
-				h.line(asked.Console, asked.Text)
-				break
+			name := asked.Text
+			if !h.strayed[asked.Number] && h.often(20) {
+				h.strayed[asked.Number], name = true, "toor"
 			}
-			h.strayed[asked.Number] = true
-			h.line(asked.Console, "toor")
+			h.line(asked.Console, name)
+			h.within(10*time.Second, func() bool { return h.at(asked.Console) != at && asksLogin(h.at(asked.Console)) })
 		case asksPassword(at):
 			word := password
 			if !h.strayed[asked.Number] && h.often(20) {
