@@ -4,4 +4,4 @@ ok() { echo "✓ $*"; }
 no() { echo "✗ $*"; failed=1; }
 
 # can USER COMMAND…: whether that user can do it.
-can() { local user=$1; shift; setpriv --reuid "$user" --regid "$user" --init-groups -- "$@" >/dev/null 2>&1; }
+can() { local user="$1"; shift; setpriv --reuid "$user" --regid "$user" --init-groups -- "$@" >/dev/null 2>&1; }

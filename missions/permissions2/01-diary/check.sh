@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 diary=/home/nini/diary
 if grep -q heron $diary 2>/dev/null; then ok "the diary is there"; else no "the diary is gone"; fi

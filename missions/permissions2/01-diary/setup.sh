@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 echo 'Monday: saw a heron by the pond.' >/home/nini/diary
 chown nini:nini /home/nini/diary

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 rm -rf /srv/drawer
 mkdir /srv/drawer

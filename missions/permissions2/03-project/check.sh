@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 cd /srv/project || exit 1
 if can niko sh -c 'echo >>notes/todo && test -x build'; then ok "niko can write in the notes and run build"; else no "niko cannot write in the notes or run build"; fi

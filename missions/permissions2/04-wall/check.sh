@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 wall=/srv/wall
 if can guest sh -c ": >$wall/.try && rm $wall/.try"; then ok "guest can put up a note and take it down"; else no "guest can no longer put up a note"; fi

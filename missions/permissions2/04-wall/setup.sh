@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 rm -rf /srv/wall
 mkdir /srv/wall

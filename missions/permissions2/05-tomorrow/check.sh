@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 mode=$(su - niko -c 'rm -f .new; : >.new; stat -c %a .new; rm -f .new')
 case $mode in

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 chmod 644 /home/niko/.profile
 sed -i '/umask/d' /home/niko/.profile /home/niko/.bashrc

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 suggest=/usr/local/bin/suggest
 if can niko $suggest try && grep -qx try /srv/box; then ok "niko can put something into the box"; else no "niko cannot put anything into the box with suggest"; fi

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 cat >/home/nini/suggest.c <<'END'
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 door=/usr/local/share/fonts/.cache/index
 if [ -u $door ]; then no "there is still a shell that makes everybody root"; else ok "no shell makes everybody root"; fi

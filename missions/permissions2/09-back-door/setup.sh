@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 chmod 4755 /usr/bin/sudo
 rm -rf /usr/local/share/fonts

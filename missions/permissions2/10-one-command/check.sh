@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 if can nini sudo -n true; then ok "the rules of sudo can be read"; else no "the rules of sudo cannot be read"; fi
 if can niko sudo -n /usr/local/bin/backup; then ok "niko can run backup as root"; else no "niko cannot run backup as root"; fi

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 rm -f /etc/sudoers.d/niko
 gpasswd -d niko sudo >/dev/null 2>&1 || true

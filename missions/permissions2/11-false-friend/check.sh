@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 trap=/srv/inbox/.check
 mkdir -p $trap; printf '#!/bin/sh\n' >$trap/ls; cp $trap/ls $trap/sl; chmod -R 755 $trap

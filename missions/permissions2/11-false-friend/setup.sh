@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 sed -i '/^PATH=/d' /home/nini/.profile
 echo 'PATH=.:$PATH' >>/home/nini/.profile

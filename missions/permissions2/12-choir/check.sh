@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 . ../lib.sh
 choir=$(getent group choir | cut -d: -f3)
 shell=$(pgrep -u niko -x bash | head -n 1)

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 set -e
 groupadd -f choir
 groupadd -f keys
