@@ -218,8 +218,10 @@ func (p *Process) loadState(ctx context.Context, fd int) error {
 		return err
 	}
 	if p.spec.Saved.Memory != "" {
-		// A template's guest has moved nowhere: it need not tell a network five times where it is now.
-		if err := p.Command(ctx, "migrate-set-parameters", map[string]any{"announce-rounds": 0}, nil); err != nil {
+		// A template's guest has moved nowhere: it need not tell a network five times where it is now. To
+		// be told not at all it cannot take: QEMU fails then when the card is reset, as by a reboot
+		// (hw/net/virtio-net.c stops a timer that it has freed).
+		if err := p.Command(ctx, "migrate-set-parameters", map[string]any{"announce-rounds": 1}, nil); err != nil {
 			return err
 		}
 	}
