@@ -54,12 +54,17 @@ type mark struct {
 
 // playedLab is one lab that was played in a process of its own.
 type playedLab struct {
-	points     []float64 // when it came to each mark
-	titles     []string
+	points     []point // in the order in which it came to them
 	warm, cold int
 	cpu        float64
 	exit       int
 	failed     string
+}
+
+// point is where a lab was after so many seconds.
+type point struct {
+	what    string
+	seconds float64
 }
 
 func (p *program) newBenchClass() *cobra.Command {
@@ -113,10 +118,7 @@ func (p *program) benchClass(ctx context.Context, n int, name string, cold bool)
 	if err != nil {
 		return b, err
 	}
-	if command = append(command, "--json"); cold {
-		command = append(command, "--cold")
-	}
-	command = append(command, name)
+	command = append(command, "--json", fmt.Sprintf("--cold=%t", cold), name)
 	state, err := os.MkdirTemp("", "labrun-bench-") // runs of nobody's
 	if err != nil {
 		return b, &environmentError{err}
@@ -175,15 +177,15 @@ func (b *classBench) count(alone playedLab, labs []playedLab) {
 		}
 	}
 	b.CPU = spreadOf(cpu)
-	for i, title := range alone.titles {
+	for i, at := range alone.points {
 		var came []float64
 		for _, l := range labs {
 			if i < len(l.points) {
-				came = append(came, l.points[i])
+				came = append(came, l.points[i].seconds)
 			}
 		}
 		if slices.Sort(came); len(came) > 0 {
-			b.Points = append(b.Points, mark{title, alone.points[i], came[0], came[(len(came)-1)/2], came[len(came)-1]})
+			b.Points = append(b.Points, mark{at.what, at.seconds, came[0], came[(len(came)-1)/2], came[len(came)-1]})
 		}
 	}
 }
@@ -219,12 +221,8 @@ func playLab(ctx context.Context, command []string, state string) (l playedLab, 
 
 // follow takes from a lab's events when it came where.
 func (l *playedLab) follow(records []event.Record, began time.Time) {
-	at := func(title string, seconds float64) {
-		l.titles, l.points = append(l.titles, title), append(l.points, seconds)
-	}
 	started, prompts := map[string]time.Time{}, map[string]float64{}
 	for _, r := range records {
-		since := r.Time.Sub(began).Seconds()
 		switch e := r.Event.(type) {
 		case event.Machine:
 			switch _, again := started[e.Name]; {
@@ -243,7 +241,7 @@ func (l *playedLab) follow(records []event.Record, began time.Time) {
 			}
 		case event.StepEnded:
 			if e.Passed {
-				at(fmt.Sprintf("%d. %s", e.Index, e.Title), since)
+				l.points = append(l.points, point{fmt.Sprintf("%d. %s", e.Index, e.Title), r.Time.Sub(began).Seconds()})
 			}
 		case event.RunEnded:
 			l.failed = e.Failed
@@ -256,8 +254,7 @@ func (l *playedLab) follow(records []event.Record, began time.Time) {
 	for _, seconds := range prompts {
 		last = max(last, seconds)
 	}
-	l.titles = append([]string{fmt.Sprintf("prompts of all %d machines", len(prompts))}, l.titles...)
-	l.points = append([]float64{last}, l.points...)
+	l.points = slices.Insert(l.points, 0, point{fmt.Sprintf("prompts of all %d machines", len(prompts)), last})
 }
 
 func (p *program) tellClass(b classBench) error {
