@@ -307,6 +307,8 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 		return doIt // a prompt, but the folder, or the host's name, is another one
 	case unchanged < settledElse && !(enough && time.Since(began) > quiet):
 		return -1
+	case asksLogin(a.keys.At) != asksLogin(at) && unchanged >= quiet/3 && a.early:
+		return doIt // nobody asks for a password here: it was something else
 	case asksLogin(a.keys.At) != asksLogin(at) && unchanged >= quiet/3:
 		// A name or a password is typed nowhere else, and nothing else there.
 		g.note(a, fmt.Sprintf("the student typed at %q, and %s is at %q", a.keys.At, a.keys.Console, at))

@@ -69,6 +69,7 @@ type act struct {
 	pause  time.Duration // since the act before
 	output int64         // bytes that the console had printed since the keys before; of the first, since its start
 	echo   int64         // how long those were
+	early  bool          // they are a password that was not yet asked for
 }
 
 // A score is what the student did in one run, and when.
@@ -147,11 +148,16 @@ func (s *score) key(a act, e event.Keyed, last map[string]event.Keyed) {
 	}
 	if n := len(s.acts); n > 0 && typed {
 		switch b := &s.acts[n-1]; {
-		case b.keys == nil || b.keys.Console != e.Console || b.cue != a.cue || e.Off || b.keys.Off:
-		case asksPassword(e.At) && e.At == b.keys.At && e.Printed == before.Printed && entered(b.keys.Keys):
+		case b.keys == nil || b.keys.Console != e.Console || e.Off || b.keys.Off:
+		case asksPassword(e.At) && (b.early || e.At == b.keys.At && e.Printed == before.Printed && entered(b.keys.Keys)):
 			// The guest has dropped what was typed before, as it does where that comes too soon.
-			b.keys, b.line, b.done = &e, a.line, a.done
+			b.keys, b.cue, b.line, b.done, b.early = &e, a.cue, a.line, a.done, false
 			return
+		case asksName(b.keys.At) && len(b.keys.Keys) > 1 && entered(b.keys.Keys) && a.output <= a.echo:
+			// A password before it was asked for. What of it a guest drops is chance, and half
+			// a password is a wrong one: the ghost waits until it is asked.
+			e.At, a.early = "Password: ", true
+		case b.cue != a.cue:
 		case e.At != "" && e.At == b.keys.At+b.keys.Keys && !strings.ContainsFunc(b.keys.Keys, control),
 			a.pause < ahead && e.At != "" && strings.HasPrefix(b.keys.At+strings.TrimRight(b.keys.Keys, "\r"), e.At):
 			// The same line goes on, or one that was typed before the echo of the one before was there.
@@ -175,7 +181,8 @@ func entered(keys string) bool { return strings.HasSuffix(keys, "\r") || strings
 // asksPassword and asksLogin tell a console's last line that is answered with a password or a
 // name, and with nothing else.
 func asksPassword(at string) bool { return passwordAsked.MatchString(at) }
-func asksLogin(at string) bool    { return loginAsked.MatchString(at) || asksPassword(at) }
+func asksName(at string) bool     { return loginAsked.MatchString(at) }
+func asksLogin(at string) bool    { return asksName(at) || asksPassword(at) }
 
 var (
 	passwordAsked = regexp.MustCompile(`(?i)passw(or)?d[^:]*: ?$`)
