@@ -127,6 +127,10 @@ func (h *honest) does(asked event.Instructed) {
 		}
 	case slices.Contains(asked.May, "check"):
 		h.says("check", "")
+	case asked.Block != "": // something else was typed before, and it goes back to this
+		for line := range strings.Lines(asked.Block) {
+			h.line(asked.Console, strings.TrimSpace(line))
+		}
 	}
 }
 
