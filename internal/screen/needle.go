@@ -51,12 +51,19 @@ func DecodeNeedle(data []byte) (*Needle, error) {
 	return n, nil
 }
 
-// order puts points first at which colours change, spread over the needle: a plain area matches in many places.
+// order puts points first that have not the colour which most have, spread over the needle: a plain background matches
+// in many places, and there what stands on it is missed at once.
 func (n *Needle) order() {
-	edge := func(i int) bool { return i > 0 && n.points[i].colour != n.points[i-1].colour }
+	times := map[[3]byte]int{}
+	var common [3]byte
+	for _, p := range n.points {
+		if times[p.colour]++; times[p.colour] > times[common] {
+			common = p.colour
+		}
+	}
 	var first, rest []point
-	for i, p := range n.points {
-		if edge(i) {
+	for _, p := range n.points {
+		if p.colour != common {
 			first = append(first, p)
 		} else {
 			rest = append(rest, p)
