@@ -18,6 +18,8 @@ type body interface {
 	Done() <-chan struct{}
 	Exit() *qemu.ExitError
 	Usage() (qemu.Usage, error)
+	CPU() (time.Duration, error)
+	Waited() time.Duration
 	Delays() map[int]time.Duration
 
 	Reset(ctx context.Context) error

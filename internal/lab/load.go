@@ -24,8 +24,8 @@ func (l *Lab) HostLoad() (HostLoad, error) {
 		return HostLoad{}, fmt.Errorf("load of the host: %w", err)
 	}
 	l.guests.Range(func(g, _ any) bool {
-		if usage, err := g.(*guest).process.Usage(); err == nil {
-			ours += usage.CPU
+		if cpu, err := g.(*guest).process.CPU(); err == nil {
+			ours += cpu
 		}
 		return true
 	})
@@ -37,9 +37,11 @@ func (l *Lab) HostLoad() (HostLoad, error) {
 func (l *Lab) Work() (work time.Duration, known bool) {
 	known = true
 	l.guests.Range(func(g, _ any) bool {
-		usage, err := g.(*guest).process.Usage()
-		work += usage.CPU + usage.Waited
-		known = known && err == nil && usage.Waited >= 0
+		process := g.(*guest).process
+		cpu, err := process.CPU()
+		waited := process.Waited()
+		work += cpu + waited
+		known = err == nil && waited >= 0
 		return known
 	})
 	return work, known

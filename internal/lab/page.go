@@ -119,10 +119,12 @@ func (p paged) Exit() *qemu.ExitError {
 	return e
 }
 
-// Usage tells nothing: what it costs is the browser's.
-func (p paged) Usage() (qemu.Usage, error) {
-	return qemu.Usage{}, errors.New("it runs in a page of a browser")
-}
+// errPaged: what it costs is the browser's.
+var errPaged = errors.New("it runs in a page of a browser")
+
+func (p paged) Usage() (qemu.Usage, error)  { return qemu.Usage{}, errPaged }
+func (p paged) CPU() (time.Duration, error) { return 0, errPaged }
+func (p paged) Waited() time.Duration       { return -1 }
 
 // Port is never asked for: see Browsable.
 func (p paged) Port(int) net.Conn { return nil }

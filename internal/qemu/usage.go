@@ -22,17 +22,25 @@ func (p *Process) Usage() (u Usage, err error) {
 	if u.Usage, err = host.ProcessUsage(p.Pid()); err != nil {
 		return u, fmt.Errorf("usage of %s: %w", p.spec.Name, err)
 	}
-	u.Alive = time.Since(p.started)
+	u.Alive, u.Waited = time.Since(p.started), p.Waited()
+	return u, nil
+}
+
+// CPU returns the processor time that the machine has cost so far, which is less work to learn
+// than its whole usage.
+func (p *Process) CPU() (time.Duration, error) { return host.ProcessCPU(p.Pid()) }
+
+// Waited returns what Usage says of it.
+func (p *Process) Waited() (waited time.Duration) {
 	delays := p.Delays()
 	for _, thread := range p.vcpus {
 		delay, counted := delays[thread]
 		if !counted {
-			u.Waited = -1
-			break
+			return -1
 		}
-		u.Waited += delay
+		waited += delay
 	}
-	return u, nil
+	return waited
 }
 
 // Delays returns for how long each of the machine's threads, which are virtual CPUs and
