@@ -28,7 +28,8 @@ type Commands struct {
 	// Cables has the guest ask for its addresses anew: the cables of its cards were put in.
 	Cables string `toml:"cables"`
 	// Identity makes the guest another one than those of the same image: $1 is 32
-	// hexadecimal digits of its own. There is none for Linux at large.
+	// hexadecimal digits of its own, $2 and $3 are the private and the public half of an
+	// Ed25519 key for its ssh server, in OpenSSH's format, base64 in one line each. There is none for Linux at large.
 	Identity string `toml:"identity"`
 	// Savable succeeds when the guest, at its first prompt, may be saved: when its terminal
 	// is as the prompt needs it.
@@ -105,15 +106,6 @@ func (c Commands) AskWired(cards []string) string {
 
 // CablesIn tells the guest that the cables of its network cards were put in.
 func (c Commands) CablesIn() string { return call(cmp.Or(c.Cables, linux.Cables)) }
-
-// Identify makes the guest another one than those of the same image; empty if its image
-// has no way to do that. The key is 16 bytes of its own.
-func (c Commands) Identify(key []byte) string {
-	if c.Identity == "" {
-		return ""
-	}
-	return call(c.Identity, fmt.Sprintf("%x", key))
-}
 
 // AskPrograms asks for the processes that run in Linux, without the kernel's own: their IDs,
 // with a space between them.

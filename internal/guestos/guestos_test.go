@@ -1,6 +1,8 @@
 package guestos
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -11,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // box is a folder that stands for a guest's root.
@@ -255,8 +259,17 @@ func TestIdentityAndSize(t *testing.T) {
 		if got := (Commands{}).Identify([]byte{1}); got != "" {
 			t.Errorf("without a way to do it: %q", got)
 		}
-		if got := b.run(shell, Commands{Identity: `echo $1`}.Identify([]byte{1, 0xab})); got != "01ab\n" {
-			t.Errorf("its identity is %q", got)
+		said := strings.Fields(b.run(shell, Commands{Identity: `echo $1 $2 $3`}.Identify([]byte{1, 0xab})))
+		if len(said) != 3 || said[0] != "01ab" {
+			t.Fatalf("its identity is %q", said)
+		}
+		private, err := ssh.ParsePrivateKey([]byte("-----BEGIN OPENSSH PRIVATE KEY-----\n" + said[1] + "\n-----END OPENSSH PRIVATE KEY-----\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := base64.StdEncoding.DecodeString(said[2])
+		if err != nil || !bytes.Equal(public, private.PublicKey().Marshal()) {
+			t.Errorf("of the key %x this is no half: %q, %v", private.PublicKey().Marshal(), said[2], err)
 		}
 	})
 }
