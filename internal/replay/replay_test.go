@@ -245,3 +245,52 @@ step(wins)
 		t.Errorf("%+v", v)
 	}
 }
+
+// A line that was edited with arrow keys and completed with Tab is typed again key by key: a shell that reads several
+// keys at once draws only what has come of all, and then its console does not show the line when Enter comes.
+func TestEditedLine(t *testing.T) {
+	labtest.Parallel(t)
+	s := newSchool(t, labtest.Store(t), `mission(title = "Editing", api = 1)
+debian = machine("debian")
+
+def edits():
+    """Edit"""
+    boot(debian)
+    login(debian)
+    write_file(debian, "/root/a-long-name", "found\\n")
+    send(debian, "bash --norc")
+    wait_prompt(debian)
+    send(debian, "cat /root/a-long-name")
+    assert_contains(debian, "found", hint = "What is in it?")
+    ask("Done?", choices = ["yes", "no"], answer = "yes")
+
+step(edits)
+`)
+	s.plays(func(p *pupil) {
+		p.asked("boot")
+		p.types("debian", "\r")
+		p.enters("debian", "login: ", "root")
+		p.enters("debian", "assword: ", "root")
+		p.asked("bash")
+		p.enters("debian", "# ", "bash --norc")
+		p.asked("cat")
+		p.sees("debian", "# ")
+		p.types("debian", "ct")
+		p.sees("debian", "ct")
+		p.types("debian", "\x1b[D")
+		p.sees("debian", " c")
+		p.types("debian", "a")
+		p.sees("debian", "ca") // what is right of the cursor is not told
+		p.types("debian", "\x1b[C")
+		p.sees("debian", "cat")
+		p.types("debian", " /root/a-lo\t")
+		p.sees("debian", "cat /root/a-long-name ")
+		p.types("debian", "\r")
+		p.asked("Done?")
+		p.says("answer", "1")
+		p.hears("completed", 1)
+	})
+	if v := s.judges(s.handsIn()); v.Judgement != handin.Confirmed || v.Steps[0].Found.State != "done" {
+		t.Errorf("%+v", v)
+	}
+}
