@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"context"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -101,9 +102,16 @@ func (e *entry) left(line []byte, now reading, end int64) bool {
 		now.kind != NoPrompt && now.sure && now.text == string(line)
 }
 
+// functionKey matches what terminals send for keys without a letter of their own, as arrows and
+// Alt-F1: CSI and SS3 sequences (ECMA-48 §5.4, xterm's control sequences).
+var functionKey = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)`)
+
 // take takes in keys that do not end a line.
 func (e *entry) take(keys string) {
 	e.keyed = time.Now()
+	if letters := functionKey.ReplaceAllLiteralString(keys, ""); letters != keys {
+		keys, e.edited = letters, true
+	}
 	for i, key := range keys {
 		switch {
 		case key == 0x7f || key == '\b':

@@ -160,3 +160,30 @@ func TestPasswordsAreNotRecorded(t *testing.T) {
 		t.Errorf("the password is in the cast, or %v:\n%s", err, cast)
 	}
 }
+
+// Keys that lead from a login prompt to another console, where a shell waits, are no part of a name.
+func TestKeysThatLeaveALoginPrompt(t *testing.T) {
+	t.Parallel()
+	for _, shown := range [][]string{{"root@os25:~# "}, {"root@os25:~#", " "}, {"one\r\n\r\ntwo\r\nroot@os25:~# busybox chvt 2\r\nroot@os25:~#", " "}} {
+		g := newGuest(t, machine)
+		g.print("os25 login: ")
+		g.relay("root\r")
+		g.print("root\r\nroot@os25:~# ")
+		g.relay("tty\r")
+		g.print("tty\r\n/dev/tty1\r\nroot@os25:~# ")
+		g.relay("busybox chvt 2\r")
+		g.print("busybox chvt 2\r\n\x1b[13A\x1b[K\x1b[5B\x1b[J\x1b[8B\x1b[12A\rDebian GNU/Linux 12 os25 tty2\x1b[2B\ros25 login:\x1b[K ")
+		g.relay("\x1b[1;3P")
+		g.print("\x1b[3A\r")
+		for _, text := range shown {
+			g.print(text)
+		}
+		for _, key := range []string{"e", "c", "h", "o", "\r"} {
+			g.relay(key)
+			g.print(key)
+		}
+		if who, line := g.c.User(), g.c.LastLine(); who != "root" || line.Text != "echo" || line.Prompt != ShellPrompt {
+			t.Errorf("%q: the user is %q, and the line %+v", shown, who, line)
+		}
+	}
+}
