@@ -31,18 +31,3 @@ func (l *Lab) HostLoad() (HostLoad, error) {
 	})
 	return HostLoad{load, max(load.Busy-ours, 0)}, nil
 }
-
-// Work returns for how long the machines' processors have computed so far, or wanted to while
-// there was none of the computer's for them, all added up; false: it cannot be told.
-func (l *Lab) Work() (work time.Duration, known bool) {
-	known = true
-	l.guests.Range(func(g, _ any) bool {
-		process := g.(*guest).process
-		cpu, err := process.CPU()
-		waited := process.Waited()
-		work += cpu + waited
-		known = err == nil && waited >= 0
-		return known
-	})
-	return work, known
-}

@@ -346,6 +346,18 @@ func (m *Machine) Usage() (qemu.Usage, error) {
 	return g.process.Usage()
 }
 
+// Work returns for how long the machine's processors have computed since its boot, or wanted to
+// while there was none of the computer's for them; false: it is off, or it cannot be told.
+func (m *Machine) Work() (work time.Duration, known bool) {
+	g, err := m.current()
+	if err != nil {
+		return 0, false
+	}
+	cpu, err := g.process.CPU()
+	waited := g.process.Waited()
+	return cpu + waited, err == nil && waited >= 0
+}
+
 // Run runs a command on the control channel.
 func (m *Machine) Run(ctx context.Context, command string, limit time.Duration) (control.Result, error) {
 	g, err := m.current()

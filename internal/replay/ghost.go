@@ -34,6 +34,8 @@ const (
 	restPatience  = 15 * time.Second
 	restLostFaith = 5 * time.Second
 
+	slower = 5 // times as long is waited where a machine computes, or the computer has no time for it
+
 	slowKey      = 250 * time.Millisecond // a program prints nothing for a key
 	passwordLost = 6 * time.Second        // nothing is said to a password: the guest has dropped it
 )
@@ -62,7 +64,6 @@ type ghost struct {
 
 	seats map[string]*seat
 	acted time.Time // when something was done last
-	work  effort
 
 	mu       sync.Mutex
 	progress progress
@@ -73,6 +74,7 @@ type ghost struct {
 type seat struct {
 	*attach.Seat
 	station lab.Station
+	work    effort
 
 	mu   sync.Mutex
 	boot int // of what is shown there
@@ -215,7 +217,7 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 		if began.After(still) {
 			still = began
 		}
-		idle, rest := time.Since(still), g.work.rest(g.lab)
+		idle, rest := time.Since(still), g.rest()
 		if asked != nil && (idle > limit || min(idle, rest) > restLimit) || idle > longest {
 			g.note(a, g.lacks(a, asked, now))
 			return never
@@ -228,24 +230,41 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 	}
 }
 
-// effort is what the machines have done up to some moment.
+// effort is what a machine has done up to some moment.
 type effort struct {
 	at, busy time.Time // of the last look; when it was more than a machine at rest does
 	work     time.Duration
 }
 
-// rest is since when the machines have done no more than machines at rest do: a few per cent of a
-// processor each.
-func (e *effort) rest(l *lab.Lab) time.Duration {
+// rest is since when a machine has done no more than one at rest does: a few per cent of a
+// processor.
+func (e *effort) rest(m *lab.Machine) time.Duration {
 	now := time.Now()
 	if past := now.Sub(e.at); past > time.Second {
-		work, known := l.Work()
-		if !known || work-e.work > past/8 || e.at.IsZero() {
+		work, known := m.Work()
+		if !known || work-e.work > past/16 || e.at.IsZero() {
 			e.busy = now
 		}
 		e.at, e.work = now, work
 	}
 	return now.Sub(e.busy)
+}
+
+// rest is since when none of the machines that are on has anything to do.
+func (g *ghost) rest() time.Duration {
+	least := longest
+	for _, s := range g.seats {
+		if _, err := s.station.Console(); err == nil {
+			least = min(least, s.work.rest(s.station.Machine()))
+		}
+	}
+	return least
+}
+
+// stood reports whether a console that is unchanged for some time is so for good: for a while
+// where its machine has nothing to do, and for longer where it computes.
+func (s *seat) stood(unchanged, while time.Duration) bool {
+	return unchanged >= while && (s.work.rest(s.station.Machine()) >= min(while, quiet/4) || unchanged >= slower*while)
 }
 
 // calm reports whether what was typed has had its effect, as far as the consoles tell: a word
@@ -307,17 +326,17 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 		return doIt // a prompt, but the folder, or the host's name, is another one
 	case unchanged < settledElse && !(enough && time.Since(began) > quiet):
 		return -1
-	case asksLogin(a.keys.At) != asksLogin(at) && unchanged >= quiet/3 && a.early:
+	case asksLogin(a.keys.At) != asksLogin(at) && a.early && s.stood(unchanged, quiet/3):
 		return doIt // nobody asks for a password here: it was something else
-	case asksLogin(a.keys.At) != asksLogin(at) && unchanged >= quiet/3:
+	case asksLogin(a.keys.At) != asksLogin(at) && s.stood(unchanged, quiet/3):
 		// A name or a password is typed nowhere else, and nothing else there.
 		g.note(a, fmt.Sprintf("the student typed at %q, and %s is at %q", a.keys.At, a.keys.Console, at))
 		return leaveOut
 	case asksLogin(a.keys.At) != asksLogin(at):
 		return -1
-	case late && same && at != "", enough && a.keys.At == "" && !late, unchanged >= quiet && time.Since(began) >= min(a.pause, time.Minute):
+	case late && same && at != "", enough && a.keys.At == "" && !late, time.Since(began) >= min(a.pause, time.Minute) && s.stood(unchanged, quiet):
 		return doIt
-	case enough && unchanged >= 2*settledElse:
+	case enough && s.stood(unchanged, 2*settledElse):
 		return doIt
 	}
 	return -1
@@ -373,7 +392,7 @@ func (g *ghost) do(ctx context.Context, a act) {
 		if s.Keys([]byte(keys)) != nil || err != nil || !asksPassword(a.keys.At) || !entered(keys) {
 			return
 		}
-		for c.Printed() == s.printed && time.Since(s.at) < passwordLost {
+		for c.Printed() == s.printed && !s.stood(time.Since(s.at), passwordLost) {
 			select {
 			case <-time.After(look):
 			case <-ctx.Done():

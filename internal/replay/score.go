@@ -153,6 +153,9 @@ func (s *score) key(a act, e event.Keyed, last map[string]event.Keyed) {
 			// The guest has dropped what was typed before, as it does where that comes too soon.
 			b.keys, b.cue, b.line, b.done, b.early = &e, a.cue, a.line, a.done, false
 			return
+		case asksPassword(e.At) && e.At == b.keys.At && e.Printed == before.Printed:
+			b.keys = and(b.keys, e) // it does not show, and goes on however slowly it is typed
+			return
 		case asksName(b.keys.At) && len(b.keys.Keys) > 1 && entered(b.keys.Keys) && a.output <= a.echo:
 			// A password before it was asked for. What of it a guest drops is chance, and half
 			// a password is a wrong one: the ghost waits until it is asked.
@@ -161,14 +164,19 @@ func (s *score) key(a act, e event.Keyed, last map[string]event.Keyed) {
 		case e.At != "" && e.At == b.keys.At+b.keys.Keys && !strings.ContainsFunc(b.keys.Keys, control),
 			a.pause < ahead && e.At != "" && strings.HasPrefix(b.keys.At+strings.TrimRight(b.keys.Keys, "\r"), e.At):
 			// The same line goes on, or one that was typed before the echo of the one before was there.
-			whole := *b.keys
-			whole.Keys += e.Keys
-			b.keys = &whole
+			b.keys = and(b.keys, e)
 			return
 		}
 	}
 	a.keys = &e
 	s.acts = append(s.acts, a)
+}
+
+// and is what was typed, with what was typed after it.
+func and(before *event.Keyed, e event.Keyed) *event.Keyed {
+	whole := *before
+	whole.Keys += e.Keys
+	return &whole
 }
 
 // ahead is how soon after a line the next one is typed that does not wait for anything.

@@ -30,6 +30,10 @@ func TestPasswordTypedAhead(t *testing.T) {
 			[]event.Event{keyed("desk login: ", "root\r", 203), keyed("", "secret\r", 209), keyed("Password: ", "secret\r", 222)},
 			[][2]string{{"desk login: ", "root\r"}, {"Password: ", "secret\r"}},
 		},
+		"slowly": {
+			[]event.Event{keyed("desk login: ", "root\r", 203), keyed("Password: ", "s", 222), keyed("Password: ", "ecret\r", 222), keyed("", "\r", 224)},
+			[][2]string{{"desk login: ", "root\r"}, {"Password: ", "secret\r"}, {"", "\r"}},
+		},
 		"the name once more": {
 			[]event.Event{keyed("desk login: ", "root\r", 203), keyed("desk login: ", "root\r", 290), keyed("Password: ", "secret\r", 310)},
 			[][2]string{{"desk login: ", "root\r"}, {"desk login: ", "root\r"}, {"Password: ", "secret\r"}},
