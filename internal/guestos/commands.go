@@ -17,8 +17,9 @@ type Commands struct {
 	Address string `toml:"address"`
 	// Hostname calls the guest $1, now and after its next boot.
 	Hostname string `toml:"hostname"`
-	// Restored sets the clock of a guest that was saved to $1, seconds since 1970 with
-	// a fraction, or to $2, whole seconds, and may make its randomness new.
+	// Restored sets the clock of a guest that was saved, and may make its randomness new. It was $1, seconds
+	// since 1970 with a fraction, or $2, whole seconds, when /proc/uptime began with $3: what has passed
+	// since then is to be added, since a program may take long to start.
 	Restored string `toml:"restored"`
 	// Cards finds network cards that were plugged in.
 	Cards string `toml:"cards"`
@@ -47,7 +48,7 @@ var linux = Commands{
 		`else echo 127.0.1.1 $1 >>/etc/hosts; fi; ` +
 		// Debian's and BusyBox's ifupdown tell it the DHCP server.
 		`[ ! -f /etc/network/interfaces ] || sed -i "s/^\( *hostname \).*/\1$1/" /etc/network/interfaces`,
-	Restored: `date -s "@$2"`, // BusyBox knows no fractions of a second
+	Restored: `read -r u _ </proc/uptime; date -s "@$(($2 + (${u%.*}${u#*.} - ${3%.*}${3#*.} + 50) / 100))"`, // BusyBox knows no fractions of a second
 	Cards:    `echo 1 >/sys/bus/pci/rescan`,
 	// In the load average's fourth field are those who would compute now: only the shell that looks.
 	Wired: `for a in "$@"; do f=; for i in /sys/class/net/*; do read -r b <"$i/address" && [ "$b" = "$a" ] && f=1; done 2>/dev/null; ` +
@@ -79,20 +80,23 @@ func (c Commands) SetHostname(name string) string {
 	return call(cmp.Or(c.Hostname, linux.Hostname), name)
 }
 
-// SetClock sets the guest's clock.
-func (c Commands) SetClock(now time.Time) string {
+// NoteTime has the guest's shell remember its uptime, for SetClock. No program is started.
+const NoteTime = "read -r labrun_up _ </proc/uptime"
+
+// SetClock sets the guest's clock, where it is known what time it was when NoteTime was heard.
+func (c Commands) SetClock(noted time.Time) string {
 	return call(cmp.Or(c.Restored, linux.Restored),
-		fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond()), now.Add(time.Second/2).Unix())
+		fmt.Sprintf("%d.%09d", noted.Unix(), noted.Nanosecond()), noted.Add(time.Second/2).Unix(), "$labrun_up")
 }
 
 // Resync is what a guest has to do that was saved: mix new randomness into its generator,
 // because what is left of the old is the same in every machine that goes on from there;
 // and take the time. Its network comes later, since a lease that is given before the clock is
-// right ends at a wrong time.
-func (c Commands) Resync(now time.Time) string {
+// right ends at a wrong time. NoteTime was heard at noted.
+func (c Commands) Resync(noted time.Time) string {
 	seed := make([]byte, 64)
 	rand.Read(seed) // never fails
-	return fmt.Sprintf("echo %x >/dev/urandom; %s", seed, c.SetClock(now))
+	return fmt.Sprintf("echo %x >/dev/urandom; %s", seed, c.SetClock(noted))
 }
 
 // FindCards has the guest find network cards that were plugged in.

@@ -59,7 +59,7 @@ func (b box) run(shell []string, command string) string {
 	for _, program := range []string{"hostname", "date", "stty", "ip"} {
 		script += fmt.Sprintf("%[1]s() { echo %[1]s \"$@\" >>%[2]s/calls; [ ! -e %[2]s/%[1]s.says ] || cat %[2]s/%[1]s.says; }\n", program, b.dir)
 	}
-	for _, folder := range []string{"/etc/", "/sys/", "/run/", "/proc/loadavg", "/dev/urandom"} {
+	for _, folder := range []string{"/etc/", "/sys/", "/run/", "/proc/loadavg", "/proc/uptime", "/dev/urandom"} {
 		command = strings.ReplaceAll(command, folder, b.dir+folder)
 	}
 	script += command + "\necho .\n"
@@ -174,21 +174,21 @@ func TestHostname(t *testing.T) {
 func TestResync(t *testing.T) {
 	now := time.Date(2026, 11, 27, 8, 0, 59, 600_000_007, time.UTC)
 	shells(t, func(t *testing.T, shell []string) {
-		b := newBox(t, "dev/urandom", "")
-		b.run(shell, Commands{}.Resync(now))
-		if got, want := b.read("calls"), "date -s @1795766460\n"; got != want {
+		b := newBox(t, "dev/urandom", "", "proc/uptime", "61.08 99.10\n", "run/later", "63.40 120.00\n")
+		b.run(shell, NoteTime+"; mv /run/later /proc/uptime; "+Commands{}.Resync(now)) // 2.32 s after it has heard that
+		if got, want := b.read("calls"), "date -s @1795766462\n"; got != want {
 			t.Errorf("called was %q, want %q", got, want)
 		}
 		seed := b.read("dev/urandom")
 		if raw, err := hex.DecodeString(strings.TrimSpace(seed)); err != nil || len(raw) != 64 {
 			t.Errorf("mixed in is %q", seed)
 		}
-		b.run(shell, Commands{}.Resync(now))
+		b.run(shell, NoteTime+"; "+Commands{}.Resync(now))
 		if again := b.read("dev/urandom"); again == seed {
 			t.Error("the same randomness twice")
 		}
-		own := Commands{Restored: `echo at $1 $2`}
-		if got, want := b.run(shell, own.Resync(now)), "at 1795766459.600000007 1795766460\n"; got != want {
+		own := Commands{Restored: `echo at $1 $2 $3`}
+		if got, want := b.run(shell, NoteTime+"; "+own.Resync(now)), "at 1795766459.600000007 1795766460 63.40\n"; got != want {
 			t.Errorf("in the image's own way: %q, want %q", got, want)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/labrun/labrun/internal/control"
+	"github.com/labrun/labrun/internal/guestos"
 	"github.com/labrun/labrun/internal/host"
 	"github.com/labrun/labrun/internal/image"
 	"github.com/labrun/labrun/internal/qemu"
@@ -19,8 +20,8 @@ const (
 	// restoreLimit is how long a restored guest may be silent. Unless the host is
 	// overrun, it answers within a tenth of a second.
 	restoreLimit = 30 * time.Second
-	// clockDrift is how late a guest may hear the time, and clockTries how often it
-	// is told again.
+	// clockDrift is how long a guest may take to say that it has noted the time, and clockTries how
+	// often it is asked.
 	clockDrift = 400 * time.Millisecond
 	clockTries = 5
 	// resyncLimit is how long a restored guest may take to set its clock and find its
@@ -235,16 +236,15 @@ func (m *Machine) resetHung(g *guest) error {
 // catchUp tells a guest what has happened while it was saved, and connects it: it finds its cards,
 // or has them already, and their cables are put in.
 func (m *Machine) catchUp(ctx context.Context, g *guest) error {
-	say := m.profile.Guest.Resync(time.Now())
+	noted, err := m.noteTime(ctx, g)
+	if err != nil {
+		return err
+	}
+	say := m.profile.Guest.Resync(noted)
 	if !g.wired {
 		say += "; " + m.profile.Guest.FindCards()
 	}
-	sent := time.Now()
-	err := g.shell.Do(ctx, say)
-	if err == nil && time.Since(sent) > clockDrift {
-		err = m.setClock(ctx, g)
-	}
-	if err != nil || !g.wired || len(m.config.NICs) == 0 {
+	if err := g.shell.Do(ctx, say); err != nil || !g.wired || len(m.config.NICs) == 0 {
 		return err
 	}
 	if err := m.setCables(ctx, g, true); err != nil {
@@ -264,16 +264,27 @@ func (m *Machine) setCables(ctx context.Context, g *guest, in bool) error {
 	return nil
 }
 
-// setClock tells a guest the time, and on a busy host, where it may have heard it
-// late, again.
-func (m *Machine) setClock(ctx context.Context, g *guest) error {
+// noteTime has a guest note its uptime, and says what time it was then. On a busy host, where it may have
+// heard that late, it notes it again. Programs that set clocks start late there, too, and are not repeated: they
+// know by the uptime what time it has become.
+func (m *Machine) noteTime(ctx context.Context, g *guest) (time.Time, error) {
 	for try := 1; ; try++ {
 		sent := time.Now()
-		err := g.shell.Do(ctx, m.profile.Guest.SetClock(time.Now()))
-		if err != nil || time.Since(sent) <= clockDrift || try == clockTries {
-			return err
+		err := g.shell.Do(ctx, guestos.NoteTime)
+		took := time.Since(sent)
+		if err != nil || took <= clockDrift || try == clockTries {
+			return sent.Add(took / 2), err
 		}
 	}
+}
+
+// setClock tells a guest the time.
+func (m *Machine) setClock(ctx context.Context, g *guest) error {
+	noted, err := m.noteTime(ctx, g)
+	if err != nil {
+		return err
+	}
+	return g.shell.Do(ctx, m.profile.Guest.SetClock(noted))
 }
 
 // identify makes a machine another one than one declared before it that has the same
