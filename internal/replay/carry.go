@@ -3,6 +3,7 @@ package replay
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -133,7 +134,9 @@ func (c *copyist) hear(e event.Event) {
 }
 
 // keys are what is typed here for what was typed then: each value in them that the student had
-// seen is the one that stands here where that one stood.
+// seen is the one that stands here where that one stood. One that stands here as well, where the
+// student had seen it, is typed as it was; and a single digit always is, since everybody has seen
+// each somewhere, and types it for reasons of their own.
 func (c *copyist) keys(then event.Keyed, at time.Time) string {
 	if !value.MatchString(then.Keys) {
 		return then.Keys
@@ -142,15 +145,22 @@ func (c *copyist) keys(then event.Keyed, at time.Time) string {
 	now := strings.Split(escapes.ReplaceAllString(strings.Join(c.told, "\n")+"\n"+c.here(), ""), "\n")
 	c.mu.Unlock()
 	return value.ReplaceAllStringFunc(then.Keys, func(typed string) string {
+		if len(typed) == 1 {
+			return typed
+		}
+		here := ""
 		for _, s := range slices.Backward(c.then) {
 			if s.time.After(at) {
 				continue
 			}
-			if found, ok := counterpart(s.line, typed, now); ok {
-				return found
+			switch found, ok := counterpart(s.line, typed, now); {
+			case ok && found == typed:
+				return typed
+			case ok && here == "":
+				here = found
 			}
 		}
-		return typed
+		return cmp.Or(here, typed)
 	})
 }
 
