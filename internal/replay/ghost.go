@@ -326,6 +326,8 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 		return doIt // a prompt, but the folder, or the host's name, is another one
 	case unchanged < settledElse && !(enough && time.Since(began) > quiet):
 		return -1
+	case asksLogin(a.keys.At) != asksLogin(at) && !prompts(at) && !s.stood(unchanged, 2*quiet):
+		return -1 // a machine that starts is silent for long, and may be at rest meanwhile
 	case asksLogin(a.keys.At) != asksLogin(at) && a.early && s.stood(unchanged, quiet/3):
 		return doIt // nobody asks for a password here: it was something else
 	case asksLogin(a.keys.At) != asksLogin(at) && s.stood(unchanged, quiet/3):
@@ -345,7 +347,12 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 // alike reports whether two last lines end as prompts of one shell do.
 func alike(a, b string) bool {
 	end := func(at string) string { return at[max(0, len(at)-2):] }
-	return end(a) == end(b) && strings.ContainsAny(end(a), "#$%>") && !asksLogin(a)
+	return end(a) == end(b) && prompts(a) && !asksLogin(a)
+}
+
+// prompts reports whether a last line ends as a prompt does, be it a shell's or one for a name.
+func prompts(at string) bool {
+	return asksLogin(at) || strings.ContainsAny(at[max(0, len(at)-2):], "#$%>")
 }
 
 // lacks says why an act's turn has not come.
