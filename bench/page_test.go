@@ -44,7 +44,7 @@ func TestTellWeek1(t *testing.T) {
 	failures[3] = "not | there"
 	text, c := tellWeek1(took, failures)
 	for _, want := range []string{"| 20.00 s | 1.000 | 32.00 s | 1.000 |", "| labrun, warm | 2.00 s | 0.100 | 8.00 s | 0.250 |", `failed: not \| there`,
-		"in at most 1/15 of pexpect's time: **not met** (0.100;", "the whole mission in at most 1/4: **met** (0.250;", "cold, complete no later than pexpect: not measured"} {
+		"in at most 1/15 of pexpect's time: **not met** (0.100;", "the whole mission in at most 1/3: **met** (0.250;", "cold, complete no later than pexpect: not measured"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
