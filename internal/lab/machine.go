@@ -346,16 +346,17 @@ func (m *Machine) Usage() (qemu.Usage, error) {
 	return g.process.Usage()
 }
 
-// Work returns for how long the machine's processors have computed since its boot, or wanted to
-// while there was none of the computer's for them; false: it is off, or it cannot be told.
-func (m *Machine) Work() (work time.Duration, known bool) {
+// Work returns for how long the machine's processors have computed since its boot, and for how
+// long they wanted to while there was none of the computer's for them; false: it is off, or it
+// cannot be told.
+func (m *Machine) Work() (computed, waited time.Duration, known bool) {
 	g, err := m.current()
 	if err != nil {
-		return 0, false
+		return 0, 0, false
 	}
-	cpu, err := g.process.CPU()
-	waited := g.process.Waited()
-	return cpu + waited, err == nil && waited >= 0
+	computed, err = g.process.CPU()
+	waited = g.process.Waited()
+	return computed, waited, err == nil && waited >= 0
 }
 
 // Run runs a command on the control channel.

@@ -34,7 +34,7 @@ const (
 	restPatience  = 15 * time.Second
 	restLostFaith = 5 * time.Second
 
-	slower = 5 // times as long is waited where a machine computes, or the computer has no time for it
+	slower = 10 // times as long is waited where the computer has no time for a machine
 
 	slowKey      = 250 * time.Millisecond // a program prints nothing for a key
 	passwordLost = 6 * time.Second        // nothing is said to a password: the guest has dropped it
@@ -74,7 +74,11 @@ type ghost struct {
 type seat struct {
 	*attach.Seat
 	station lab.Station
-	work    effort
+
+	// Since when the console is unchanged, and what its machine had lost by then.
+	work  effort
+	since time.Time
+	lost  time.Duration
 
 	mu   sync.Mutex
 	boot int // of what is shown there
@@ -232,22 +236,28 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 
 // effort is what a machine has done up to some moment.
 type effort struct {
-	at, busy time.Time // of the last look; when it was more than a machine at rest does
-	work     time.Duration
+	at, busy         time.Time // of the last look; when it was more than a machine at rest does
+	computed, waited time.Duration
+	lost             time.Duration // in which the computer had no processor for it
 }
 
-// rest is since when a machine has done no more than one at rest does: a few per cent of a
-// processor.
-func (e *effort) rest(m *lab.Machine) time.Duration {
+// look takes in what a machine has done since the last look.
+func (e *effort) look(m *lab.Machine) {
 	now := time.Now()
-	if past := now.Sub(e.at); past > time.Second {
-		work, known := m.Work()
-		if !known || work-e.work > past/16 || e.at.IsZero() {
-			e.busy = now
-		}
-		e.at, e.work = now, work
+	past := now.Sub(e.at)
+	if past < time.Second {
+		return
 	}
-	return now.Sub(e.busy)
+	computed, waited, known := m.Work()
+	ran, stood := computed-e.computed, waited-e.waited
+	switch {
+	case !known || e.at.IsZero() || ran < 0 || stood < 0:
+		e.busy = now
+	case ran+stood > past/16: // a machine at rest does a few per cent
+		e.busy = now
+		e.lost += time.Duration(float64(past) * float64(stood) / float64(ran+stood))
+	}
+	e.at, e.computed, e.waited = now, computed, waited
 }
 
 // rest is since when none of the machines that are on has anything to do.
@@ -255,16 +265,22 @@ func (g *ghost) rest() time.Duration {
 	least := longest
 	for _, s := range g.seats {
 		if _, err := s.station.Console(); err == nil {
-			least = min(least, s.work.rest(s.station.Machine()))
+			s.work.look(s.station.Machine())
+			least = min(least, time.Since(s.work.busy))
 		}
 	}
 	return least
 }
 
-// stood reports whether a console that is unchanged for some time is so for good: for a while
-// where its machine has nothing to do, and for longer where it computes.
-func (s *seat) stood(unchanged, while time.Duration) bool {
-	return unchanged >= while && (s.work.rest(s.station.Machine()) >= min(while, quiet/4) || unchanged >= slower*while)
+// stood reports whether a console has not changed for a while of its machine's own time: on a busy
+// computer that is longer than the clock's.
+func (s *seat) stood(since time.Time, while time.Duration) bool {
+	s.work.look(s.station.Machine())
+	if !s.since.Equal(since) {
+		s.since, s.lost = since, s.work.lost
+	}
+	unchanged := time.Since(since)
+	return unchanged-(s.work.lost-s.lost) >= while || unchanged >= slower*while
 }
 
 // calm reports whether what was typed has had its effect, as far as the consoles tell: a word
@@ -307,12 +323,14 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 	if printed > 0 && seen != int(c.ID()) {
 		return -1 // who sits there has not heard of this start yet
 	}
-	unchanged := time.Since(c.LastByte())
-	output := printed
+	since, output := c.LastByte(), printed
 	if s.console == c {
-		unchanged = min(unchanged, time.Since(s.at))
+		if s.at.After(since) {
+			since = s.at
+		}
 		output -= s.printed
 	}
+	unchanged := time.Since(since)
 	// How much of the echo of what was typed before was there by then is chance.
 	enough := output >= a.output*9/10-a.echo
 	rest := min(settled, max(look, a.pause/2)) // nobody types faster than the student did
@@ -326,19 +344,19 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 		return doIt // a prompt, but the folder, or the host's name, is another one
 	case unchanged < settledElse && !(enough && time.Since(began) > quiet):
 		return -1
-	case asksLogin(a.keys.At) != asksLogin(at) && !prompts(at) && !s.stood(unchanged, 2*quiet):
+	case asksLogin(a.keys.At) != asksLogin(at) && !prompts(at) && !s.stood(since, 2*quiet):
 		return -1 // a machine that starts is silent for long, and may be at rest meanwhile
-	case asksLogin(a.keys.At) != asksLogin(at) && a.early && s.stood(unchanged, quiet/3):
+	case asksLogin(a.keys.At) != asksLogin(at) && a.early && s.stood(since, quiet/3):
 		return doIt // nobody asks for a password here: it was something else
-	case asksLogin(a.keys.At) != asksLogin(at) && s.stood(unchanged, quiet/3):
+	case asksLogin(a.keys.At) != asksLogin(at) && s.stood(since, quiet/3):
 		// A name or a password is typed nowhere else, and nothing else there.
 		g.note(a, fmt.Sprintf("the student typed at %q, and %s is at %q", a.keys.At, a.keys.Console, at))
 		return leaveOut
 	case asksLogin(a.keys.At) != asksLogin(at):
 		return -1
-	case late && same && at != "", enough && a.keys.At == "" && !late, time.Since(began) >= min(a.pause, time.Minute) && s.stood(unchanged, quiet):
+	case late && same && at != "", enough && a.keys.At == "" && !late, time.Since(began) >= min(a.pause, time.Minute) && s.stood(since, quiet):
 		return doIt
-	case enough && s.stood(unchanged, 2*settledElse):
+	case enough && s.stood(since, 2*settledElse):
 		return doIt
 	}
 	return -1
@@ -399,7 +417,7 @@ func (g *ghost) do(ctx context.Context, a act) {
 		if s.Keys([]byte(keys)) != nil || err != nil || !asksPassword(a.keys.At) || !entered(keys) {
 			return
 		}
-		for c.Printed() == s.printed && !s.stood(time.Since(s.at), passwordLost) {
+		for c.Printed() == s.printed && !s.stood(s.at, passwordLost) {
 			select {
 			case <-time.After(look):
 			case <-ctx.Done():
