@@ -198,7 +198,8 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 		asked := g.dialogue.Snapshot().Asked
 		if now {
 			switch {
-			case a.word != nil && (a.asked == "" || asked != nil && asks(*asked) == a.asked):
+			case a.word != nil && (a.asked == "" || asked != nil && (asks(*asked) == a.asked || a.word.Word == "redo")):
+				// To begin a step again is about no instruction of its.
 				if g.calm() && time.Since(g.acted) >= min(a.pause, longestPause) {
 					return doIt
 				}
