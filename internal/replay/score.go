@@ -86,7 +86,7 @@ func scoreOf(records []event.Record) *score {
 	s := &score{}
 	last := map[string]event.Keyed{} // of each console
 	asked := map[int]string{}
-	step, done, number, gone := 0, false, 0, false
+	step, done, number, gone, passed := 0, false, 0, false, false
 	for i, r := range records {
 		c, isCue := cueOf(r.Event)
 		switch e := r.Event.(type) {
@@ -96,6 +96,8 @@ func scoreOf(records []event.Record) *score {
 			if !e.Replayed {
 				step = e.Index
 			}
+		case event.StepEnded:
+			passed = e.Passed
 		case event.Completed:
 			s.completed = true
 		case event.Instructed:
@@ -131,7 +133,7 @@ func scoreOf(records []event.Record) *score {
 			s.key(a, e, last)
 		}
 	}
-	if n := len(s.cues); n > 0 && !s.completed && strings.HasSuffix(s.cues[n-1].key, ends) {
+	if n := len(s.cues); n > 0 && !s.completed && !passed && strings.HasSuffix(s.cues[n-1].key, ends) {
 		s.cues = s.cues[:n-1] // because the student went, which comes last here, too
 	}
 	return s
