@@ -343,6 +343,8 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 		return doIt
 	case alike(at, a.keys.At) && output > 0 && (enough && unchanged >= 2*settled || unchanged >= settledElse):
 		return doIt // a prompt, but the folder, or the host's name, is another one
+	case unchanged < settledElse && enough && a.keys.At != "" && !prompts(a.keys.At) && time.Since(began) >= max(a.pause, settledElse):
+		return doIt // a screen that moves, as a game's, never is as it was
 	case unchanged < settledElse && !(enough && time.Since(began) > quiet):
 		return -1
 	case asksLogin(a.keys.At) != asksLogin(at) && !prompts(at) && !s.stood(since, 2*quiet):
