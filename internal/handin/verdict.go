@@ -48,6 +48,7 @@ type Verdict struct {
 	Signed   bool   `json:"signed,omitempty"` // by the key that was asked for
 
 	Seconds float64       `json:"seconds,omitempty"` // what playing it again took
+	Played  int           `json:"played,omitempty"`  // how often that was: once more if a run went another way than the student's
 	Steps   []StepVerdict `json:"steps,omitempty"`   // all of the mission, in its order; none if it is refused
 }
 

@@ -142,6 +142,33 @@ func TestHonest(t *testing.T) {
 	}
 }
 
+// A run that goes another way than the student's is played once more, and the second time counts.
+func TestPlayedOnceMore(t *testing.T) {
+	labtest.Parallel(t)
+	s := newSchool(t, labtest.Store(t), smallLab)
+	s.plays(func(p *pupil) {
+		p.begins()
+		p.asked("task")
+	})
+	o := Options{Store: s.store}
+	loaded := 0
+	o.Load = func(ctx context.Context, name string, who course.Student, language string) (*mission.Mission, error) {
+		loaded++
+		if loaded != 2 { // to look at it, and for the second play
+			return s.load(ctx, name, who, language)
+		}
+		other := *s
+		other.file = filepath.Join(t.TempDir(), "lab.star")
+		if err := os.WriteFile(other.file, []byte(strings.ReplaceAll(smallLab, "the-name", "another")), 0o600); err != nil {
+			return nil, err
+		}
+		return other.load(ctx, name, who, language)
+	}
+	if v := Judge(t.Context(), s.handsIn(), o); v.Judgement != handin.Confirmed || v.Played != 2 || v.Reason != "" || loaded != 3 {
+		t.Errorf("%+v; it was loaded %d times", v, loaded)
+	}
+}
+
 // What is not honest, or not of this mission, is told apart, and why.
 func TestToldApart(t *testing.T) {
 	labtest.Parallel(t)
