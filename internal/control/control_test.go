@@ -540,3 +540,17 @@ func TestNobodyLoggedIn(t *testing.T) {
 	}
 	inside(t, err)
 }
+
+// A shell that has lost its folder, as while its machine shuts down, has nothing to say of a command: least of all that it
+// ran and printed nothing.
+func TestNoFolder(t *testing.T) {
+	script := userland{shell: "sh", limit: "timeout -k 2", folder: filepath.Join(t.TempDir(), "gone"), box: "none"}.set() + "\n" +
+		strings.Join(functions, "\n") + "\n" + noSum + "\nlabrun_run 7 5 true\n"
+	out, err := exec.Command("sh", "-c", script).Output()
+	if err != nil || !strings.Contains(string(out), "@labrun-end-7") {
+		t.Fatalf("%q, %v", out, err)
+	}
+	if regexp.MustCompile(ran(7)).Match(out) {
+		t.Errorf("it answers %q", out)
+	}
+}

@@ -129,6 +129,11 @@ func (c *conversation) hear(ctx context.Context, commands string) (string, error
 	return said[0], nil
 }
 
+// ran is a pattern of what labrun_run says first: status, times, and each output's digest and size.
+func ran(serial int) string {
+	return fmt.Sprintf(`@labrun-run-%d (\d+) ([\d.]+) ([\d.]+) (\S+) (\d+) (\S+) (\d+)\n`, serial)
+}
+
 func (c *conversation) run(ctx context.Context, command string, limit time.Duration) (Result, error) {
 	var result Result
 	whole := ctx
@@ -145,9 +150,7 @@ func (c *conversation) run(ctx context.Context, command string, limit time.Durat
 	); err != nil {
 		return result, err
 	}
-	head, err := c.expect(
-		ctx, fmt.Sprintf(`@labrun-run-%d (\d+) ([\d.]+) ([\d.]+) (\S+) (\d+) (\S+) (\d+)\n`, c.serial),
-	)
+	head, err := c.expect(ctx, ran(c.serial))
 	if err != nil {
 		return result, err
 	}

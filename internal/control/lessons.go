@@ -39,8 +39,8 @@ func (u userland) set() string {
 var functions = []string{
 	`labrun_send() { [ $1 = 0 ] || [ $1 -gt ` + strconv.Itoa(MaxFile) + ` ] || $labrun_box base64 "$2"; }`,
 	`labrun_run() { f=$labrun_dir/$1; read -r a _ </proc/uptime; { (cd; exec $labrun_limit $2 $labrun_sh -c "$3" >$f.out 2>$f.err </dev/null); } 2>/dev/null; s=$?; ` +
-		`read -r b _ </proc/uptime; if [ -s $f.out ] || [ -s $f.err ]; then set -- $1 $($labrun_box wc -c $f.out $f.err) $(labrun_sum $f.out $f.err); ` +
-		`else set -- $1 0 - 0 - 0 - - - -; fi; ` + // most commands of a check print nothing
+		`read -r b _ </proc/uptime; if [ -e $f.out ] && [ -e $f.err ] && ! [ -s $f.out ] && ! [ -s $f.err ]; then set -- $1 0 - 0 - 0 - - - -; ` + // most commands of a check print nothing
+		`else set -- $1 $($labrun_box wc -c $f.out $f.err) $(labrun_sum $f.out $f.err); fi; ` +
 		`printf '%s%s %s %s %s %s %s %s %s\n' @labrun-run- $1 $s $a $b $8 $2 ${10} $4; ` +
 		`labrun_send $2 $f.out; echo .; labrun_send $4 $f.err; printf '%s%s\n' @labrun-end- $1; }`,
 	`labrun_get() { if c=$({ $labrun_box wc -c <"$2" && labrun_sum "$2"; } 2>&1); then set -- $1 "$2" $c; printf '%s%s %s %s\n' @labrun-get- $1 $4 $3; ` +
