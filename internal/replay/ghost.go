@@ -222,7 +222,7 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 		if began.After(still) {
 			still = began
 		}
-		idle, rest := time.Since(still), g.rest()
+		idle, rest := time.Since(still), g.rest(asked)
 		if asked != nil && (idle > limit || min(idle, rest) > restLimit) || idle > longest {
 			g.note(a, g.lacks(a, asked, now))
 			return never
@@ -261,8 +261,12 @@ func (e *effort) look(m *lab.Machine) {
 	e.at, e.computed, e.waited = now, computed, waited
 }
 
-// rest is since when none of the machines that are on has anything to do.
-func (g *ghost) rest() time.Duration {
+// rest is since when none of the machines that are on has anything to do; 0 where one is to be
+// switched on, which is the computer's work.
+func (g *ghost) rest(asked *event.Instructed) time.Duration {
+	if asked != nil && asked.Verb == "boot" {
+		return 0
+	}
 	least := longest
 	for _, s := range g.seats {
 		if _, err := s.station.Console(); err == nil {
