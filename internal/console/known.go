@@ -30,6 +30,7 @@ type reading struct {
 	kind PromptKind
 	text string // the prompt's own: what is before it on its line is output
 	sure bool   // it needs not stand still for long to be believed
+	same bool   // it is all of the line, and was typed at before
 }
 
 // How prompts are written, so that one with another folder, user or host can be told from
@@ -59,7 +60,7 @@ func (k *known) read(line []byte, whole bool, patterns Prompts) reading {
 		return reading{}
 	}
 	if text := k.recognise(line, whole); text != "" {
-		return reading{ShellPrompt, text, true}
+		return reading{ShellPrompt, text, true, whole && !bare(text) && text == string(line) && slices.Contains(k.texts, text)}
 	}
 	kind := NoPrompt
 	if whole {
@@ -67,16 +68,16 @@ func (k *known) read(line []byte, whole bool, patterns Prompts) reading {
 	}
 	switch {
 	case kind == LoginPrompt:
-		return reading{kind, string(line), true}
+		return reading{kind: kind, text: string(line), sure: true}
 	case kind == PasswordPrompt:
-		return reading{kind, string(line), k.none || passwordOf.Match(line)}
+		return reading{kind: kind, text: string(line), sure: k.none || passwordOf.Match(line)}
 	case kind == ShellPrompt && (k.none || k.similar(line)):
-		return reading{kind, string(line), true}
+		return reading{kind: kind, text: string(line), sure: true}
 	}
 	if text := k.guess(line); text != "" {
-		return reading{ShellPrompt, text, false}
+		return reading{kind: ShellPrompt, text: text}
 	}
-	return reading{kind, string(line), false}
+	return reading{kind: kind, text: string(line)}
 }
 
 // recognise returns the prompt that a line ends in, if that is known, or differs from one
@@ -211,6 +212,8 @@ func (k *known) patience(p reading) time.Duration {
 		return settleNew
 	case k.ahead && p.kind == ShellPrompt && p.text != k.tried:
 		return settleAhead
+	case p.same:
+		return settleKnown
 	}
 	return settlePrompt
 }

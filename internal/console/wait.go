@@ -12,7 +12,8 @@ import (
 
 const (
 	settleMatch  = 30 * time.Millisecond  // without a byte: a match grows no more
-	settlePrompt = 40 * time.Millisecond  // unchanged: a prompt waits
+	settleKnown  = 10 * time.Millisecond  // unchanged: a prompt waits that was typed at before, letter for letter
+	settlePrompt = 40 * time.Millisecond  // unchanged: another prompt does
 	settleEcho   = 300 * time.Millisecond // unchanged: what came is no echo
 	stalledEcho  = 3 * time.Second        // unchanged: an echo that began does not go on
 	settleAsk    = time.Second            // unchanged: a line that ends as questions do is one
@@ -321,7 +322,7 @@ func (c *Console) settle(w *waiter) time.Duration {
 	c.settleEchoes(now)
 	c.try(w, silent >= settleMatch, unchanged >= settleMatch)
 	c.tryPrompt(w, now)
-	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settlePrompt - unchanged,
+	left := []time.Duration{settleMatch - silent, settleMatch - unchanged, settleKnown - unchanged, settlePrompt - unchanged,
 		settleAsk - unchanged, settleAsk - now.Sub(c.entry.keyed), settleAhead - unchanged, settleNew - unchanged}
 	if len(c.echoes) > 0 {
 		left = append(left, settleEcho-unchanged, stalledEcho-unchanged)
@@ -348,7 +349,7 @@ func (c *Console) unchanged(now time.Time) time.Duration {
 // tryPrompt ends a wait for the prompt that the console is at, if it stands still.
 func (c *Console) tryPrompt(w *waiter, now time.Time) {
 	unchanged := c.unchanged(now)
-	if unchanged < settlePrompt || c.err != nil || !slices.Contains(c.waiters, w) {
+	if unchanged < settleKnown || c.err != nil || !slices.Contains(c.waiters, w) {
 		return
 	}
 	c.catchUp()
@@ -366,7 +367,7 @@ func (c *Console) tryPrompt(w *waiter, now time.Time) {
 	default:
 		return
 	}
-	bare := at.kind == ShellPrompt && c.entry.bare(now)
+	bare := at.kind == ShellPrompt && unchanged >= settlePrompt && c.entry.bare(now)
 	for _, cond := range w.conds {
 		if at.kind != NoPrompt && cond.wants(at.kind) || bare && cond.wants(bareShell) {
 			c.matched(w, end, Match{Text: at.text, Index: cond.index, Prompt: at.kind})

@@ -48,7 +48,7 @@ var linux = Commands{
 		`else echo 127.0.1.1 $1 >>/etc/hosts; fi; ` +
 		// Debian's and BusyBox's ifupdown tell it the DHCP server.
 		`[ ! -f /etc/network/interfaces ] || sed -i "s/^\( *hostname \).*/\1$1/" /etc/network/interfaces`,
-	Restored: `read -r u _ </proc/uptime; date -s "@$(($2 + (${u%.*}${u#*.} - ${3%.*}${3#*.} + 50) / 100))"`, // BusyBox knows no fractions of a second
+	Restored: `read -r u _ </proc/uptime; $labrun_box date -s "@$(($2 + (${u%.*}${u#*.} - ${3%.*}${3#*.} + 50) / 100))"`, // BusyBox knows no fractions of a second
 	Cards:    `echo 1 >/sys/bus/pci/rescan`,
 	// In the load average's fourth field are those who would compute now: only the shell that looks.
 	Wired: `for a in "$@"; do f=; for i in /sys/class/net/*; do read -r b <"$i/address" && [ "$b" = "$a" ] && f=1; done 2>/dev/null; ` +
@@ -83,10 +83,12 @@ func (c Commands) SetHostname(name string) string {
 // NoteTime has the guest's shell remember its uptime, for SetClock. No program is started.
 const NoteTime = "read -r labrun_up _ </proc/uptime"
 
-// SetClock sets the guest's clock, where it is known what time it was when NoteTime was heard.
-func (c Commands) SetClock(noted time.Time) string {
-	return call(cmp.Or(c.Restored, linux.Restored),
-		fmt.Sprintf("%d.%09d", noted.Unix(), noted.Nanosecond()), noted.Add(time.Second/2).Unix(), "$labrun_up")
+// SetClock sets the clock of a guest that has booted, to half a second, where it is known what time it was when
+// NoteTime was heard. It has randomness of its own, so what Restored does besides is not called for.
+func SetClock(noted time.Time) string { return setClock(linux.Restored, noted) }
+
+func setClock(body string, noted time.Time) string {
+	return call(body, fmt.Sprintf("%d.%09d", noted.Unix(), noted.Nanosecond()), noted.Add(time.Second/2).Unix(), "$labrun_up")
 }
 
 // Resync is what a guest has to do that was saved: mix new randomness into its generator,
@@ -96,7 +98,7 @@ func (c Commands) SetClock(noted time.Time) string {
 func (c Commands) Resync(noted time.Time) string {
 	seed := make([]byte, 64)
 	rand.Read(seed) // never fails
-	return fmt.Sprintf("echo %x >/dev/urandom; %s", seed, c.SetClock(noted))
+	return fmt.Sprintf("echo %x >/dev/urandom; %s", seed, setClock(cmp.Or(c.Restored, linux.Restored), noted))
 }
 
 // FindCards has the guest find network cards that were plugged in.

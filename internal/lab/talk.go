@@ -22,7 +22,7 @@ const (
 	// BusyBox asks for it ("Please press Enter to activate this console. "); where
 	// that is the last thing said, there is nothing to wait for.
 	invitation = "press Enter"
-	pokeLook   = 100 * time.Millisecond
+	pokeLook   = 25 * time.Millisecond
 	// The pauses between two looks at something in a guest that sends no event
 	// when it changes: the first is short, each is twice as long as the one before.
 	pollFirst = 30 * time.Millisecond

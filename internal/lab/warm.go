@@ -284,7 +284,7 @@ func (m *Machine) setClock(ctx context.Context, g *guest) error {
 	if err != nil {
 		return err
 	}
-	return g.shell.Do(ctx, m.profile.Guest.SetClock(noted))
+	return g.shell.Do(ctx, guestos.SetClock(noted))
 }
 
 // identify makes a machine another one than one declared before it that has the same

@@ -80,6 +80,8 @@ type seat struct {
 	since time.Time
 	lost  time.Duration
 
+	prompted *console.Console // it has shown a prompt
+
 	mu   sync.Mutex
 	boot int // of what is shown there
 
@@ -215,8 +217,12 @@ func (g *ghost) await(ctx context.Context, a act, again bool) int {
 			}
 		}
 		for _, s := range g.seats {
-			if c, err := s.station.Console(); err == nil && c.LastByte().After(still) {
+			c, err := s.station.Console()
+			if err == nil && c.LastByte().After(still) {
 				still = c.LastByte()
+			}
+			if err == nil && s.starts(c) && s.work.busy.After(still) {
+				still = s.work.busy // it says nothing for long, and is at work
 			}
 		}
 		if began.After(still) {
@@ -288,6 +294,14 @@ func (s *seat) stood(since time.Time, while time.Duration) bool {
 	return unchanged-(s.work.lost-s.lost) >= while || unchanged >= slower*while
 }
 
+// starts reports whether a machine that shows prompts has shown none since it was switched on.
+func (s *seat) starts(c *console.Console) bool {
+	if prompts(c.At()) {
+		s.prompted = c
+	}
+	return s.prompted != c && s.station.Machine().Profile().Console.LoginPrompt != nil
+}
+
 // calm reports whether what was typed has had its effect, as far as the consoles tell: a word
 // such as check or leave is about that.
 func (g *ghost) calm() bool {
@@ -351,22 +365,31 @@ func (g *ghost) waits(a act, late bool, began time.Time) int {
 		return doIt // a screen that moves, as a game's, never is as it was
 	case unchanged < settledElse && !(enough && time.Since(began) > quiet):
 		return -1
-	case asksLogin(a.keys.At) != asksLogin(at) && !prompts(at) && !s.stood(since, 2*quiet):
-		return -1 // a machine that starts is silent for long, and may be at rest meanwhile
-	case asksLogin(a.keys.At) != asksLogin(at) && a.early && s.stood(since, quiet/3):
-		return doIt // nobody asks for a password here: it was something else
-	case asksLogin(a.keys.At) != asksLogin(at) && s.stood(since, quiet/3):
-		// A name or a password is typed nowhere else, and nothing else there.
-		g.note(a, fmt.Sprintf("the student typed at %q, and %s is at %q", a.keys.At, a.keys.Console, at))
-		return leaveOut
 	case asksLogin(a.keys.At) != asksLogin(at):
-		return -1
+		return g.elsewhere(a, s, c, since)
 	case late && same && at != "", enough && a.keys.At == "" && !late, time.Since(began) >= min(a.pause, time.Minute) && s.stood(since, quiet):
 		return doIt
 	case enough && s.stood(since, 2*settledElse):
 		return doIt
 	}
 	return -1
+}
+
+// elsewhere is waits where a name or a password was typed and none is asked for, or the other
+// way round: they are typed nowhere else, and nothing else there.
+func (g *ghost) elsewhere(a act, s *seat, c *console.Console, since time.Time) int {
+	while, at := quiet/3, c.At()
+	if !prompts(at) {
+		while = 2 * quiet // a machine that starts is silent for long, and may be at rest meanwhile
+	}
+	switch {
+	case !s.stood(since, while), s.starts(c) && time.Since(s.work.busy) < quiet:
+		return -1
+	case a.early:
+		return doIt // nobody asks for a password here: it was something else
+	}
+	g.note(a, fmt.Sprintf("the student typed at %q, and %s is at %q", a.keys.At, a.keys.Console, at))
+	return leaveOut
 }
 
 // alike reports whether two last lines end as prompts of one shell do.
