@@ -89,8 +89,8 @@ func TestHonest(t *testing.T) {
 		p.begins()
 		p.asked("task")
 		p.says("hint", "")
-		p.enters("debian", "# ", "cat >/root/note")
-		p.reads(`(>/root/note)\n`)
+		p.enters("debian", "# ", "cat >/root/n; mv /root/n /root/note") // the step is not over before cat is
+		p.reads(`(/root/note)\n`)
 		p.types("debian", "hallo\x7f\x7f\x7f\x7fello\r")
 		p.reads(`\n(hello)\n`)
 		p.types("debian", "\x04")
