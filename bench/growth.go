@@ -65,6 +65,8 @@ func tellGrowth(all []grown) (string, chart) {
 			fmt.Sprintf("%d machines, each answers a command", last.Machines), float64(last.Answered),
 			float64(last.Machines), false,
 		) +
+		demand(fmt.Sprintf("all %d answer, in seconds", last.Machines), last.All, 60, true) +
+		demand("private memory of each, in MiB", last.Private.Median, 100, true) +
 		demand("their memory, in GiB, fits in this machine's 24 GB", last.HostUsed/1024, 22, true) +
 		demand("labrun's own memory for each, in MiB, when idle", last.OwnMemory/float64(last.Machines), 1, true) +
 		demand("labrun's own CPU for each, in % of one, when idle", last.OwnCPU/float64(last.Machines), 0.1, true) +

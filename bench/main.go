@@ -1,7 +1,7 @@
 // Bench measures labrun beside its peers, in turns in one run on the same machine and images, and writes medians and
 // ratios into docs/performance.md, with a chart of each part beside it. It is run by `make bench`.
 //
-// Each part is a file here: week1.go, cold.go, console.go, switch.go, growth.go. A peer that is a program of its
+// Each part is a file here: week1.go, cold.go, console.go, switch.go, growth.go, course.go. A peer that is a program of its
 // own is beside them.
 package main
 
@@ -34,6 +34,7 @@ var parts = []part{
 	{"console", "Reading a console", measureConsole},
 	{"switch", "The lab network", measureSwitch},
 	{"growth", "Many machines at once", measureGrowth},
+	{"course", "A class, a course", measureCourse},
 }
 
 func main() {
