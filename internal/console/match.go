@@ -52,8 +52,8 @@ var anyPrompt = []PromptKind{LoginPrompt, PasswordPrompt, ShellPrompt}
 
 // Prompt is the condition that the console waits at a prompt of one of these
 // kinds, or of any kind if none is given: its last line is unterminated, ends in
-// that prompt, has not changed for 40 ms (for seconds, if no such prompt is known), and
-// was printed since anything was last typed.
+// that prompt, has not changed for 40 ms (10 ms, if the very same was typed at before; seconds,
+// if no such prompt is known), and was printed since anything was last typed.
 func Prompt(kinds ...PromptKind) Condition {
 	if len(kinds) == 0 {
 		kinds = anyPrompt
