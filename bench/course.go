@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 )
 
@@ -70,15 +71,16 @@ func measureCourse(ctx context.Context, _ int) (string, chart, error) {
 	return text, c, nil
 }
 
-// lessonOf is the lesson that a lab played which had the computer to itself: to its prompts, and then to the end of each
-// step that had not ended by then. How much of its computing was when is not known; it is spread evenly over its time.
+// lessonOf is the lesson of one of the labs that were played at once: to its prompts, and then to the end of each step
+// that had not ended by then. It computes as much as they did, which is more than one alone does: there is more to wait
+// for, and measured anew. How much of it was when is not known: it is spread as the time of the one alone was.
 func lessonOf(p played, think float64) lesson {
 	l := lesson{think: think}
-	wide := p.CPU.Median / p.Points[len(p.Points)-1].Alone
+	most := p.CPU.Median / p.Points[len(p.Points)-1].Alone
 	before := 0.0
 	for _, point := range p.Points {
 		if took := point.Alone - before; took > 0 {
-			l.pieces = append(l.pieces, piece{took * wide, wide})
+			l.pieces = append(l.pieces, piece{took * most, min(most, float64(runtime.NumCPU()))})
 			before = point.Alone
 		}
 	}
@@ -87,7 +89,7 @@ func lessonOf(p played, think float64) lesson {
 
 func tellCourse(p played) (string, chart) {
 	c := chart{title: "Week 1 on paper: until 95 of 100 students have their prompts", unit: "s"}
-	here := simulate(course{students: p.Labs, cores: 2}, lessonOf(p, 0))
+	here := simulate(course{students: p.Labs, cores: float64(runtime.NumCPU())}, lessonOf(p, 0))
 	prompts, end := p.Points[0], p.Points[len(p.Points)-1]
 	text := table([]string{"ten labs of week 1 at once, here", "measured", "simulated"}, [][]string{
 		{"half of them have their prompts", number("%.1f s", prompts.Half), number("%.1f s", middle(here.prompts, 0.5))},
