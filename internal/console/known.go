@@ -60,7 +60,8 @@ func (k *known) read(line []byte, whole bool, patterns Prompts) reading {
 		return reading{}
 	}
 	if text := k.recognise(line, whole); text != "" {
-		return reading{ShellPrompt, text, true, whole && !bare(text) && text == string(line) && slices.Contains(k.texts, text)}
+		same := whole && text == string(line) && !bare(text) && slices.Contains(k.texts, text)
+		return reading{ShellPrompt, text, true, same}
 	}
 	kind := NoPrompt
 	if whole {

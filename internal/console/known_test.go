@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // images are consoles with the patterns of images.lock.
@@ -82,6 +83,36 @@ func TestOutputWithoutNewline(t *testing.T) {
 			g.print(tt.typed + "\r\n" + tt.printed)
 			if got := g.output(); got != tt.output {
 				t.Errorf("a person's output %q, want %q", got, tt.output)
+			}
+		})
+	}
+}
+
+// The very prompt that was typed at needs to stand still for less long than any other, but where labrun is to type behind
+// a person's back.
+func TestTheSamePrompt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		printed string
+		want    time.Duration
+	}{
+		{"root@os25:~# ", settleKnown},
+		{"one\r\nroot@os25:~# ", settleKnown},
+		{"oneroot@os25:~# ", settlePrompt},
+		{"root@os25:/etc# ", settlePrompt},
+	} {
+		inNoTime(t, tt.printed, func(t *testing.T) {
+			g := newGuest(t, images)
+			g.print("root@os25:~# ")
+			g.enter("command")
+			g.print(tt.printed)
+			began := time.Now()
+			g.output()
+			if took := time.Since(began); took != tt.want {
+				t.Errorf("believed after %v, want %v", took, tt.want)
+			}
+			if err := g.c.AtRest(g.ctx()); err != nil || time.Since(began) != settlePrompt {
+				t.Errorf("at rest after %v, %v", time.Since(began), err)
 			}
 		})
 	}
