@@ -344,7 +344,7 @@ func (m *Machine) resyncClock(g *guest) {
 	}
 	ctx, cancel := m.lab.Within(g.ctx, m.lab.resyncLimit, errHangs)
 	defer cancel()
-	if err := m.setClock(ctx, g); err != nil && g.ctx.Err() == nil {
+	if err := m.atTime(ctx, g, m.profile.Guest.Resync); err != nil && g.ctx.Err() == nil {
 		text := fmt.Sprintf("%s's clock is as it was at the checkpoint: %v", m.Name(), err)
 		m.lab.options.Events.Emit(event.Notice{Text: text})
 	}

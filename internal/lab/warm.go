@@ -278,13 +278,18 @@ func (m *Machine) noteTime(ctx context.Context, g *guest) (time.Time, error) {
 	}
 }
 
-// setClock tells a guest the time.
+// setClock tells a guest that has booted the time.
 func (m *Machine) setClock(ctx context.Context, g *guest) error {
+	return m.atTime(ctx, g, guestos.SetClock)
+}
+
+// atTime has a guest do what depends on the time.
+func (m *Machine) atTime(ctx context.Context, g *guest, say func(noted time.Time) string) error {
 	noted, err := m.noteTime(ctx, g)
 	if err != nil {
 		return err
 	}
-	return g.shell.Do(ctx, guestos.SetClock(noted))
+	return g.shell.Do(ctx, say(noted))
 }
 
 // identify makes a machine another one than one declared before it that has the same
