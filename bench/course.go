@@ -111,7 +111,7 @@ func tellCourse(p played) (string, chart) {
 		demand("ten labs of week 1 at once, all at three prompts, in seconds", prompts.Last, 15, true), c
 }
 
-// course's outcome, in seconds but for slower, which is how many times as long as alone each later piece took.
+// An outcome is what becomes of a course, in seconds but for slower: how many times as long as alone each later piece took.
 type outcome struct {
 	prompts, ends, slower []float64
 	busy                  float64 // cores, from the first student's beginning to the last one's end

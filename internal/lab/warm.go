@@ -236,15 +236,14 @@ func (m *Machine) resetHung(g *guest) error {
 // catchUp tells a guest what has happened while it was saved, and connects it: it finds its cards,
 // or has them already, and their cables are put in.
 func (m *Machine) catchUp(ctx context.Context, g *guest) error {
-	noted, err := m.noteTime(ctx, g)
-	if err != nil {
-		return err
-	}
-	say := m.profile.Guest.Resync(noted)
-	if !g.wired {
-		say += "; " + m.profile.Guest.FindCards()
-	}
-	if err := g.shell.Do(ctx, say); err != nil || !g.wired || len(m.config.NICs) == 0 {
+	err := m.atTime(ctx, g, func(noted time.Time) string {
+		say := m.profile.Guest.Resync(noted)
+		if !g.wired {
+			say += "; " + m.profile.Guest.FindCards()
+		}
+		return say
+	})
+	if err != nil || !g.wired || len(m.config.NICs) == 0 {
 		return err
 	}
 	if err := m.setCables(ctx, g, true); err != nil {
@@ -283,7 +282,7 @@ func (m *Machine) setClock(ctx context.Context, g *guest) error {
 	return m.atTime(ctx, g, guestos.SetClock)
 }
 
-// atTime has a guest do what depends on the time.
+// atTime has a guest do what depends on the time: say is told what time it was when the guest noted its uptime.
 func (m *Machine) atTime(ctx context.Context, g *guest, say func(noted time.Time) string) error {
 	noted, err := m.noteTime(ctx, g)
 	if err != nil {
