@@ -110,10 +110,13 @@ func lookPath(t *testing.T, name string) string {
 }
 
 // own is a shell on a port of its own, as our images start it.
-func own(t *testing.T) *Shell {
+func own(t *testing.T) *Shell { return announced(t, `exec sh "$0" </dev/null`) }
+
+// announced is a port of its own where something runs after a shell has announced itself.
+func announced(t *testing.T, runs string) *Shell {
 	t.Helper()
 	port, terminal := openTerminal(t)
-	cmd := exec.Command("sh", "-c", `stty raw -echo <"$0" && echo "`+Ready+`" && exec sh "$0" </dev/null`, terminal.Name())
+	cmd := exec.Command("sh", "-c", `stty raw -echo <"$0" && echo "`+Ready+`" && `+runs, terminal.Name())
 	cmd.Env, cmd.Dir = environment(t, ""), t.TempDir()
 	cmd.Stdout, cmd.Stderr = terminal, terminal
 	g := run(t, cmd, port, terminal)
@@ -515,6 +518,21 @@ func TestGivenUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHangsAtOnce: a guest that has announced its shell and answers nothing is not waited for
+// for ever.
+func TestHangsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := announced(t, "exec sleep 600")
+	s.Within = func(ctx context.Context, _ time.Duration, cause error) (context.Context, context.CancelFunc) {
+		return context.WithTimeoutCause(ctx, time.Second, cause)
+	}
+	_, err := s.Run(context2(t), "true", time.Hour)
+	if err == nil || !strings.Contains(err.Error(), "the guest has not answered: not within 1m0s") {
+		t.Errorf("a command: %v", err)
+	}
+	inside(t, err)
 }
 
 // appears waits for a file.

@@ -23,6 +23,9 @@ const (
 	retries               = 5 // of a transfer whose digest differs
 	// stalled is how long nothing may come of an answer that has begun.
 	stalled = 30 * time.Second
+	// learning is how long a guest that has announced its shell may take for what it is
+	// taught. A command's limit has not begun then, and one that hangs would keep it for ever.
+	learning = time.Minute
 )
 
 // A conversation is requests to a guest's shell and their answers. Whoever has it has
@@ -97,6 +100,8 @@ func (c *conversation) define(ctx context.Context) error {
 			return err
 		}
 	}
+	ctx, cancel := c.Within(ctx, learning, late(learning))
+	defer cancel()
 	if _, err := c.guest.Expect(ctx, console.Text("@labrun-defined")); err != nil {
 		return unanswered(err)
 	}

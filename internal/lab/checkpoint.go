@@ -246,31 +246,81 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 	if err := l.record(); err != nil {
 		return &EnvironmentError{err}
 	}
-	machines := l.Machines()
-	errs := make([]error, len(machines))
-	var restoring sync.WaitGroup
-	for i, m := range machines {
-		restoring.Go(func() { errs[i] = m.goOnFrom(ctx, dir, state.Machines[m.Name()]) })
+	err = l.goOnFrom(ctx, dir, state)
+	var crash *PanicError
+	if errors.Is(err, errHangs) || errors.As(err, &crash) {
+		l.notice("%v, as may happen under emulation; the lab goes back once more", err)
+		err = l.goOnFrom(ctx, dir, state)
 	}
-	restoring.Wait()
-	if err := errors.Join(errs...); err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		l.Blank()
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return &StaleError{Cause: err, Off: true}
+		return context.Cause(ctx)
+	}
+	l.Blank()
+	return &StaleError{Cause: err, Off: true}
+}
+
+// goOnFrom replaces all machines by those of a checkpoint and lets them run. When it returns,
+// each has answered: under emulation a restored kernel may hang (see resync), and who came
+// later would wait for it.
+func (l *Lab) goOnFrom(ctx context.Context, dir string, state checkpoint) error {
+	machines := l.Machines()
+	if err := each(machines, func(m *Machine) error {
+		return m.goOnFrom(ctx, dir, state.Machines[m.Name()])
+	}); err != nil {
+		return err
 	}
 	// All are in place; now they run, as they were stopped: at one instant.
 	for _, m := range machines {
 		if g, err := m.current(); err == nil {
 			if err := g.process.Continue(ctx); err != nil {
-				return &EnvironmentError{fmt.Errorf("restore the checkpoint: %w", err)}
+				return fmt.Errorf("%s: %w", m.Name(), err)
 			}
-			g.tasks.Go(func() {
-				defer close(g.settled)
-				m.resyncClock(g)
-			})
 		}
+	}
+	return each(machines, func(m *Machine) error {
+		g, err := m.current()
+		if err != nil {
+			return nil // it is off
+		}
+		if err := m.hasGoneOn(ctx, g); err != nil {
+			return err
+		}
+		g.tasks.Go(func() {
+			defer close(g.settled)
+			m.resyncClock(g)
+		})
+		return nil
+	})
+}
+
+// each calls do for all machines at the same time and returns what failed.
+func each(machines []*Machine, do func(*Machine) error) error {
+	errs := make([]error, len(machines))
+	var all sync.WaitGroup
+	for i, m := range machines {
+		all.Go(func() { errs[i] = do(m) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// hasGoneOn waits until a guest that goes on from a checkpoint answers.
+func (m *Machine) hasGoneOn(ctx context.Context, g *guest) error {
+	if g.control == nil {
+		return nil
+	}
+	ctx, cancel := m.lab.Within(ctx, m.lab.resyncLimit, errHangs)
+	defer cancel()
+	err := g.shell.Do(ctx, ":")
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s did not go on from its saved state: %w", m.Name(), err)
 	}
 	return nil
 }

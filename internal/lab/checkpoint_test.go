@@ -5,12 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/labrun/labrun/internal/console"
+	"github.com/labrun/labrun/internal/event"
 	"github.com/labrun/labrun/internal/labtest"
 )
 
@@ -193,6 +195,40 @@ func TestCheckpointWithoutItsTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	usable(t, router)
+}
+
+// TestHangsAtACheckpoint: when a machine does not answer that was restored, the lab goes back
+// once more; if that helps no more, the machines are off, and nobody waits for them.
+func TestHangsAtACheckpoint(t *testing.T) {
+	labtest.Parallel(t)
+	l, router, _ := booted(t, oneRouter, openStore(t))
+	ctx, dir := context5(t), filepath.Join(t.TempDir(), "one")
+	if err := l.Checkpoint(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	const never, usual = time.Nanosecond, resyncLimit
+	again := usual
+	var notices []string
+	l.options.Events.Attach(func(r event.Record) {
+		if e, ok := r.Event.(event.Notice); ok {
+			notices, l.resyncLimit = append(notices, e.Text), again
+		}
+	})
+	const told = "router7 did not go on from its saved state: it hangs, as may happen under emulation; the lab goes back once more"
+	l.resyncLimit = never
+	if err := l.Restore(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(notices, []string{told}) {
+		t.Errorf("it told %q", notices)
+	}
+	usable(t, router)
+
+	l.resyncLimit, again = never, never
+	var stale *StaleError
+	if err := l.Restore(ctx, dir); !errors.As(err, &stale) || !stale.Off || router.Running() {
+		t.Errorf("when it hangs again: %v; it runs: %v", err, router.Running())
+	}
 }
 
 func atoi(text string) int {
