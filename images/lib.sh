@@ -164,10 +164,10 @@ uncompressed() {
   [ "$(head -c 4 "$2" | od -An -t x1 | tr -d ' ')" = 7f454c46 ]
 }
 
-# tools unpacks what the recipes run here and a minimal machine lacks: xz, lz4, depmod, and Debian's static BusyBox for its
-# cpio; BusyBox is also the user land of the initramfs and of the small images. Sets $busybox.
+# tools PACKAGE… unpacks what the recipes run here and a minimal machine lacks: xz, lz4, depmod, and Debian's static BusyBox
+# for its cpio; BusyBox is also the user land of the initramfs and of the small images. Sets $busybox.
 tools() {
-  unpack tools busybox-static xz-utils lz4 kmod
+  unpack tools busybox-static xz-utils lz4 kmod "$@"
   busybox=$PWD/tools/usr/bin/busybox
 }
 

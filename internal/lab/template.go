@@ -25,7 +25,7 @@ import (
 
 const (
 	// templateFormat is raised when templates of earlier labruns are of no use.
-	templateFormat = 4
+	templateFormat = 5
 	// templateConsole is the template's file of all that the console said.
 	templateConsole = "console"
 	// templateRoom is what a template takes beside the machine's memory, in bytes.
@@ -44,6 +44,11 @@ const (
 	// to be found at rest: between two of its programs it is for a moment, too.
 	wiredLimit = 2 * time.Minute
 	restLooks  = 4
+	// restTime is how long a guest is left alone before it is saved, if nobody waits for it: until udev's workers have
+	// ended, DHCP clients are in the background and the kernel has done what it puts off until after its boot. What a
+	// state has still before it, each machine that goes on from there does again, in code that is new to the emulator:
+	// half of what a restored router computed.
+	restTime = 6 * time.Second
 	// mostNamed is up to how many templates of an image one more is made for a machine that the lab gives
 	// a name. There may be as many names as students, and templates share no memory.
 	mostNamed = 12
@@ -111,7 +116,10 @@ func (m *Machine) templateKey(wired bool) string {
 }
 
 // drafts are the templates that are being made of a machine; nil: not that one.
-type drafts struct{ bare, wired *image.Draft }
+type drafts struct {
+	bare, wired *image.Draft
+	unhurried   bool // nobody waits for the machine
+}
 
 func (d drafts) drop() {
 	for _, draft := range []*image.Draft{d.bare, d.wired} {
@@ -150,11 +158,11 @@ func (m *Machine) notKept(err error, wired bool) {
 // of them.
 func (m *Machine) save(g *guest, d drafts) (bare, wired error) {
 	if d.bare != nil {
-		bare = m.saveAtPrompt(g, d.bare)
+		bare = m.saveAtPrompt(g, d.bare, d.unhurried)
 	}
 	if d.wired != nil && bare == nil {
 		if wired = m.wire(g); wired == nil {
-			wired = m.saveAtPrompt(g, d.wired)
+			wired = m.saveAtPrompt(g, d.wired, d.unhurried)
 		}
 	}
 	g.port.forget()
@@ -231,7 +239,7 @@ func (m *Machine) keep(draft *image.Draft, saved error, what string) error {
 	return draft.Keep(context.Background(), m.image, shape, writable...)
 }
 
-func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {
+func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft, unhurried bool) error {
 	ctx, cancel := m.lab.Within(g.ctx, promptLimit, fmt.Errorf("no prompt within %v", promptLimit))
 	defer cancel()
 	if err := m.firstPrompt(ctx, g); err != nil {
@@ -239,6 +247,11 @@ func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft) error {
 	}
 	if err := m.savable(ctx, g); err != nil {
 		return err
+	}
+	if unhurried {
+		if err := host.Sleep(ctx, restTime); err != nil {
+			return err
+		}
 	}
 	if err := g.shell.Do(ctx, "sync"); err != nil {
 		return err
@@ -327,11 +340,11 @@ func MakeTemplate(ctx context.Context, name string, o Options) (why string, err 
 	if why := m.coldBecause(); why != "" {
 		return why, nil
 	}
-	var d drafts
+	d := drafts{unhurried: true}
 	if d.bare, err = m.begin(ctx, m.templateKey(false)); err == nil && m.wirable() {
 		d.wired, err = m.begin(ctx, m.templateKey(true))
 	}
-	if err == nil && d != (drafts{}) {
+	if err == nil && (d.bare != nil || d.wired != nil) {
 		err = l.checkRoom([]*Machine{m})
 	}
 	if err != nil {
