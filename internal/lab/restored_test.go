@@ -72,6 +72,31 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// TestAskedInVain: a Debian whose cable was out as its ifup asked for an address has ended that before it was saved, so that
+// what follows an ifup is not done by each that goes on from there; and it asks on.
+func TestAskedInVain(t *testing.T) {
+	needsMachines(t)
+	ctx := context5(t)
+	l := newLab(t, Config{Networks: []string{"lan"}, Machines: []MachineConfig{
+		{Name: "router7", Image: "router7", NICs: []NICConfig{{Uplink: true}, {Network: "lan"}}},
+		{Name: "debian", Image: "debian", NICs: []NICConfig{{Network: "lan"}}},
+	}})
+	router, debian := l.Machine("router7"), l.Machine("debian")
+	if err := l.Boot(ctx, debian); err != nil {
+		t.Fatal(err)
+	}
+	r, err := debian.Run(ctx, "systemctl show --value --property ActiveState ifup@eth0; ip -4 -o addr show eth0", time.Minute)
+	if err != nil || r.Stdout != "active\n" {
+		t.Errorf("of its ifup it says: %+v, %v", r, err)
+	}
+	if err := l.Boot(ctx, router); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := debian.Address(ctx, "lan"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestRestoresInARow restores a router and a server again and again; -restores
 // says how often.
 func TestRestoresInARow(t *testing.T) {
