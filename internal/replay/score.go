@@ -16,7 +16,8 @@ type cue struct {
 	// elastic says that it comes only where something is not done soon, as the instruction to
 	// log in, so that another run may be without it.
 	elastic bool
-	step    int // counted from 1; 0: none has begun
+	edge    bool // a step begins or ends
+	step    int  // counted from 1; 0: none has begun
 }
 
 // sturdy are the builtins whose instruction is always told. Others are, if it takes long until
@@ -36,9 +37,9 @@ const ends = " ends"
 func cueOf(e event.Event) (cue, bool) {
 	switch e := e.(type) {
 	case event.StepStarted:
-		return cue{key: fmt.Sprintf("step %d begins", e.Index)}, !e.Replayed
+		return cue{key: fmt.Sprintf("step %d begins", e.Index), edge: true}, !e.Replayed
 	case event.StepEnded:
-		return cue{key: fmt.Sprintf("step %d%s", e.Index, ends)}, true
+		return cue{key: fmt.Sprintf("step %d%s", e.Index, ends), edge: true}, true
 	case event.Redone:
 		return cue{key: "the step begins again"}, true
 	case event.Completed:
@@ -222,15 +223,22 @@ func (p *progress) follow(e event.Event) {
 	if !ok {
 		return
 	}
+	instruction, asked := e.(event.Instructed)
 	for t := p.at + 1; t < len(p.score.cues); t++ {
-		if c := p.score.cues[t]; c.key == own.key {
-			p.at, p.done, p.asked = t, false, 0
-			if i, ok := e.(event.Instructed); ok {
-				p.asked = i.Number
+		c := p.score.cues[t]
+		switch {
+		case c.key == own.key:
+			p.at, p.done, p.asked = t, false, instruction.Number
+			return
+		case own.elastic && !c.elastic:
+			return // the student's run was without it
+		case asked && c.edge:
+			// No other step's. If it is asked once more, as when the step was begun again, what is
+			// done from here on is about that.
+			if p.at >= 0 && p.score.cues[p.at].key == own.key {
+				p.done, p.asked = false, instruction.Number
 			}
 			return
-		} else if own.elastic && !c.elastic {
-			return // the student's run was without it
 		}
 	}
 }

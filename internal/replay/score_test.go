@@ -62,3 +62,36 @@ func TestPasswordTypedAhead(t *testing.T) {
 		}
 	}
 }
+
+// TestAskedInTwoSteps: what two steps ask in the same words, but for numbers, is not taken for one another. Where a step is
+// begun again after something that the student's run had only then, it is asked once more than the student was.
+func TestAskedInTwoSteps(t *testing.T) {
+	ping := func(number int, address string) event.Instructed {
+		return event.Instructed{Number: number, Verb: "send", Console: "desk", Text: "ping -c 1 " + address}
+	}
+	begins := func(step int) event.StepStarted { return event.StepStarted{Index: step} }
+	var records []event.Record
+	for _, e := range []event.Event{
+		begins(1), event.Instructed{Number: 1, Verb: "login", Console: "desk"}, event.Commanded{Word: "redo", Number: 1}, event.Redone{},
+		ping(2, "10.254.0.1"), event.Keyed{Console: "desk", Keys: "ping"}, event.Fulfilled{Number: 2, By: "student"},
+		event.StepEnded{Index: 1, Passed: true}, begins(2), ping(3, "192.0.2.1"), event.Keyed{Console: "desk", Keys: "ping"},
+	} {
+		records = append(records, event.Record{Event: e})
+	}
+	s := scoreOf(records)
+	p := progress{score: s, at: -1}
+	for _, e := range []event.Event{begins(1), ping(1, "10.254.0.1"), event.Redone{}, ping(2, "10.254.0.1")} {
+		p.follow(e)
+	}
+	first, second := s.acts[1], s.acts[2]
+	if now, late := p.comes(first); !now || late {
+		t.Errorf("the first ping: now %v, late %v", now, late)
+	}
+	if now, _ := p.comes(second); now {
+		t.Error("the second step's ping comes in the first")
+	}
+	p.follow(event.Fulfilled{Number: 2, By: "student"})
+	if !p.done {
+		t.Error("the first ping is not known to be done")
+	}
+}
