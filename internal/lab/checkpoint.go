@@ -252,14 +252,13 @@ func (l *Lab) Restore(ctx context.Context, dir string) error {
 		l.notice("%v, as may happen under emulation; the lab goes back once more", err)
 		err = l.goOnFrom(ctx, dir, state)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case ctx.Err() != nil:
-		l.Blank()
-		return context.Cause(ctx)
 	}
 	l.Blank()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return &StaleError{Cause: err, Off: true}
 }
 
