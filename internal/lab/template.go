@@ -239,6 +239,7 @@ func (m *Machine) keep(draft *image.Draft, saved error, what string) error {
 	return draft.Keep(context.Background(), m.image, shape, writable...)
 }
 
+// saveAtPrompt saves a guest at its first prompt into a draft: unhurried, once it has been left alone for restTime.
 func (m *Machine) saveAtPrompt(g *guest, draft *image.Draft, unhurried bool) error {
 	ctx, cancel := m.lab.Within(g.ctx, promptLimit, fmt.Errorf("no prompt within %v", promptLimit))
 	defer cancel()
