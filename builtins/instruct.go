@@ -331,15 +331,19 @@ func (c *call) observeStudent(
 	var text string
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		for {
+			line, keys, printed := terminal.LastLine(), terminal.KeyMark(), terminal.LastByte()
 			var err error
 			if text, err = c.settledOutput(ctx, t.name(), terminal, final, satisfied); err != nil || satisfied(text) {
 				return err
 			}
-			c.led.dialogue.Missed(missKey(terminal), reason(text), false)
-			if _, err := terminal.AwaitLine(ctx, terminal.LastLine().Number); err != nil {
+			if terminal.LastLine() == line {
+				c.led.dialogue.Missed(missOf(terminal, line), reason(text), false)
+			}
+			entered, err := anythingNew(ctx, terminal, line, keys, printed)
+			if err != nil {
 				return err
 			}
-			if asked != nil && len(lines(asked.want)) > 1 {
+			if entered && asked != nil && len(lines(asked.want)) > 1 {
 				terminal.Join() // one of several lines is enough to put it right
 			}
 		}
@@ -361,6 +365,25 @@ func (c *call) observeStudent(
 		c.led.latched[index] = text
 	}
 	return text, nil
+}
+
+// anythingNew waits until another line was entered than the one that was judged, or the guest has
+// printed more while nobody typed: of lines that are typed ahead, the last one's output comes
+// after a prompt or two. What was typed and printed is as it was before the judgement.
+func anythingNew(
+	ctx context.Context, terminal *console.Console, line console.Line, keys console.Mark, printed time.Time,
+) (entered bool, err error) {
+	for {
+		slice, cancel := context.WithTimeout(ctx, glance)
+		_, err := terminal.AwaitLine(slice, line.Number)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return err == nil, err
+		}
+		if terminal.KeyMark() == keys && terminal.LastByte().After(printed) {
+			return false, nil
+		}
+	}
 }
 
 const (

@@ -10,11 +10,16 @@ import (
 	"github.com/labrun/labrun/internal/qemu"
 )
 
-// QEMU's translator with a thread for each virtual CPU seems to let a kernel that patches
-// its own code go astray while it starts: seen with QEMU 7.2 and Linux 7.1. One in some
-// hundred boots crashed; one in many more, on a busy host, stood still while it looked for
-// PCI devices. Nobody could tell from a machine that does nothing what to do about it, so
-// a machine is reset then, once.
+// Before 8.1 QEMU's translator, with a thread for each virtual CPU, does not lock the page that
+// it reads (QEMU's commit deba78709a mends it). A kernel that changes its own code there
+// on another CPU, which it does by way of int3, may so leave a translation behind that is
+// of no code any more, and crash or stand still. With QEMU 7.2 and two CPUs a restored
+// Linux 7.1 crashed within seconds of switching sched_schedstats on and off all the time,
+// and a 6.1 stood still; with one CPU the 7.1 did not. Of itself a kernel changes its code
+// above all while it starts, and 7.1 some seconds later when it comes to trust its clock:
+// router7, which needs no second CPU, has one. Of other boots one in some hundred crashed,
+// and fewer, on a busy host, stood still while they looked for PCI devices. Nobody could
+// tell from a machine that does nothing what to do about it, so it is reset then, once.
 
 // stillLimit is how long a kernel that starts may print nothing before it is taken to
 // stand still. What takes longest are its disks, which is seconds.

@@ -187,9 +187,9 @@ func (m *Machine) plugCards(g *guest) {
 }
 
 // resync lets a guest that was saved, or comes from a saved one, catch up with the world.
-// The emulation seems to let a restored kernel hang now and then when it finds its
-// cards, as it lets kernels crash that start (see panicked): seen with Linux 7.1 twice
-// in some two thousand restores. Such a machine is reset, once, and boots.
+// The emulation may let a restored kernel hang when it finds its cards, as it lets kernels
+// crash that start (see stillLimit): seen with Linux 7.1 on two CPUs twice in some two
+// thousand restores. Such a machine is reset, once, and boots.
 func (m *Machine) resync(g *guest) {
 	var err error
 	if g.warm { // one that boots may take its time

@@ -380,6 +380,31 @@ func TestGuided(t *testing.T) {
 	}
 }
 
+// A line that is typed while another one runs is looked at as well, though a prompt comes between.
+func TestGuidedAhead(t *testing.T) {
+	labtest.Parallel(t)
+	c := openClassroom(t, `
+def boots():
+    """Boot it"""
+    boot(router)
+    wait_prompt(router)
+
+def looks():
+    """Look"""
+    send(router, "hostname")
+    assert_contains(router, "router7")
+
+step(boots)
+step(looks)
+`, 0)
+	c.reads("> Switch on router:")
+	c.says("skip")
+	c.reads("> On router, type:\n    hostname")
+	c.types("sleep 2; echo other\rsleep 2; hostname")
+	c.reads("Step 2 is done.")
+	c.finishes(nil)
+}
+
 // TestGuidedTrouble: what goes wrong is told with what to do, and nothing of it
 // ends the mission.
 func TestGuidedTrouble(t *testing.T) {

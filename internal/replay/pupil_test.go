@@ -74,7 +74,7 @@ func (s *school) plays(life func(*pupil)) run.Result {
 		Progress: progress, Language: phrase.In("en"), Command: "lab",
 		Meet: func(ctx context.Context, d *guide.Dialogue, l *lab.Lab) (leave func()) {
 			ctx, cancel := context.WithCancel(ctx)
-			p := &pupil{t: s.t, ctx: ctx, d: d, l: l, events: events, seats: map[string]*attach.Seat{}}
+			p := &pupil{t: s.t, ctx: ctx, d: d, l: l, events: events, seats: map[string]*attach.Seat{}, typed: map[string]int{}}
 			var living sync.WaitGroup
 			living.Go(func() {
 				defer d.Command(ctx, guide.Command{Word: "quit"})
@@ -145,6 +145,7 @@ type pupil struct {
 	l      *lab.Lab
 	events *event.Log
 	seats  map[string]*attach.Seat
+	typed  map[string]int // keys, at each console
 }
 
 const longEnough = 3 * time.Minute
@@ -178,16 +179,23 @@ func (p *pupil) says(word, text string) {
 func (p *pupil) hears(kind string, times int) {
 	p.t.Helper()
 	p.until("hears "+kind, func() bool {
-		over, cancel := context.WithCancel(p.ctx)
-		cancel()
 		n := 0
-		for r := range p.events.Follow(over) {
-			if r.Event.Kind() == kind {
+		p.each(func(e event.Event) {
+			if e.Kind() == kind {
 				n++
 			}
-		}
+		})
 		return n >= times
 	})
+}
+
+// each does something with each event that has happened.
+func (p *pupil) each(do func(event.Event)) {
+	over, cancel := context.WithCancel(p.ctx)
+	cancel()
+	for r := range p.events.Follow(over) {
+		do(r.Event)
+	}
 }
 
 // sees waits until a console ends in a text.
@@ -238,11 +246,21 @@ func (p *pupil) types(name, keys string) {
 	for _, one := range key.FindAllString(keys, -1) {
 		seat.Keys([]byte(one))
 	}
+	p.typed[name] += len(keys)
 }
 
-// enters types a line at a prompt, once what was typed before has ended.
+// enters types a line at a prompt, once what was typed before has arrived and ended.
 func (p *pupil) enters(name, prompt, line string) {
 	p.t.Helper()
+	p.until("has typed at "+name, func() bool {
+		arrived := 0
+		p.each(func(e event.Event) {
+			if e, ok := e.(event.Keyed); ok && e.Console == name {
+				arrived += len(e.Keys)
+			}
+		})
+		return arrived >= p.typed[name]
+	})
 	p.sees(name, prompt)
 	station, _ := p.l.Station(name)
 	if c, err := station.Console(); err == nil {

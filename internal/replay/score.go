@@ -165,8 +165,10 @@ func (s *score) key(a act, e event.Keyed, last map[string]event.Keyed) {
 			e.At, a.early = "Password: ", true
 		case b.cue != a.cue:
 		case e.At != "" && e.At == b.keys.At+b.keys.Keys && !strings.ContainsFunc(b.keys.Keys, control),
+			e.At != "" && e.At == b.keys.At && e.Printed == before.Printed && !strings.ContainsFunc(b.keys.Keys, control),
 			a.pause < ahead && e.At != "" && strings.HasPrefix(b.keys.At+strings.TrimRight(b.keys.Keys, "\r"), e.At):
-			// The same line goes on, or one that was typed before the echo of the one before was there.
+			// The same line goes on, whether its echo was there or not; or one that was typed before
+			// the echo of the one before was there.
 			b.keys = and(b.keys, e)
 			return
 		}

@@ -42,6 +42,14 @@ func TestPasswordTypedAhead(t *testing.T) {
 			[]event.Event{keyed("desk login: ", "\r", 203), keyed("desk login: ", "root\r", 203)},
 			[][2]string{{"desk login: ", "\r"}, {"desk login: ", "root\r"}},
 		},
+		"an echo that comes late": {
+			[]event.Event{keyed("desk login: ", "r", 203), keyed("desk login: ", "oot\r", 203)},
+			[][2]string{{"desk login: ", "root\r"}},
+		},
+		"another prompt": {
+			[]event.Event{keyed("desk login: ", "r", 203), keyed("desk login: ", "oot\r", 290)},
+			[][2]string{{"desk login: ", "r"}, {"desk login: ", "oot\r"}},
+		},
 	} {
 		var records []event.Record
 		for i, e := range c.events {
