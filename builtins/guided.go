@@ -319,9 +319,7 @@ func (l *Student) Activity(ctx context.Context, pause time.Duration) (active boo
 	return moved.Load(), nil
 }
 
-// missKey tells what a student has just tried from what they tried before.
-func missKey(terminal *console.Console) string { return missOf(terminal, terminal.LastLine()) }
-
+// missOf tells what a student has tried from what they tried before.
 func missOf(terminal *console.Console, line console.Line) string {
 	return fmt.Sprintf("%p %d", terminal, line.Number)
 }

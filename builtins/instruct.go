@@ -212,7 +212,8 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		for {
 			// A shell or login that waits again has nothing more to say: what was
-			// typed did not lead to what is awaited.
+			// typed did not lead to what is awaited. What is typed next does, or a line that
+			// was typed ahead.
 			var err error
 			match, err = terminal.Expect(ctx, condition, console.Prompt(console.ShellPrompt, console.LoginPrompt))
 			line := terminal.LastLine()
@@ -221,10 +222,7 @@ func leadWaitFor(c *call) (starlark.Value, error) {
 				return err
 			}
 			if asked != nil {
-				c.led.dialogue.Missed(missKey(terminal), c.phrase("no answer", line.Text, name), false)
-			}
-			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
-				return err
+				c.led.dialogue.Missed(missOf(terminal, line), c.phrase("no answer", line.Text, name), false)
 			}
 		}
 	})
@@ -265,6 +263,7 @@ func leadLogin(c *call) (starlark.Value, error) {
 	done, err := c.instruct(i, func(ctx context.Context) error {
 		tried := terminal.LastLine().Number
 		for {
+			before := terminal.LastLine().Number
 			match, err := at.AwaitPrompt(ctx, console.ShellPrompt, console.LoginPrompt)
 			other := terminal.OtherUser(user)
 			if err != nil || match.Prompt == console.ShellPrompt && !other {
@@ -272,11 +271,11 @@ func leadLogin(c *call) (starlark.Value, error) {
 			}
 			line := terminal.LastLine()
 			if line.Number > tried && match.Prompt == console.ShellPrompt {
-				c.led.dialogue.Missed(missKey(terminal), c.phrase("other user", terminal.User(), at.Name(), user), false)
+				c.led.dialogue.Missed(missOf(terminal, line), c.phrase("other user", terminal.User(), at.Name(), user), false)
 			} else if line.Number > tried && line.Prompt == console.PasswordPrompt {
-				c.led.dialogue.Missed(missKey(terminal), c.phrase("refused", at.Name()), false)
+				c.led.dialogue.Missed(missOf(terminal, line), c.phrase("refused", at.Name()), false)
 			}
-			if _, err := terminal.AwaitLine(ctx, line.Number); err != nil {
+			if _, err := terminal.AwaitLine(ctx, before); err != nil {
 				return err
 			}
 		}

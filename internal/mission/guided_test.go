@@ -394,14 +394,23 @@ def looks():
     send(router, "hostname")
     assert_contains(router, "router7")
 
+def waits():
+    """Wait"""
+    send(router, "hostname")
+    wait_for(router, pattern = "router7")
+
 step(boots)
 step(looks)
+step(waits)
 `, 0)
 	c.reads("> Switch on router:")
 	c.says("skip")
 	c.reads("> On router, type:\n    hostname")
 	c.types("sleep 2; echo other\rsleep 2; hostname")
 	c.reads("Step 2 is done.")
+	c.reads("> On router, type:\n    hostname")
+	c.types("sleep 2; echo other\rsleep 2; hostname")
+	c.reads("Step 3 is done.")
 	c.finishes(nil)
 }
 
