@@ -335,7 +335,7 @@ func (c *call) observeStudent(
 			if text, err = c.settledOutput(ctx, t.name(), terminal, final, satisfied); err != nil || satisfied(text) {
 				return err
 			}
-			if terminal.LastLine() == line {
+			if terminal.LastLine().Number == line.Number { // else it is not what that has printed
 				c.led.dialogue.Missed(missOf(terminal, line), reason(text), false)
 			}
 			entered, err := anythingNew(ctx, terminal, line, keys, printed)
