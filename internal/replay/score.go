@@ -163,10 +163,10 @@ func (s *score) key(a act, e event.Keyed, last map[string]event.Keyed) {
 			// A password before it was asked for. What of it a guest drops is chance, and half
 			// a password is a wrong one: the ghost waits until it is asked.
 			e.At, a.early = "Password: ", true
-		case b.cue != a.cue:
-		case e.At != "" && e.At == b.keys.At+b.keys.Keys && !strings.ContainsFunc(b.keys.Keys, control),
-			e.At != "" && e.At == b.keys.At && e.Printed == before.Printed && !strings.ContainsFunc(b.keys.Keys, control),
-			a.pause < ahead && e.At != "" && strings.HasPrefix(b.keys.At+strings.TrimRight(b.keys.Keys, "\r"), e.At):
+		case b.cue != a.cue || e.At == "":
+		case e.At == b.keys.At+b.keys.Keys && !strings.ContainsFunc(b.keys.Keys, control),
+			e.At == b.keys.At && e.Printed == before.Printed && !strings.ContainsFunc(b.keys.Keys, control),
+			a.pause < ahead && strings.HasPrefix(b.keys.At+strings.TrimRight(b.keys.Keys, "\r"), e.At):
 			// The same line goes on, whether its echo was there or not; or one that was typed before
 			// the echo of the one before was there.
 			b.keys = and(b.keys, e)
